@@ -1,0 +1,82 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Data;
+
+/// <summary>
+/// Rows padded to their longest, as tensors on the model's device. B: rows, S: tokens, P: positions that the head reads.
+/// </summary>
+internal sealed class Batch : IDisposable
+{
+    /// <summary>Token ids [B, S], int64.</summary>
+    public required Tensor Ids { get; init; }
+
+    /// <summary>True where a token is real [B, S]; null when no row is padded.</summary>
+    public Tensor? Mask { get; init; }
+
+    /// <summary>Segments [B, S], int64; null where all are 0.</summary>
+    public Tensor? TypeIds { get; init; }
+
+    /// <summary>Positions that the head reads [B, P], int64; null where the head decides alone.</summary>
+    public Tensor? Positions { get; init; }
+
+    /// <summary>Label indices, int64: [B], or [B, P] with -100 where there is none; null when not training.</summary>
+    public Tensor? Labels { get; init; }
+
+    /// <summary>The rows, in the tensors' order.</summary>
+    public required IReadOnlyList<Example> Examples { get; init; }
+
+    public int RealTokens => Examples.Sum(e => e.Length);
+
+    /// <summary>Pads rows to the longest of them.</summary>
+    /// <param name="examples">The rows; none may be empty of tokens.</param>
+    /// <param name="padId">The id that fills.</param>
+    /// <param name="device">Where the tensors go.</param>
+    /// <param name="withLabels">Whether <see cref="Example.Labels"/> become a tensor.</param>
+    public static Batch Collate(IReadOnlyList<Example> examples, int padId, Device device, bool withLabels)
+    {
+        int rows = examples.Count, length = examples.Max(e => e.Length), positions = examples.Max(e => e.Positions.Length);
+        bool padded = examples.Any(e => e.Length != length), typed = examples.Any(e => Array.Exists(e.TypeIds, t => t != 0));
+        using var scope = NewDisposeScope();
+        return new Batch
+        {
+            Examples = examples,
+            Ids = Fill<long>(examples, length, padId, device, (e, row) => { for (int i = 0; i < e.Length; i++) row[i] = e.Ids[i]; }),
+            Mask = padded ? Fill<bool>(examples, length, false, device, (e, row) => row[..e.Length].Fill(true)) : null,
+            TypeIds = typed ? Fill<long>(examples, length, 0, device, (e, row) => { for (int i = 0; i < e.Length; i++) row[i] = e.TypeIds[i]; }) : null,
+            Positions = positions > 0 ? Fill<long>(examples, positions, 0, device, (e, row) => { for (int i = 0; i < e.Positions.Length; i++) row[i] = e.Positions[i]; }) : null,
+            Labels = withLabels ? LabelTensor(examples, positions, device) : null,
+        };
+    }
+
+    public void Dispose()
+    {
+        Ids.Dispose();
+        Mask?.Dispose();
+        TypeIds?.Dispose();
+        Positions?.Dispose();
+        Labels?.Dispose();
+    }
+
+    private static Tensor LabelTensor(IReadOnlyList<Example> examples, int positions, Device device)
+    {
+        if (positions == 0)
+            return tensor(examples.Select(e => (long)e.Labels[0]).ToArray(), device: device).DetachFromDisposeScope();
+        return Fill<long>(examples, positions, IgnoredLabel, device, (e, row) => { for (int i = 0; i < e.Labels.Length; i++) row[i] = e.Labels[i]; });
+    }
+
+    /// <summary>The label that no loss counts, as in PyTorch's cross-entropy.</summary>
+    public const long IgnoredLabel = -100;
+
+    private delegate void RowWriter<T>(Example example, Span<T> row);
+
+    private static Tensor Fill<T>(IReadOnlyList<Example> examples, int width, T filler, Device device, RowWriter<T> write)
+        where T : unmanaged
+    {
+        var values = new T[examples.Count * width];
+        values.AsSpan().Fill(filler);
+        for (int i = 0; i < examples.Count; i++)
+            write(examples[i], values.AsSpan(i * width, width));
+        return tensor((Array)values, [examples.Count, width], device: device).DetachFromDisposeScope();
+    }
+}

@@ -1,0 +1,25 @@
+namespace Microsoft.ML.Peft.Data;
+
+/// <summary>One row after tokenization: what an epoch needs of it, in compact arrays.</summary>
+internal sealed class Example
+{
+    /// <summary>Token ids, special tokens included.</summary>
+    public required int[] Ids { get; init; }
+
+    /// <summary>Segment of each token (0 or 1), as long as <see cref="Ids"/>.</summary>
+    public required byte[] TypeIds { get; init; }
+
+    /// <summary>
+    /// Label indices from 0: one for a classified text; one for each entry of <see cref="Positions"/> otherwise.
+    /// Empty where no labels were asked for.
+    /// </summary>
+    public int[] Labels { get; init; } = [];
+
+    /// <summary>Token positions that the head reads (the first piece of each word); empty where the head decides alone.</summary>
+    public int[] Positions { get; init; } = [];
+
+    /// <summary>What the task needs to write its outputs (words, offsets); null where ids suffice.</summary>
+    public object? Source { get; init; }
+
+    public int Length => Ids.Length;
+}

@@ -1,0 +1,21 @@
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Layers;
+
+/// <summary>Activations by the names that config.json uses.</summary>
+internal static class Activation
+{
+    private static readonly Dictionary<string, Func<Tensor, Tensor>> ByName = new(StringComparer.Ordinal)
+    {
+        ["gelu"] = x => nn.functional.gelu(x),
+        ["relu"] = x => nn.functional.relu(x),
+        ["silu"] = x => nn.functional.silu(x),
+        ["swish"] = x => nn.functional.silu(x),
+        ["tanh"] = tanh,
+    };
+
+    /// <exception cref="NotSupportedException">The name is not known.</exception>
+    public static Func<Tensor, Tensor> Named(string name) => ByName.TryGetValue(name, out var f)
+        ? f
+        : throw new NotSupportedException($"Activation '{name}' is not supported; known are {string.Join(", ", ByName.Keys)}.");
+}

@@ -1,0 +1,22 @@
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Layers;
+
+/// <summary>What changes from call to call: it travels with the call, so that one model serves many threads.</summary>
+internal sealed class ForwardContext
+{
+    public static ForwardContext Inference { get; } = new();
+
+    /// <summary>Dropout is on.</summary>
+    public bool Training { get; init; }
+
+    /// <summary>Blocks keep their input alone and run again for the backward pass.</summary>
+    public bool Checkpointing { get; init; }
+
+    /// <summary>The adapter that every row uses; null for the bare base.</summary>
+    public string? Adapter { get; init; } = DefaultAdapter;
+
+    public const string DefaultAdapter = "default";
+
+    public Tensor Dropout(Tensor x, double rate) => Training && rate > 0 ? nn.functional.dropout(x, rate, true) : x;
+}

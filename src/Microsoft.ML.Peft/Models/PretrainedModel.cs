@@ -1,0 +1,51 @@
+using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Layers;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Models;
+
+/// <summary>A base model: token ids in, hidden states out, and the heads that its family has.</summary>
+internal abstract class PretrainedModel(HfConfig config, ModelWeights weights) : IDisposable
+{
+    public HfConfig Config { get; } = config;
+
+    public ModelWeights Weights { get; } = weights;
+
+    public TuningSites Sites => Weights.Sites;
+
+    public abstract int HiddenSize { get; }
+
+    /// <summary>The longest row in tokens.</summary>
+    public abstract int MaxLength { get; }
+
+    /// <summary>Target modules of LoRA where the user names none, as PEFT has them for this architecture.</summary>
+    public abstract IReadOnlyList<string> DefaultTargets { get; }
+
+    /// <summary>Last hidden states of the positions that <paramref name="rows"/> selects.</summary>
+    /// <returns>[B, positions, hidden]</returns>
+    public abstract Tensor Forward(Batch batch, RowSelection rows, ForwardContext context);
+
+    public virtual Head CreateSequenceClassificationHead(int labels) => throw NoHead("sequence classification");
+
+    public virtual Head CreateTokenClassificationHead(int labels) => throw NoHead("token classification");
+
+    public virtual Head CreateMaskedLanguageModelHead() => throw NoHead("masked language modelling");
+
+    public void Dispose() => Weights.Dispose();
+
+    private NotSupportedException NoHead(string what) => new($"Architecture '{Config.ModelType}' has no head for {what}.");
+}
+
+/// <summary>The last step from hidden states to logits.</summary>
+internal abstract class Head
+{
+    /// <summary>Weights outside the base, which train with the tuner.</summary>
+    public abstract IReadOnlyList<Parameter> Parameters { get; }
+
+    public abstract RowSelection Rows(Batch batch);
+
+    /// <param name="hidden">[B, positions, hidden], the rows that <see cref="Rows"/> asked for.</param>
+    /// <param name="context">The call.</param>
+    public abstract Tensor Forward(Tensor hidden, ForwardContext context);
+}

@@ -1,0 +1,20 @@
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Quantization;
+
+/// <summary>How a projection's matrix [out, in] is held: the one thing that quantization changes.</summary>
+internal abstract class WeightStore
+{
+    public abstract long Inputs { get; }
+
+    public abstract long Outputs { get; }
+
+    /// <summary>x·Wᵀ + b for x [..., in]; gradients flow to x (and to W where it is trained).</summary>
+    public abstract Tensor Multiply(Tensor input, Tensor? bias);
+
+    /// <summary>The matrix as floats [out, in]; the caller disposes the result.</summary>
+    public abstract Tensor Dequantize();
+
+    /// <summary>Adds a matrix [out, in] to the weight for good.</summary>
+    public abstract void Add(Tensor delta);
+}

@@ -1,0 +1,105 @@
+using System.Text.Json.Nodes;
+using Microsoft.ML.Data;
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Tokenization;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tasks;
+
+/// <summary>
+/// What a model is to learn or to answer: the columns it reads, the head on the model, the loss, the metrics and the
+/// columns it writes. Made by the methods of this class, one for each task.
+/// </summary>
+public abstract partial class PeftTask
+{
+    private protected PeftTask() { }
+
+    /// <summary>The stable name in archives.</summary>
+    internal abstract string Key { get; }
+
+    /// <summary>Column names and settings, for the archive.</summary>
+    internal abstract JsonObject ToJson();
+
+    /// <summary>Columns that a fit needs.</summary>
+    internal abstract void CheckTrainingSchema(SchemaShape schema);
+
+    /// <summary>Output columns as a pipeline sees them before it is fitted.</summary>
+    internal abstract IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema);
+
+    /// <summary>Reads label values and types from the training data.</summary>
+    internal abstract TaskRuntime Bind(DataViewSchema schema, TextTokenizer tokenizer, int maxLength);
+
+    /// <summary>Comes back from an archive.</summary>
+    internal abstract TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength);
+}
+
+/// <summary>A task with its labels and tokenizer: all that training and scoring need of it.</summary>
+internal abstract class TaskRuntime(PeftTask task, LabelSet labels, TextTokenizer tokenizer, int maxLength)
+{
+    public PeftTask Task { get; } = task;
+
+    public LabelSet Labels { get; } = labels;
+
+    public TextTokenizer Tokenizer { get; } = tokenizer;
+
+    public int MaxLength { get; } = maxLength;
+
+    /// <summary>Names of the columns that scoring reads.</summary>
+    public abstract IReadOnlyList<string> InputColumns { get; }
+
+    /// <summary>Names of the columns that training reads as well.</summary>
+    public abstract IReadOnlyList<string> LabelColumns { get; }
+
+    /// <summary>A reader over a row's getters; it gives null for a row that has no label, and counts it.</summary>
+    public abstract Func<Example?> CreateReader(DataViewRow row, bool withLabels);
+
+    public abstract Head CreateHead(PretrainedModel model);
+
+    /// <summary>Changes a batch of rows for this step of training (masking); by default none.</summary>
+    public virtual IReadOnlyList<Example> Prepare(IReadOnlyList<Example> examples, Random random) => examples;
+
+    /// <summary>The loss summed over what it counts, and how many that were.</summary>
+    public abstract (Tensor Sum, long Count) Loss(Tensor logits, Batch batch);
+
+    /// <summary>Metrics over a whole data set.</summary>
+    public abstract ITaskMetrics CreateMetrics();
+
+    /// <summary>The output columns, in order.</summary>
+    public abstract IReadOnlyList<OutputColumn> Outputs { get; }
+
+    /// <summary>One prediction a row, in managed memory.</summary>
+    public abstract IReadOnlyList<object> Predict(Tensor logits, Batch batch);
+}
+
+/// <summary>Metrics that add up over batches.</summary>
+internal interface ITaskMetrics
+{
+    void Add(Tensor logits, Batch batch);
+
+    /// <summary>Name and value; the first one is what early stopping watches when it is told to watch a metric.</summary>
+    IReadOnlyList<(string Name, double Value)> Result { get; }
+}
+
+/// <summary>A column that scoring adds.</summary>
+internal abstract class OutputColumn(string name, DataViewType type, DataViewSchema.Annotations? annotations)
+{
+    public string Name { get; } = name;
+
+    public DataViewType Type { get; } = type;
+
+    public DataViewSchema.Annotations? Annotations { get; } = annotations;
+
+    /// <summary>A <c>ValueGetter</c> over whatever prediction is current.</summary>
+    public abstract Delegate CreateGetter(Func<object> current);
+}
+
+/// <summary>An output column of one .NET type.</summary>
+internal sealed class OutputColumn<T>(
+    string name, DataViewType type, DataViewSchema.Annotations? annotations, OutputColumn<T>.Writer write)
+    : OutputColumn(name, type, annotations)
+{
+    public delegate void Writer(object prediction, ref T value);
+
+    public override Delegate CreateGetter(Func<object> current) => (ValueGetter<T>)((ref T value) => write(current(), ref value));
+}

@@ -1,0 +1,50 @@
+using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Layers;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tuners;
+
+/// <summary>What a tuner may know of the model it attaches to.</summary>
+internal sealed record TuningTarget(ModelWeights Weights, IReadOnlyList<string> DefaultTargets, IReadOnlyList<Parameter> HeadParameters);
+
+/// <summary>
+/// A method of fine-tuning. It fills slots of the model, owns what it adds, and says which parameters train.
+/// </summary>
+internal interface ITuner : IDisposable
+{
+    /// <summary>The stable name in archives.</summary>
+    string Key { get; }
+
+    /// <summary>False where no gradient flows into the base, so that a row's features can be computed once.</summary>
+    bool TouchesBase { get; }
+
+    /// <summary>Makes the tuner's own parameters and fills slots.</summary>
+    /// <exception cref="ArgumentException">An option matches nothing in this model.</exception>
+    void Attach(TuningTarget target, long seed);
+
+    /// <summary>What trains: the tuner's own parameters, and weights of the model.</summary>
+    IReadOnlyList<Parameter> Trainable { get; }
+
+    /// <summary>The tuned tensors under the names that PEFT gives them.</summary>
+    IReadOnlyList<(string Name, Tensor Value)> Export();
+
+    /// <summary>Takes tuned tensors by PEFT's names; names or shapes that do not fit are an error.</summary>
+    /// <exception cref="InvalidDataException">A tensor is missing, unexpected or of another shape.</exception>
+    void Import(ITensorSource source);
+
+    /// <summary>Folds what was learnt into the base weights where the method can; false where it cannot.</summary>
+    bool TryMerge();
+
+    /// <summary>Takes a merge back.</summary>
+    void Unmerge();
+}
+
+/// <summary>Options of a tuner; JSON in archives.</summary>
+public abstract class TunerOptions
+{
+    private protected TunerOptions() { }
+
+    internal abstract string Key { get; }
+
+    internal abstract ITuner Create();
+}
