@@ -17,9 +17,11 @@ internal sealed class DenseWeight(Parameter matrix) : WeightStore
 
     public override Tensor Dequantize() => Matrix.Value.alias();
 
-    public override void Add(Tensor delta)
+    public override void Merge(Tensor delta)
     {
         using var noGrad = no_grad();
-        Matrix.Own().add_(delta).Dispose();
+        Matrix.Cover(Matrix.Value + delta);
     }
+
+    public override void Unmerge() => Matrix.Uncover();
 }

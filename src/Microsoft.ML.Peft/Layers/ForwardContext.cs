@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Layers;
@@ -19,4 +20,11 @@ internal sealed class ForwardContext
     public const string DefaultAdapter = "default";
 
     public Tensor Dropout(Tensor x, double rate) => Training && rate > 0 ? nn.functional.dropout(x, rate, true) : x;
+
+    /// <summary>Runs one block of a model; what it makes on the way is gone afterwards, but for what backward needs.</summary>
+    public Tensor Block(Tensor input, Func<Tensor, Tensor> block)
+    {
+        using var scope = NewDisposeScope();
+        return block(input).MoveToOuterDisposeScope();
+    }
 }

@@ -9,13 +9,15 @@ namespace Microsoft.ML.Peft.Layers;
 internal sealed class Parameter(string name, Tensor value, bool owned) : IDisposable
 {
     private bool _owned = owned;
+    private Tensor? _beneath;
 
     /// <summary>Full name, as in a Hugging Face checkpoint.</summary>
     public string Name { get; } = name;
 
     public Tensor Value { get; private set; } = value;
 
-    public bool Trainable => Value.requires_grad;
+    /// <summary>No checkpoint brought it.</summary>
+    public bool IsNew { get; } = owned;
 
     /// <summary>The path of the module that holds it.</summary>
     public string ModulePath => Name[..Math.Max(0, Name.LastIndexOf('.'))];
@@ -24,34 +26,47 @@ internal sealed class Parameter(string name, Tensor value, bool owned) : IDispos
     public bool IsMatrix => Value.dim() > 1;
 
     /// <summary>Gives the weight memory of its own and lets gradients flow into it.</summary>
-    public void MakeTrainable() => Own().requires_grad_(true);
-
-    public void Freeze() => Value.requires_grad_(false);
-
-    /// <summary>Makes the weight writable, copying it once if it is shared.</summary>
-    public Tensor Own()
-    {
-        if (!_owned)
-            Replace(Value.detach().clone());
-        return Value;
-    }
+    public void MakeTrainable() => Own().requires_grad = true;
 
     /// <summary>Overwrites the values in place.</summary>
     public void Assign(Tensor source)
     {
         using var noGrad = no_grad();
-        Own().copy_(source).Dispose();
+        Own().copy_(source);
+    }
+
+    /// <summary>Lays other values over the weight's own (a merge), whose memory it takes over.</summary>
+    public void Cover(Tensor values)
+    {
+        if (_beneath is not null)
+            throw new InvalidOperationException($"'{Name}' holds a merged adapter already; unmerge it first.");
+        (_beneath, Value) = (Value, values.DetachFromDisposeScope());
+    }
+
+    /// <summary>Takes the values of <see cref="Cover"/> away again, to the bit.</summary>
+    public void Uncover()
+    {
+        if (_beneath is null)
+            return;
+        Value.Dispose();
+        (Value, _beneath) = (_beneath, null);
     }
 
     public void Dispose()
     {
+        Uncover();
         if (_owned)
             Value.Dispose();
     }
 
-    private void Replace(Tensor own)
+    private Tensor Own()
     {
-        Value = own.DetachFromDisposeScope();
-        _owned = true;
+        if (!_owned)
+        {
+            using var noGrad = no_grad();
+            Value = Value.clone().DetachFromDisposeScope();
+            _owned = true;
+        }
+        return Value;
     }
 }

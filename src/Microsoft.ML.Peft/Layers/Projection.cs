@@ -37,6 +37,10 @@ internal sealed class Projection
 
     public Parameter? Bias { get; }
 
+    /// <summary>Its float parameters: the matrix (unless it is quantized) and the bias.</summary>
+    public IReadOnlyList<Parameter> Parameters =>
+        [.. Weight is DenseWeight dense ? [dense.Matrix] : Array.Empty<Parameter>(), .. Bias is null ? Array.Empty<Parameter>() : [Bias]];
+
     public Tensor Forward(Tensor input, ForwardContext context)
     {
         Tensor output = Weight.Multiply(input, Bias?.Value);

@@ -60,17 +60,17 @@ internal sealed class ModelWeights : IDisposable
     public bool Brings(string name) => KeyOf(name) is not null;
 
     /// <summary>Refuses a checkpoint whose base lacks weights or holds others than the model reads.</summary>
-    /// <param name="ignorable">Names, without the base prefix, that other heads use.</param>
+    /// <param name="optional">Tells, by the name without the base prefix, what only some heads read.</param>
     /// <exception cref="InvalidDataException">The names do not fit; the message lists them.</exception>
-    public void CheckComplete(Predicate<string> ignorable)
+    public void CheckComplete(Predicate<string> optional)
     {
         if (_checkpoint is null)
             return;
         bool prefixed = _checkpoint.Names.Any(n => n.StartsWith(BasePrefix, StringComparison.Ordinal));
         var unexpected = _checkpoint.Names
             .Where(n => !_used.Contains(n) && (!prefixed || n.StartsWith(BasePrefix, StringComparison.Ordinal)))
-            .Where(n => !ignorable(prefixed ? n[BasePrefix.Length..] : n));
-        _checkpoint.ThrowIfIncomplete(_missing, unexpected);
+            .Where(n => !optional(prefixed ? n[BasePrefix.Length..] : n));
+        _checkpoint.ThrowIfIncomplete(_missing.Where(n => !optional(n[BasePrefix.Length..])), unexpected);
     }
 
     public void Dispose()

@@ -26,6 +26,13 @@ internal abstract class PretrainedModel(HfConfig config, ModelWeights weights) :
     /// <returns>[B, positions, hidden]</returns>
     public abstract Tensor Forward(Batch batch, RowSelection rows, ForwardContext context);
 
+    /// <summary>Refuses a checkpoint whose base lacks weights or holds others than the model reads.</summary>
+    /// <exception cref="InvalidDataException">The names do not fit.</exception>
+    public void CheckComplete() => Weights.CheckComplete(IsOptional);
+
+    /// <summary>Weights of the base, named without its prefix, that only some heads read.</summary>
+    protected abstract bool IsOptional(string name);
+
     public virtual Head CreateSequenceClassificationHead(int labels) => throw NoHead("sequence classification");
 
     public virtual Head CreateTokenClassificationHead(int labels) => throw NoHead("token classification");

@@ -15,6 +15,9 @@ internal abstract class WeightStore
     /// <summary>The matrix as floats [out, in]; the caller disposes the result.</summary>
     public abstract Tensor Dequantize();
 
-    /// <summary>Adds a matrix [out, in] to the weight for good.</summary>
-    public abstract void Add(Tensor delta);
+    /// <summary>Multiplies by weight + delta [out, in] from now on (a merged adapter).</summary>
+    public abstract void Merge(Tensor delta);
+
+    /// <summary>Takes the merge back, to the bit.</summary>
+    public abstract void Unmerge();
 }

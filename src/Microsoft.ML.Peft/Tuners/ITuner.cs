@@ -38,13 +38,3 @@ internal interface ITuner : IDisposable
     /// <summary>Takes a merge back.</summary>
     void Unmerge();
 }
-
-/// <summary>Options of a tuner; JSON in archives.</summary>
-public abstract class TunerOptions
-{
-    private protected TunerOptions() { }
-
-    internal abstract string Key { get; }
-
-    internal abstract ITuner Create();
-}

@@ -1,0 +1,28 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
+namespace Microsoft.ML.Peft;
+
+/// <summary>The types below <typeparamref name="T"/> by their stable key: a new one needs no list to be extended.</summary>
+internal sealed class KeyedTypes<T>(Func<T, string> keyOf)
+    where T : class
+{
+    private readonly Lazy<Dictionary<string, Type>> _types = new(() => typeof(T).Assembly.GetTypes()
+        .Where(type => type.IsSubclassOf(typeof(T)) && !type.IsAbstract)
+        .ToDictionary(type => keyOf((T)Activator.CreateInstance(type, nonPublic: true)!), StringComparer.Ordinal));
+
+    /// <exception cref="InvalidDataException">The key is not known, or the JSON does not fit.</exception>
+    public T Deserialize(string what, string key, JsonObject json)
+    {
+        if (!_types.Value.TryGetValue(key, out Type? type))
+            throw new InvalidDataException($"Unknown {what} '{key}'; known are {string.Join(", ", _types.Value.Keys.Order())}.");
+        try
+        {
+            return (T)json.Deserialize(type)!;
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDataException($"The settings of {what} '{key}' cannot be read: {e.Message}", e);
+        }
+    }
+}

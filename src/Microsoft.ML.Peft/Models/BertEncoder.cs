@@ -1,0 +1,95 @@
+using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Layers;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Models;
+
+/// <summary>The sizes and rates that BERT's family reads from config.json.</summary>
+internal sealed record BertConfig(
+    int Hidden, int Layers, int Heads, int Intermediate, int Vocabulary, int Positions, int Types,
+    double Epsilon, double HiddenDropout, double AttentionDropout, string Activation, int PadId)
+{
+    public static BertConfig From(HfConfig c) => new(
+        c.Int("hidden_size"), c.Int("num_hidden_layers"), c.Int("num_attention_heads"), c.Int("intermediate_size"),
+        c.Int("vocab_size"), c.Int("max_position_embeddings"), c.Int("type_vocab_size", 2), c.Double("layer_norm_eps", 1e-12),
+        c.Double("hidden_dropout_prob", 0.1), c.Double("attention_probs_dropout_prob", 0.1), c.String("hidden_act", "gelu"),
+        c.Int("pad_token_id", 0));
+}
+
+/// <summary>Embeddings and layers of BERT (Devlin et al. 2018): what BERT and RoBERTa share.</summary>
+internal sealed class BertEncoder
+{
+    private readonly BertConfig _config;
+    private readonly TokenEmbedding _words, _positions, _types;
+    private readonly Norm _norm;
+    private readonly BertLayer[] _layers;
+
+    public BertEncoder(WeightScope scope, BertConfig config)
+    {
+        _config = config;
+        WeightScope embeddings = scope["embeddings"];
+        _words = new TokenEmbedding(embeddings["word_embeddings"], config.Vocabulary, config.Hidden);
+        _positions = new TokenEmbedding(embeddings["position_embeddings"], config.Positions, config.Hidden);
+        _types = new TokenEmbedding(embeddings["token_type_embeddings"], config.Types, config.Hidden);
+        _norm = new Norm(embeddings["LayerNorm"], config.Hidden, config.Epsilon);
+        _layers = [.. Enumerable.Range(0, config.Layers).Select(i => new BertLayer(scope["encoder"]["layer"][$"{i}"], config))];
+    }
+
+    public Parameter WordTable => _words.Table;
+
+    /// <param name="ids">[B, S]</param>
+    /// <param name="positions">[B or 1, S]</param>
+    /// <param name="types">[B, S], or null where all are 0.</param>
+    /// <param name="mask">[B, S], true where a token is real; null where all are.</param>
+    /// <param name="rows">What the last layer computes.</param>
+    /// <param name="context">The call.</param>
+    public Tensor Forward(Tensor ids, Tensor positions, Tensor? types, Tensor? mask, RowSelection rows, ForwardContext context)
+    {
+        using Tensor? bias = Attention.PaddingMask(mask);
+        Tensor hidden = Embed(ids, positions, types, context);
+        for (int i = 0; i < _layers.Length; i++)
+        {
+            BertLayer layer = _layers[i];
+            RowSelection read = i == _layers.Length - 1 ? rows : RowSelection.All;
+            Tensor next = context.Block(hidden, x => layer.Forward(x, bias, read, context));
+            hidden.Dispose();
+            hidden = next;
+        }
+        return hidden;
+    }
+
+    private Tensor Embed(Tensor ids, Tensor positions, Tensor? types, ForwardContext context)
+    {
+        using var scope = NewDisposeScope();
+        Tensor sum = _words.Forward(ids) + _positions.Forward(positions);
+        sum = types is null ? sum + _types.Table.Value[0] : sum + _types.Forward(types);
+        return context.Dropout(_norm.Forward(sum), _config.HiddenDropout).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>One layer: attention and feed-forward, each followed by its residual sum and norm.</summary>
+internal sealed class BertLayer(WeightScope scope, BertConfig config)
+{
+    private readonly Projection _query = new(scope["attention"]["self"]["query"], config.Hidden, config.Hidden);
+    private readonly Projection _key = new(scope["attention"]["self"]["key"], config.Hidden, config.Hidden);
+    private readonly Projection _value = new(scope["attention"]["self"]["value"], config.Hidden, config.Hidden);
+    private readonly Projection _attended = new(scope["attention"]["output"]["dense"], config.Hidden, config.Hidden);
+    private readonly Norm _attendedNorm = new(scope["attention"]["output"]["LayerNorm"], config.Hidden, config.Epsilon);
+    private readonly Projection _up = new(scope["intermediate"]["dense"], config.Hidden, config.Intermediate);
+    private readonly Projection _down = new(scope["output"]["dense"], config.Intermediate, config.Hidden);
+    private readonly Norm _norm = new(scope["output"]["LayerNorm"], config.Hidden, config.Epsilon);
+    private readonly Func<Tensor, Tensor> _activation = Activation.Named(config.Activation);
+
+    public Tensor Forward(Tensor x, Tensor? mask, RowSelection rows, ForwardContext context)
+    {
+        Tensor read = rows.Select(x);
+        Tensor attended = Attention.Attend(
+            _query.Forward(read, context), _key.Forward(x, context), _value.Forward(x, context),
+            config.Heads, mask, context.Training ? config.AttentionDropout : 0);
+        Tensor projected = context.Dropout(_attended.Forward(attended, context), config.HiddenDropout);
+        Tensor middle = _attendedNorm.Forward(read + projected);
+        Tensor inner = _down.Forward(_activation(_up.Forward(middle, context)), context);
+        return _norm.Forward(middle + context.Dropout(inner, config.HiddenDropout));
+    }
+}

@@ -1,0 +1,40 @@
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Layers;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Models;
+
+/// <summary>One linear classifier over each position that is read.</summary>
+internal sealed class TokenHead(WeightScope scope, double dropout, int hidden, int labels) : Head
+{
+    private readonly Projection _classifier = new(scope, hidden, labels);
+
+    public override IReadOnlyList<Parameter> Parameters => _classifier.Parameters;
+
+    public override RowSelection Rows(Batch batch) => batch.Positions is { } at ? RowSelection.At(at) : RowSelection.All;
+
+    public override Tensor Forward(Tensor hidden, ForwardContext context)
+    {
+        using var blockScope = NewDisposeScope();
+        return _classifier.Forward(context.Dropout(hidden, dropout), context).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>Dense, activation, norm, then the word table as output matrix.</summary>
+internal sealed class MaskedLanguageModelHead(
+    Projection dense, Norm norm, Func<Tensor, Tensor> activation, Parameter wordTable, Parameter bias) : Head
+{
+    // A head that the checkpoint brings knows its work already.
+    public override IReadOnlyList<Parameter> Parameters =>
+        [.. dense.Parameters.Concat(norm.Parameters).Append(bias).Where(p => p.IsNew)];
+
+    public override RowSelection Rows(Batch batch) => batch.Positions is { } at ? RowSelection.At(at) : RowSelection.All;
+
+    public override Tensor Forward(Tensor hidden, ForwardContext context)
+    {
+        using var blockScope = NewDisposeScope();
+        Tensor transformed = norm.Forward(activation(dense.Forward(hidden, context)));
+        return nn.functional.linear(transformed, wordTable.Value, bias.Value).MoveToOuterDisposeScope();
+    }
+}

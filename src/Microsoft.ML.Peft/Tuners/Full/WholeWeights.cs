@@ -1,0 +1,57 @@
+using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Layers;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tuners.Full;
+
+/// <summary>Every weight trains: the baseline that the other methods are measured against.</summary>
+internal sealed class FullOptions : TunerOptions
+{
+    internal override string Key => "full";
+
+    internal override ITuner Create() => new WholeWeights(Key, touchesBase: true, target => [.. target.Weights.All]);
+}
+
+/// <summary>Only the head trains: a linear probe of the frozen base.</summary>
+internal sealed class LinearProbeOptions : TunerOptions
+{
+    internal override string Key => "linear-probe";
+
+    internal override ITuner Create() => new WholeWeights(Key, touchesBase: false, target => target.HeadParameters);
+}
+
+/// <summary>Nothing trains: the base answers as it is.</summary>
+internal sealed class FrozenOptions : TunerOptions
+{
+    internal override string Key => "frozen";
+
+    internal override ITuner Create() => new WholeWeights(Key, touchesBase: false, _ => []);
+}
+
+/// <summary>Trains weights of the model itself and adds none.</summary>
+internal sealed class WholeWeights(string key, bool touchesBase, Func<TuningTarget, IReadOnlyList<Parameter>> choose) : ITuner
+{
+    public string Key => key;
+
+    public bool TouchesBase => touchesBase;
+
+    public IReadOnlyList<Parameter> Trainable { get; private set; } = [];
+
+    public void Attach(TuningTarget target, long seed)
+    {
+        Trainable = choose(target);
+        foreach (Parameter parameter in Trainable)
+            parameter.MakeTrainable();
+    }
+
+    public IReadOnlyList<(string Name, Tensor Value)> Export() => [.. Trainable.Select(p => (PeftNames.Prefix + p.Name, p.Value))];
+
+    public void Import(ITensorSource source) => PeftNames.Import(source, Trainable.ToDictionary(p => p.Name));
+
+    /// <summary>The weights are the base's own: there is nothing to fold in.</summary>
+    public bool TryMerge() => true;
+
+    public void Unmerge() { }
+
+    public void Dispose() { }
+}

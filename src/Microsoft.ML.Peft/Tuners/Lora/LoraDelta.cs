@@ -1,0 +1,33 @@
+using Microsoft.ML.Peft.Layers;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tuners.Lora;
+
+/// <summary>y = x·Wᵀ + s·(dropout(x)·Aᵀ)·Bᵀ, with A [rank, in] and B [out, rank].</summary>
+internal sealed class LoraDelta(Projection site, Parameter a, Parameter b, double scale, double dropout) : IProjectionDelta
+{
+    public Projection Site { get; } = site;
+
+    public Parameter A { get; } = a;
+
+    public Parameter B { get; } = b;
+
+    public Tensor Apply(Tensor input, Tensor output, ForwardContext context)
+    {
+        using var scope = NewDisposeScope();
+        Tensor low = nn.functional.linear(context.Dropout(input, dropout), A.Value).flatten(0, -2);
+        Tensor flat = output.flatten(0, -2), up = B.Value.t();
+        // With no graph to keep, the update lands in the output's own memory.
+        Tensor sum = is_grad_enabled() ? flat.addmm(low, up, 1, (float)scale) : flat.addmm_(low, up, 1, (float)scale);
+        return sum.view(output.shape).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The update as a matrix [out, in]; the caller disposes it.</summary>
+    public Tensor Matrix()
+    {
+        using var noGrad = no_grad();
+        using Tensor product = B.Value.mm(A.Value);
+        return product * scale;
+    }
+}

@@ -1,0 +1,42 @@
+using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Layers;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tuners;
+
+/// <summary>The names that PEFT gives tensors in <c>adapter_model.safetensors</c>.</summary>
+internal static class PeftNames
+{
+    public const string Prefix = "base_model.model.";
+
+    /// <summary>Fills parameters from a file, each exactly once.</summary>
+    /// <exception cref="InvalidDataException">A tensor is missing, unexpected or of another shape.</exception>
+    public static void Import(ITensorSource source, IReadOnlyDictionary<string, Parameter> parameters)
+    {
+        var names = source.Names.ToDictionary(name => name.StartsWith(Prefix, StringComparison.Ordinal) ? name[Prefix.Length..] : name);
+        var missing = parameters.Keys.Except(names.Keys).Order().ToList();
+        var unexpected = names.Keys.Except(parameters.Keys).Order().ToList();
+        if (missing.Count + unexpected.Count > 0)
+        {
+            throw new InvalidDataException(
+                $"{source.Description} does not fit the model and its tuner. Missing: {List(missing)}. Unexpected: {List(unexpected)}.");
+        }
+        foreach (var (name, parameter) in parameters)
+            Fill(source, names[name], parameter);
+    }
+
+    private static void Fill(ITensorSource source, string name, Parameter parameter)
+    {
+        long[] found = source.ShapeOf(name), expected = parameter.Value.shape;
+        if (!found.AsSpan().SequenceEqual(expected))
+        {
+            throw new InvalidDataException(
+                $"{source.Description}: tensor '{name}' has shape [{string.Join(", ", found)}], expected [{string.Join(", ", expected)}].");
+        }
+        using Tensor values = source.Read(name);
+        parameter.Assign(values);
+    }
+
+    private static string List(IReadOnlyList<string> names) =>
+        names.Count == 0 ? "none" : string.Join(", ", names.Take(10)) + (names.Count > 10 ? $" and {names.Count - 10} more" : "");
+}
