@@ -1,3 +1,5 @@
+using Microsoft.ML.Peft.Tokenization;
+
 namespace Microsoft.ML.Peft.Data;
 
 /// <summary>One row after tokenization: what an epoch needs of it, in compact arrays.</summary>
@@ -21,5 +23,18 @@ internal sealed class Example
     /// <summary>What the task needs to write its outputs (words, offsets); null where ids suffice.</summary>
     public object? Source { get; init; }
 
+    /// <summary>Tokens were cut off.</summary>
+    public bool Truncated { get; init; }
+
     public int Length => Ids.Length;
+
+    public static Example From(Encoding encoding, int[] labels, int[]? positions = null, object? source = null) => new()
+    {
+        Ids = encoding.Ids,
+        TypeIds = encoding.TypeIds,
+        Labels = labels,
+        Positions = positions ?? [],
+        Source = source,
+        Truncated = encoding.Truncated,
+    };
 }

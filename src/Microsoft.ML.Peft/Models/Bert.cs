@@ -70,7 +70,7 @@ internal sealed class Bert : PretrainedModel
 
         public override RowSelection Rows(Batch batch) => RowSelection.First;
 
-        public override Tensor Forward(Tensor hidden, ForwardContext context)
+        public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
         {
             using var scope = NewDisposeScope();
             Tensor pooled = context.Dropout(tanh(_pooler.Forward(hidden.squeeze(1), context)), _dropout);

@@ -14,7 +14,7 @@ internal sealed class TokenHead(WeightScope scope, double dropout, int hidden, i
 
     public override RowSelection Rows(Batch batch) => batch.Positions is { } at ? RowSelection.At(at) : RowSelection.All;
 
-    public override Tensor Forward(Tensor hidden, ForwardContext context)
+    public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
     {
         using var blockScope = NewDisposeScope();
         return _classifier.Forward(context.Dropout(hidden, dropout), context).MoveToOuterDisposeScope();
@@ -31,7 +31,7 @@ internal sealed class MaskedLanguageModelHead(
 
     public override RowSelection Rows(Batch batch) => batch.Positions is { } at ? RowSelection.At(at) : RowSelection.All;
 
-    public override Tensor Forward(Tensor hidden, ForwardContext context)
+    public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
     {
         using var blockScope = NewDisposeScope();
         Tensor transformed = norm.Forward(activation(dense.Forward(hidden, context)));

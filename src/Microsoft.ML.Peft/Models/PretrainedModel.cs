@@ -53,6 +53,7 @@ internal abstract class Head
     public abstract RowSelection Rows(Batch batch);
 
     /// <param name="hidden">[B, positions, hidden], the rows that <see cref="Rows"/> asked for.</param>
+    /// <param name="batch">The rows that they come from.</param>
     /// <param name="context">The call.</param>
-    public abstract Tensor Forward(Tensor hidden, ForwardContext context);
+    public abstract Tensor Forward(Tensor hidden, Batch batch, ForwardContext context);
 }

@@ -66,7 +66,7 @@ internal sealed class Roberta : PretrainedModel
 
         public override RowSelection Rows(Batch batch) => RowSelection.First;
 
-        public override Tensor Forward(Tensor hidden, ForwardContext context)
+        public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
         {
             using var blockScope = NewDisposeScope();
             Tensor pooled = tanh(_dense.Forward(context.Dropout(hidden.squeeze(1), dropout), context));

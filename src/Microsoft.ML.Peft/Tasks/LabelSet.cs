@@ -1,13 +1,79 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
 
 namespace Microsoft.ML.Peft.Tasks;
 
-/// <summary>The values behind a key-typed label, in key order; empty for a task without labels.</summary>
-internal sealed record LabelSet(IReadOnlyList<string> Names)
+/// <summary>The values behind a key-typed label, in key order and of their own type; empty for a task without labels.</summary>
+internal sealed class LabelSet
 {
-    public static LabelSet None { get; } = new([]);
+    private static readonly IReadOnlyDictionary<string, PrimitiveDataViewType> Types = new PrimitiveDataViewType[]
+    {
+        TextDataViewType.Instance, NumberDataViewType.Single, NumberDataViewType.Double, NumberDataViewType.SByte,
+        NumberDataViewType.Byte, NumberDataViewType.Int16, NumberDataViewType.UInt16, NumberDataViewType.Int32,
+        NumberDataViewType.UInt32, NumberDataViewType.Int64, NumberDataViewType.UInt64, BooleanDataViewType.Instance,
+    }.ToDictionary(type => type.ToString());
+
+    private readonly PrimitiveDataViewType _type;
+
+    private LabelSet(IReadOnlyList<string> names, PrimitiveDataViewType type) => (Names, _type) = (names, type);
+
+    public static LabelSet None { get; } = new([], TextDataViewType.Instance);
+
+    /// <summary>The values as text.</summary>
+    public IReadOnlyList<string> Names { get; }
 
     public int Count => Names.Count;
 
-    public VBuffer<ReadOnlyMemory<char>> ToBuffer() => new(Count, Names.Select(n => n.AsMemory()).ToArray());
+    public static LabelSet Text(IReadOnlyList<string> names) => new(names, TextDataViewType.Instance);
+
+    /// <summary>Takes the values of a key column; keys without values are named by their index.</summary>
+    /// <exception cref="ArgumentException">The column holds no keys, or keys over values of an unknown type.</exception>
+    public static LabelSet Of(DataViewSchema.Column column)
+    {
+        if (column.Type.GetItemType() is not KeyDataViewType key)
+            throw new ArgumentException($"Column '{column.Name}' must hold keys (MapValueToKey makes them), but is {column.Type}.");
+        if (column.Annotations.Schema.GetColumnOrNull("KeyValues") is not { Type: VectorDataViewType { ItemType: var type } })
+            return Text([.. Enumerable.Range(0, checked((int)key.Count)).Select(i => i.ToString(CultureInfo.InvariantCulture))]);
+        if (!Types.ContainsKey(type.ToString()))
+            throw new ArgumentException($"Column '{column.Name}' has key values of type {type}, which is not supported.");
+        return new LabelSet(Generic.Invoke<string[]>(Read<int>, type.RawType, column), type);
+    }
+
+    /// <summary>Adds the values as key values to a column's annotations.</summary>
+    public void Annotate(DataViewSchema.Annotations.Builder builder, string kind)
+    {
+        var vector = new VectorDataViewType(_type, Math.Max(1, Count));
+        Generic.Invoke<bool>(Add<int>, _type.RawType, builder, kind, vector, Names);
+    }
+
+    public JsonObject ToJson() => new()
+    {
+        ["type"] = _type.ToString(),
+        ["names"] = new JsonArray([.. Names.Select(name => JsonValue.Create(name))]),
+    };
+
+    /// <exception cref="InvalidDataException">The JSON does not describe labels.</exception>
+    public static LabelSet FromJson(JsonObject json)
+    {
+        if (json["names"] is not JsonArray names || json["type"]?.GetValue<string>() is not { } type || !Types.TryGetValue(type, out var known))
+            throw new InvalidDataException("The archive's labels are not a list of names of a known type.");
+        return new LabelSet([.. names.Select(name => name!.GetValue<string>())], known);
+    }
+
+    private static string[] Read<T>(DataViewSchema.Column column)
+    {
+        VBuffer<T> values = default;
+        column.Annotations.GetValue("KeyValues", ref values);
+        return [.. values.DenseValues().Select(v => Convert.ToString(v, CultureInfo.InvariantCulture) ?? "")];
+    }
+
+    private static bool Add<T>(DataViewSchema.Annotations.Builder builder, string kind, VectorDataViewType vector, IReadOnlyList<string> names)
+    {
+        T[] values = [.. names.Select(name => typeof(T) == typeof(ReadOnlyMemory<char>)
+            ? (T)(object)name.AsMemory()
+            : (T)Convert.ChangeType(name, typeof(T), CultureInfo.InvariantCulture))];
+        builder.Add(kind, vector, (ref VBuffer<T> buffer) => buffer = new VBuffer<T>(values.Length, values));
+        return true;
+    }
 }

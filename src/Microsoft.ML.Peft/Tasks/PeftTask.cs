@@ -24,6 +24,9 @@ public abstract partial class PeftTask
     /// <summary>Columns that a fit needs.</summary>
     internal abstract void CheckTrainingSchema(SchemaShape schema);
 
+    /// <summary>Columns that scoring needs.</summary>
+    internal abstract void CheckScoringSchema(SchemaShape schema);
+
     /// <summary>Output columns as a pipeline sees them before it is fitted.</summary>
     internal abstract IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema);
 
@@ -32,6 +35,15 @@ public abstract partial class PeftTask
 
     /// <summary>Comes back from an archive.</summary>
     internal abstract TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength);
+}
+
+/// <summary>Finds a task by the key in an archive.</summary>
+internal static class TaskRegistry
+{
+    private static readonly KeyedTypes<PeftTask> Known = new(task => task.Key);
+
+    /// <exception cref="InvalidDataException">The key or the JSON is not known.</exception>
+    public static PeftTask FromJson(string key, JsonObject json) => Known.Deserialize("task", key, json);
 }
 
 /// <summary>A task with its labels and tokenizer: all that training and scoring need of it.</summary>

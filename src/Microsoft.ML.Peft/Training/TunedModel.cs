@@ -22,7 +22,7 @@ internal sealed class TunedModel(PretrainedModel model, Head head, ITuner tuner)
     public Tensor Forward(Batch batch, ForwardContext context)
     {
         using Tensor features = Features(batch, context);
-        return Head.Forward(features, context);
+        return Head.Forward(features, batch, context);
     }
 
     public void Dispose()

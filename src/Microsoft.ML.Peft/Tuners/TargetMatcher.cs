@@ -29,7 +29,7 @@ internal static class TargetMatcher
     /// <summary>The number of the layer that a path lies in; null outside the layers.</summary>
     public static int? LayerOf(string path)
     {
-        Match match = Regex.Match(path, @"\.(\d+)\.", RegexOptions.CultureInvariant, RegexLimit);
+        Match match = Regex.Match(path, @"^.*\.[^.]*\.(\d+)\.", RegexOptions.CultureInvariant, RegexLimit);
         return match.Success ? int.Parse(match.Groups[1].ValueSpan, provider: System.Globalization.CultureInfo.InvariantCulture) : null;
     }
 

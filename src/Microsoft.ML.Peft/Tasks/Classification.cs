@@ -1,0 +1,66 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Peft.Data;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tasks;
+
+/// <summary>What all tasks share that choose among classes.</summary>
+internal static class Classification
+{
+    /// <summary>Cross-entropy summed over whatever has a label.</summary>
+    /// <param name="logits">[B, classes] or [B, P, classes]</param>
+    /// <param name="labels">[B] or [B, P], -100 where there is none.</param>
+    public static Tensor CrossEntropySum(Tensor logits, Tensor labels)
+    {
+        using var scope = NewDisposeScope();
+        return nn.functional.cross_entropy(logits.flatten(0, -2), labels.flatten(), ignore_index: Batch.IgnoredLabel, reduction: nn.Reduction.Sum)
+            .MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Softmaxed scores in row order.</summary>
+    public static float[] Probabilities(Tensor logits)
+    {
+        using var scope = NewDisposeScope();
+        return logits.to(ScalarType.Float32).softmax(-1).cpu().contiguous().data<float>().ToArray();
+    }
+
+    public static int ArgMax(ReadOnlySpan<float> scores)
+    {
+        int best = 0;
+        for (int i = 1; i < scores.Length; i++)
+        {
+            if (scores[i] > scores[best])
+                best = i;
+        }
+        return best;
+    }
+
+    /// <summary>Annotations of a predicted key: its values, and what kind of score column it is.</summary>
+    public static DataViewSchema.Annotations PredictedLabelAnnotations(LabelSet labels)
+    {
+        var builder = new DataViewSchema.Annotations.Builder();
+        labels.Annotate(builder, "KeyValues");
+        AddScoreKind(builder, "PredictedLabel");
+        return builder.ToAnnotations();
+    }
+
+    /// <summary>Annotations of a score vector: slot names, the labels behind them, and what kind of score column it is.</summary>
+    public static DataViewSchema.Annotations ScoreAnnotations(LabelSet labels)
+    {
+        var builder = new DataViewSchema.Annotations.Builder();
+        LabelSet.Text(labels.Names).Annotate(builder, "SlotNames");
+        labels.Annotate(builder, "TrainingLabelValues");
+        AddScoreKind(builder, "Score");
+        return builder.ToAnnotations();
+    }
+
+    private static void AddScoreKind(DataViewSchema.Annotations.Builder builder, string use)
+    {
+        Text(builder, "ScoreColumnKind", "MulticlassClassification");
+        Text(builder, "ScoreValueKind", use);
+    }
+
+    private static void Text(DataViewSchema.Annotations.Builder builder, string kind, string value) =>
+        builder.Add(kind, TextDataViewType.Instance, (ref ReadOnlyMemory<char> text) => text = value.AsMemory());
+}
