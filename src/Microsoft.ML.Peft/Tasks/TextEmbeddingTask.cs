@@ -1,0 +1,121 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.ML.Data;
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Tokenization;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft
+{
+    /// <summary>How the states of all tokens become one vector.</summary>
+    public enum TextPooling
+    {
+        /// <summary>The mean over the real tokens.</summary>
+        Mean,
+
+        /// <summary>The first token ([CLS]).</summary>
+        Cls,
+
+        /// <summary>The largest value of each dimension over the real tokens.</summary>
+        Max,
+    }
+}
+
+namespace Microsoft.ML.Peft.Tasks
+{
+    public abstract partial class PeftTask
+    {
+        /// <summary>Turns a text into a vector, without training.</summary>
+        /// <param name="inputColumnName">The text.</param>
+        /// <param name="outputColumnName">The vector, of the model's hidden size.</param>
+        /// <param name="pooling">How token states become one vector; the mean by default.</param>
+        /// <param name="normalize">Whether vectors get length 1; true by default.</param>
+        public static PeftTask TextEmbedding(
+            string inputColumnName = "Text", string outputColumnName = "Embedding", TextPooling pooling = TextPooling.Mean, bool normalize = true) =>
+            new TextEmbeddingTask { InputColumnName = inputColumnName, OutputColumnName = outputColumnName, Pooling = pooling, Normalize = normalize };
+    }
+
+    /// <summary>Sentence embeddings (Reimers and Gurevych 2019).</summary>
+    internal sealed class TextEmbeddingTask : PeftTask
+    {
+        public string InputColumnName { get; init; } = "Text";
+
+        public string OutputColumnName { get; init; } = "Embedding";
+
+        public TextPooling Pooling { get; init; }
+
+        public bool Normalize { get; init; } = true;
+
+        internal override string Key => "text-embedding";
+
+        internal override JsonObject ToJson() => JsonSerializer.SerializeToNode(this)!.AsObject();
+
+        internal override void CheckTrainingSchema(SchemaShape schema) => CheckScoringSchema(schema);
+
+        internal override void CheckScoringSchema(SchemaShape schema) => Columns.CheckText(schema, InputColumnName, "Input");
+
+        internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
+            [SchemaShapes.Column(OutputColumnName, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single)];
+
+        internal override TaskRuntime Bind(DataViewSchema schema, TextTokenizer tokenizer, int maxLength) => Bind(LabelSet.None, tokenizer, maxLength);
+
+        internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) => new Runtime(this, tokenizer, maxLength);
+
+        private sealed class Runtime(TextEmbeddingTask task, TextTokenizer tokenizer, int maxLength)
+            : TaskRuntime(task, LabelSet.None, tokenizer, maxLength)
+        {
+            private int _size;
+
+            public override IReadOnlyList<string> InputColumns { get; } = [task.InputColumnName];
+
+            public override IReadOnlyList<string> LabelColumns => [];
+
+            public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
+            {
+                Func<string> text = Columns.Text(row, task.InputColumnName, "Input");
+                return () => Example.From(Tokenizer.Encode(text(), null, MaxLength), []);
+            }
+
+            public override Head CreateHead(PretrainedModel model)
+            {
+                _size = model.HiddenSize;
+                return new PoolingHead(task.Pooling, task.Normalize);
+            }
+
+            public override (Tensor Sum, long Count) Loss(Tensor logits, Batch batch) =>
+                throw new NotSupportedException("Text embedding has no loss: it is not trained.");
+
+            public override ITaskMetrics CreateMetrics() => throw new NotSupportedException("Text embedding has no metrics: it is not trained.");
+
+            public override IReadOnlyList<OutputColumn> Outputs =>
+            [
+                new OutputColumn<VBuffer<float>>(task.OutputColumnName, new VectorDataViewType(NumberDataViewType.Single, _size), null,
+                    (object vector, ref VBuffer<float> value) => VectorWriter.Write((float[])vector, ref value)),
+            ];
+
+            public override IReadOnlyList<object> Predict(Tensor logits, Batch batch) =>
+                [.. logits.cpu().contiguous().data<float>().ToArray().Chunk(_size)];
+        }
+
+        private sealed class PoolingHead(TextPooling pooling, bool normalize) : Head
+        {
+            public override IReadOnlyList<Parameter> Parameters => [];
+
+            public override RowSelection Rows(Batch batch) => pooling == TextPooling.Cls ? RowSelection.First : RowSelection.All;
+
+            public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
+            {
+                using var scope = NewDisposeScope();
+                Tensor? mask = pooling == TextPooling.Cls ? null : batch.Mask?.unsqueeze(-1);
+                Tensor vector = pooling == TextPooling.Max
+                    ? (mask is null ? hidden : hidden.masked_fill(mask.logical_not(), float.NegativeInfinity)).amax(1)
+                    : mask is null ? hidden.mean([1]) : (hidden * mask).sum(1) / mask.sum(1);
+                return (normalize ? nn.functional.normalize(vector, 2, 1, 1e-12) : vector).MoveToOuterDisposeScope();
+            }
+        }
+    }
+}
