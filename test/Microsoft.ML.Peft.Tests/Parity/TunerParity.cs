@@ -41,7 +41,7 @@ internal static class TunerParity
 
     private static void Import(ITuner tuner, string folder)
     {
-        using ITensorSource source = new SafetensorsSource(Path.Combine(folder, "adapter_model.safetensors"));
+        using ITensorSource source = SafetensorsFile.Open(Path.Combine(folder, "adapter_model.safetensors"));
         tuner.Import(source);
     }
 
