@@ -1,0 +1,38 @@
+using System.Runtime.InteropServices;
+
+namespace Microsoft.ML.Peft.Interop;
+
+/// <summary>The functions of <c>src/Native/peft_native.h</c>, one for one. Callers go through <see cref="PeftNative"/>.</summary>
+internal static unsafe partial class NativeMethods
+{
+    /// <summary>The version of the header that these declarations were written for.</summary>
+    internal const int AbiVersion = 1;
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_abi_version")]
+    internal static partial int GetAbiVersion();
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_best_isa")]
+    internal static partial int GetBestIsa();
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_max_threads")]
+    internal static partial int GetMaxThreads();
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_set_mmap_threshold")]
+    internal static partial int SetMmapThreshold(long bytes);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_adamw_f32")]
+    internal static partial void AdamW(
+        float* parameter, float* gradient, float* mean, float* variance, long count,
+        double learningRate, double beta1, double beta2, double epsilon, double weightDecay, long step, double gradientScale);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_adamw_f32_isa")]
+    internal static partial int AdamW(
+        int isa, float* parameter, float* gradient, float* mean, float* variance, long count,
+        double learningRate, double beta1, double beta2, double epsilon, double weightDecay, long step, double gradientScale);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_sum_of_squares_f32")]
+    internal static partial double SumOfSquares(float* values, long count);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_sum_of_squares_f32_isa")]
+    internal static partial double SumOfSquares(int isa, float* values, long count);
+}

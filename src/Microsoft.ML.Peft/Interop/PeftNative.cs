@@ -1,0 +1,33 @@
+namespace Microsoft.ML.Peft.Interop;
+
+/// <summary>
+/// The native kernels. They are an optimization: where <see cref="IsAvailable"/> is false every caller has a path through
+/// TorchSharp's own operations, and <see cref="UnavailableReason"/> goes into one log message.
+/// </summary>
+internal static unsafe class PeftNative
+{
+    private static readonly Lazy<string?> Reason = new(() => NativeLibraryLoader.Failure ?? CheckAbi());
+
+    internal static bool IsAvailable => Reason.Value is null;
+
+    /// <summary>Why the kernels cannot be used; null when they can.</summary>
+    internal static string? UnavailableReason => Reason.Value;
+
+    /// <summary>One AdamW step over contiguous CPU floats, in place.</summary>
+    internal static void AdamW(
+        float* parameter, float* gradient, float* mean, float* variance, long count, in AdamWStep step)
+        => NativeMethods.AdamW(
+            parameter, gradient, mean, variance, count, step.LearningRate, step.Beta1, step.Beta2, step.Epsilon,
+            step.WeightDecay, step.Number, step.GradientScale);
+
+    /// <summary>The sum of the squares of contiguous CPU floats; the same bits for any number of threads.</summary>
+    internal static double SumOfSquares(float* values, long count) => NativeMethods.SumOfSquares(values, count);
+
+    private static string? CheckAbi()
+    {
+        int found = NativeMethods.GetAbiVersion();
+        return found == NativeMethods.AbiVersion
+            ? null
+            : $"{NativeLibraryLoader.Name} has interface version {found}, this assembly needs {NativeMethods.AbiVersion}.";
+    }
+}

@@ -1,0 +1,53 @@
+/* The C face of peft_native: raw pointers and plain numbers, so that any language can call it. Nothing here allocates
+ * for the caller, throws or keeps a pointer. Raise PEFT_ABI_VERSION when a signature changes. */
+#ifndef PEFT_NATIVE_H
+#define PEFT_NATIVE_H
+
+#include <stdint.h>
+
+#define PEFT_ABI_VERSION 1
+
+#if defined(_WIN32) && defined(PEFT_NATIVE_BUILD)
+#define PEFT_API __declspec(dllexport)
+#elif defined(_WIN32)
+#define PEFT_API __declspec(dllimport)
+#else
+#define PEFT_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Instruction sets that kernels are compiled for; a CPU that has one has those before it. */
+enum { PEFT_ISA_BASELINE = 0, PEFT_ISA_AVX2 = 1, PEFT_ISA_AVX512 = 2 };
+
+PEFT_API int32_t peft_abi_version(void);
+
+/* The highest instruction set of this CPU among those above. */
+PEFT_API int32_t peft_best_isa(void);
+
+/* How many threads a kernel called from this thread may use: OpenMP's limit, which libtorch shares. */
+PEFT_API int32_t peft_max_threads(void);
+
+/* glibc: blocks of at least this many bytes are given back to the system when freed. Returns 1 when set, else 0. */
+PEFT_API int32_t peft_set_mmap_threshold(int64_t bytes);
+
+/* One step of torch.optim.AdamW over n values, in place. step counts from 1; the gradient is multiplied by grad_scale
+ * first (clipping). The settings are doubles, as torch's are: 1 - 0.999f is off by one part in 80,000. */
+PEFT_API void peft_adamw_f32(float* p, const float* g, float* m, float* v, int64_t n, double lr, double beta1,
+                             double beta2, double eps, double weight_decay, int64_t step, double grad_scale);
+
+/* The same with a chosen instruction set, for tests: all give the same bits. Returns 0 where the CPU lacks it. */
+PEFT_API int32_t peft_adamw_f32_isa(int32_t isa, float* p, const float* g, float* m, float* v, int64_t n, double lr,
+                                    double beta1, double beta2, double eps, double weight_decay, int64_t step,
+                                    double grad_scale);
+
+/* The sum of the squares, added up in doubles in an order that depends on n alone. */
+PEFT_API double peft_sum_of_squares_f32(const float* x, int64_t n);
+PEFT_API double peft_sum_of_squares_f32_isa(int32_t isa, const float* x, int64_t n);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,60 @@
+using System.Diagnostics;
+using System.Text.RegularExpressions;
+
+namespace Microsoft.ML.Peft.Tests.Packaging;
+
+/// <summary>Runs the <c>dotnet</c> command as a user would, apart from the build that runs the tests.</summary>
+internal static partial class DotNet
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
+
+    internal static void Run(string folder, params string[] arguments)
+    {
+        (int code, string output) = Execute(folder, arguments);
+        Assert.AreEqual(0, code, $"dotnet {string.Join(' ', arguments)}{Environment.NewLine}{output}");
+    }
+
+    /// <summary>Restores; a package that no source has makes the test inconclusive, unless we should have packed it.</summary>
+    internal static void Restore(string folder, params string[] arguments)
+    {
+        (int code, string output) = Execute(folder, ["restore", .. arguments]);
+        if (code == 0)
+            return;
+        if (MissingSource().IsMatch(output) && !OwnPackage().IsMatch(output))
+            Assert.Inconclusive($"A package could not be restored: {output}");
+        Assert.Fail(output);
+    }
+
+    [GeneratedRegex("NU1301|NU110[123]")]
+    private static partial Regex MissingSource();
+
+    [GeneratedRegex(@"NU110[123]: [^\r\n]*Microsoft\.ML\.(Peft|VisionLanguage)\b")]
+    private static partial Regex OwnPackage();
+
+    private static (int Code, string Output) Execute(string folder, string[] arguments)
+    {
+        using var process = Process.Start(Command(folder, arguments))!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync(), errors = process.StandardError.ReadToEndAsync();
+        if (!process.WaitForExit(Limit))
+        {
+            process.Kill(entireProcessTree: true);
+            Assert.Fail($"dotnet {string.Join(' ', arguments)} took longer than {Limit}.");
+        }
+        return (process.ExitCode, output.Result + errors.Result);
+    }
+
+    private static ProcessStartInfo Command(string folder, string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", arguments)
+        {
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        // The outer build's settings stay out, and no build node outlives the command (it would hold the pipe open).
+        foreach (string name in start.Environment.Keys.Where(k => k.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToArray())
+            start.Environment.Remove(name);
+        start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
+        return start;
+    }
+}

@@ -1,0 +1,65 @@
+using Microsoft.ML.Peft.Interop;
+
+namespace Microsoft.ML.Peft.Tests.Packaging;
+
+/// <summary>Packs both libraries and uses them as a stranger would: packages only, no source, no internals.</summary>
+[TestClass, TestCategory("Packaging")]
+public sealed class OutsiderTests
+{
+    private static readonly string[] Packages = ["Microsoft.ML.Peft", "Microsoft.ML.VisionLanguage"];
+
+    // New for every run, so that no cache holds an older package of the same version.
+    private readonly string _suffix = $"t{DateTime.UtcNow.Ticks}";
+
+    private string Version => $"0.1.0-{_suffix}";
+
+    [TestMethod]
+    public void AProgramOnThePackagesBuildsAndRuns()
+    {
+        using var scratch = new ScratchFolder();
+        string feed = scratch.Folder("feed");
+        try
+        {
+            Pack(scratch.Folder("sources"), feed);
+            BuildAndRun(scratch.Folder("outsider"), feed);
+        }
+        finally
+        {
+            ForgetPackages();
+        }
+    }
+
+    private void Pack(string sources, string feed)
+    {
+        RepositoryFolder.CopySourcesTo(sources);
+        string suffix = $"-p:VersionSuffix={_suffix}";
+        string last = Path.Combine("src", Packages[^1]);
+        DotNet.Restore(sources, last, suffix);
+        foreach (string package in Packages)
+            DotNet.Run(sources, "pack", Path.Combine("src", package), "-c", "Release", "-o", feed, suffix, "-p:RunAnalyzers=false");
+    }
+
+    private void BuildAndRun(string folder, string feed)
+    {
+        foreach (string template in Directory.EnumerateFiles(RepositoryFolder.TestFolder("Packaging/Outsider"), "*.template"))
+        {
+            string text = File.ReadAllText(template).Replace("$version$", Version).Replace("$feed$", feed);
+            File.WriteAllText(Path.Combine(folder, Path.GetFileNameWithoutExtension(template)), text);
+        }
+        DotNet.Restore(folder);
+        DotNet.Run(folder, "build", "--no-restore", "-c", "Release");
+        DotNet.Run(folder, "run", "--no-build", "-c", "Release");
+        bool carriesKernels = Directory.EnumerateFiles(folder, "*peft_native*", SearchOption.AllDirectories).Any();
+        Assert.AreEqual(PeftNative.IsAvailable, carriesKernels, "Packages built where kernels are built carry them.");
+    }
+
+    private void ForgetPackages()
+    {
+        foreach (string package in Packages)
+        {
+            string folder = GlobalPackages.Folder(package, Version);
+            if (Directory.Exists(folder))
+                Directory.Delete(folder, recursive: true);
+        }
+    }
+}
