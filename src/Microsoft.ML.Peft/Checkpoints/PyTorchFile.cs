@@ -77,7 +77,10 @@ internal sealed class PyTorchFile : ITensorSource
         if (!_storages.TryGetValue(storage.Key, out FileRegion region))
             throw Malformed.Tensor(Description, name, $"its storage '{storage.Key}' in the file", "none");
         if ((Int128)storage.Count * storage.Type.ElementSize() != region.Length)
-            throw Malformed.Tensor(Description, name, $"{storage.Count} elements of {storage.Type} in storage '{storage.Key}'", $"{region.Length} bytes");
+        {
+            string expected = $"{storage.Count} elements of {storage.Type} in storage '{storage.Key}'";
+            throw Malformed.Tensor(Description, name, expected, $"{region.Length} bytes");
+        }
     }
 
     private PickledTensor Find(string name) =>

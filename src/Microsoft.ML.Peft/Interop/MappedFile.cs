@@ -50,7 +50,8 @@ internal sealed unsafe class MappedFile : IDisposable
         try
         {
             if (length <= 0 || offset < 0 || offset > stream.Length - length)
-                throw new InvalidDataException($"{path}: expected {length} bytes (at least one) at offset {offset}, found a file of {stream.Length} bytes.");
+                throw new InvalidDataException(
+                    $"{path}: expected {length} bytes (at least one) at offset {offset}, found a file of {stream.Length} bytes.");
             file = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.CopyOnWrite, HandleInheritability.None, leaveOpen: false);
             return new(file, file.CreateViewAccessor(offset, length, MemoryMappedFileAccess.CopyOnWrite), length);
         }

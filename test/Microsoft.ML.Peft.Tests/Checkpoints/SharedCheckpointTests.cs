@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Interop;
@@ -82,6 +83,23 @@ public sealed class SharedCheckpointTests
         Assert.AreEqual(one.ContentHash, same.ContentHash);
         Assert.AreNotEqual(one.ContentHash, other.ContentHash);
     }
+
+    [TestMethod]
+    public void AReferenceNobodyDisposedOfLetsGoInTheEnd()
+    {
+        string folder = Folder();
+        int before = MappedFile.LiveTensors;
+        Abandon(folder);
+        for (int i = 0; i < 3 && MappedFile.LiveTensors > before; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+        Assert.AreEqual(before, MappedFile.LiveTensors);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Abandon(string folder) => SharedCheckpoint.Acquire(folder).Get("w");
 
     [TestMethod]
     public void AWrongShapeNamesFileAndTensor()
