@@ -77,6 +77,6 @@ internal sealed class Batch : IDisposable
         values.AsSpan().Fill(filler);
         for (int i = 0; i < examples.Count; i++)
             write(examples[i], values.AsSpan(i * width, width));
-        return tensor((Array)values, [examples.Count, width], device: device).DetachFromDisposeScope();
+        return from_array(values, device: device).view(examples.Count, width).DetachFromDisposeScope();
     }
 }

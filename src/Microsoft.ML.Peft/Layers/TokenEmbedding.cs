@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Layers;
@@ -16,5 +17,10 @@ internal sealed class TokenEmbedding
 
     public Parameter Table { get; }
 
-    public Tensor Forward(Tensor ids) => nn.functional.embedding(ids, Table.Value);
+    /// <returns>[..., width] for ids [...]</returns>
+    public Tensor Forward(Tensor ids)
+    {
+        using var scope = NewDisposeScope();
+        return Table.Value.index_select(0, ids.flatten()).view([.. ids.shape, -1]).MoveToOuterDisposeScope();
+    }
 }

@@ -12,7 +12,7 @@ internal sealed class LabelSet
         TextDataViewType.Instance, NumberDataViewType.Single, NumberDataViewType.Double, NumberDataViewType.SByte,
         NumberDataViewType.Byte, NumberDataViewType.Int16, NumberDataViewType.UInt16, NumberDataViewType.Int32,
         NumberDataViewType.UInt32, NumberDataViewType.Int64, NumberDataViewType.UInt64, BooleanDataViewType.Instance,
-    }.ToDictionary(type => type.ToString());
+    }.ToDictionary(type => type.ToString()!);
 
     private readonly PrimitiveDataViewType _type;
 
@@ -31,11 +31,11 @@ internal sealed class LabelSet
     /// <exception cref="ArgumentException">The column holds no keys, or keys over values of an unknown type.</exception>
     public static LabelSet Of(DataViewSchema.Column column)
     {
-        if (column.Type.GetItemType() is not KeyDataViewType key)
+        if (Columns.ItemType(column.Type) is not KeyDataViewType key)
             throw new ArgumentException($"Column '{column.Name}' must hold keys (MapValueToKey makes them), but is {column.Type}.");
         if (column.Annotations.Schema.GetColumnOrNull("KeyValues") is not { Type: VectorDataViewType { ItemType: var type } })
             return Text([.. Enumerable.Range(0, checked((int)key.Count)).Select(i => i.ToString(CultureInfo.InvariantCulture))]);
-        if (!Types.ContainsKey(type.ToString()))
+        if (!Types.ContainsKey(type.ToString()!))
             throw new ArgumentException($"Column '{column.Name}' has key values of type {type}, which is not supported.");
         return new LabelSet(Generic.Invoke<string[]>(Read<int>, type.RawType, column), type);
     }

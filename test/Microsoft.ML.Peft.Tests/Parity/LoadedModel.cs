@@ -1,0 +1,69 @@
+using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.TestSupport;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tests.Parity;
+
+/// <summary>A case's checkpoint with the head that its config names, and its batch.</summary>
+internal sealed class LoadedModel : IDisposable
+{
+    private static readonly Dictionary<string, Func<PretrainedModel, Head>> Heads = new()
+    {
+        ["ForSequenceClassification"] = model => model.CreateSequenceClassificationHead(model.Config.Id2Label!.Count),
+        ["ForTokenClassification"] = model => model.CreateTokenClassificationHead(model.Config.Id2Label!.Count),
+        ["ForMaskedLM"] = model => model.CreateMaskedLanguageModelHead(),
+    };
+
+    public LoadedModel(ParityCase parity)
+    {
+        string folder = Path.Combine(parity.Folder, "model");
+        HfConfig config = HfConfig.Load(folder);
+        Model = ModelRegistry.Create(config, SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 1);
+        string architecture = config.Architectures[0];
+        Head = Heads.Single(head => architecture.EndsWith(head.Key, StringComparison.Ordinal)).Value(Model);
+        Batch = ReadBatch(parity);
+    }
+
+    public PretrainedModel Model { get; }
+
+    public Head Head { get; }
+
+    public Batch Batch { get; }
+
+    public Tensor Logits(ForwardContext context)
+    {
+        using var scope = NewDisposeScope();
+        Tensor hidden = Model.Forward(Batch, Head.Rows(Batch), context);
+        return Head.Forward(hidden, Batch, context).MoveToOuterDisposeScope();
+    }
+
+    public Tensor Loss(Tensor logits)
+    {
+        using var scope = NewDisposeScope();
+        return nn.functional.cross_entropy(logits.flatten(0, -2), Batch.Labels!.flatten(), ignore_index: Batch.IgnoredLabel).MoveToOuterDisposeScope();
+    }
+
+    public void Dispose()
+    {
+        Batch.Dispose();
+        Model.Dispose();
+    }
+
+    private static Batch ReadBatch(ParityCase parity)
+    {
+        Tensor ids = parity.Read("in.input_ids");
+        using Tensor mask = parity.Read("in.attention_mask");
+        return new Batch
+        {
+            Ids = ids,
+            Mask = mask.to(ScalarType.Bool),
+            TypeIds = parity.Has("in.token_type_ids") ? parity.Read("in.token_type_ids") : null,
+            Labels = parity.Read(parity.Has("in.labels") ? "in.labels" : "in.input_ids"),
+            Examples = [],
+        };
+    }
+}

@@ -1,0 +1,39 @@
+using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.TestSupport;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tests.Parity;
+
+/// <summary>A model under its head: logits, loss, last hidden states and gradients.</summary>
+internal static class ModelParity
+{
+    private const string Gradient = "out.grad.";
+
+    public static void Run(ParityCase parity)
+    {
+        using var scope = NewDisposeScope();
+        using var loaded = new LoadedModel(parity);
+        string[] graded = [.. parity.TensorNames.Where(n => n.StartsWith(Gradient, StringComparison.Ordinal)).Select(n => n[Gradient.Length..])];
+        var parameters = loaded.Model.Weights.All.Where(p => graded.Contains(p.Name)).ToList();
+        Assert.HasCount(graded.Length, parameters, "A gradient is expected of a weight that the model does not have.");
+        parameters.ForEach(p => p.MakeTrainable());
+
+        Tensor logits = loaded.Logits(ForwardContext.Inference);
+        parity.Check("out.logits", logits);
+        Tensor loss = loaded.Loss(logits);
+        parity.Check("out.loss", loss);
+        if (parameters.Count > 0)
+            loss.backward();
+        parameters.ForEach(p => parity.Check(Gradient + p.Name, p.Value.grad!));
+        CheckHidden(parity, loaded);
+    }
+
+    private static void CheckHidden(ParityCase parity, LoadedModel loaded)
+    {
+        string? last = parity.TensorNames.Where(n => n.StartsWith("out.hidden.", StringComparison.Ordinal))
+            .MaxBy(n => int.Parse(n["out.hidden.".Length..], System.Globalization.CultureInfo.InvariantCulture));
+        if (last is not null)
+            parity.Check(last, loaded.Model.Forward(loaded.Batch, RowSelection.All, ForwardContext.Inference));
+    }
+}
