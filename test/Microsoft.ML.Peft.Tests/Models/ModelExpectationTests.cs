@@ -87,7 +87,7 @@ public sealed class ModelExpectationTests
         Head head = model.CreateSequenceClassificationHead(2);
         using ITuner tuner = LoadAdapter(model, head, Path.Combine(folder, kind.Replace("training", "training-adapter", StringComparison.Ordinal)));
         JsonObject settings = expected["optimizer"]!.AsObject();
-        using var optimizer = new AdamW(tuner.Trainable, new AdamWSettings { WeightDecay = settings["weight_decay"]!.GetValue<double>(), DecayBiasesAndNorms = true });
+        using var optimizer = new AdamW(tuner.Trainable, new TrainingOptions { WeightDecay = settings["weight_decay"]!.GetValue<double>(), DecayBiasesAndNorms = true });
         if (expected["trained_parameters"]?.GetValue<long>() is { } count)
             Assert.AreEqual(count, tuner.Trainable.Sum(p => p.Value.numel()), "trained parameters");
 
@@ -109,8 +109,8 @@ public sealed class ModelExpectationTests
         Tensor logits = head.Forward(model.Forward(batch, head.Rows(batch), ForwardContext.Inference), batch, ForwardContext.Inference);
         Tensor loss = nn.functional.cross_entropy(logits, batch.Labels!);
         loss.backward();
-        optimizer.Step(learningRate);
-        optimizer.ZeroGradients();
+        optimizer.Step(learningRate, gradientScale: 1);
+        optimizer.ClearGradients();
         return loss.item<float>();
     }
 
