@@ -73,14 +73,9 @@ internal static class SentencePieceReader
     private static NormalizerSequence Normalizer(SentencePieceModel model, string file)
     {
         SentencePieceSpaces spaces = new(model.RemoveExtraSpaces, model.AddDummyPrefix, model.EscapeSpaces);
-        try
-        {
-            return new([.. model.CharacterMap.Length == 0 ? [] : new[] { new PrecompiledNormalizer(model.CharacterMap) }, spaces]);
-        }
-        catch (InvalidDataException exception)
-        {
-            throw new InvalidDataException($"{file}: normalizer_spec: {exception.Message}", exception);
-        }
+        return model.CharacterMap.Length == 0
+            ? new([spaces])
+            : new([Located.In($"{file}: normalizer_spec", () => new PrecompiledNormalizer(model.CharacterMap)), spaces]);
     }
 
     // Control pieces never match text, as in SentencePiece itself; the configuration may say otherwise.

@@ -57,7 +57,7 @@ public sealed class OffsetTests
         {
             string token = tokenizer.TokenOf(encoding.Ids[i])!;
             string plain = token.Replace("##", "").Replace("</w>", "").Trim('Ġ', '▁');
-            if (encoding.Starts[i] >= 0 && encoding.Ids[i] != tokenizer.UnkId && plain.Length > 0)
+            if (encoding.Starts[i] >= 0 && encoding.Ids[i] != tokenizer.UnkId && plain.Length > 0 && !token.StartsWith("<0x", StringComparison.Ordinal))
             {
                 string found = text[encoding.Starts[i]..encoding.Ends[i]];
                 Assert.AreEqual(plain, found, ignoreCase: true, CultureInfo.InvariantCulture, text);
