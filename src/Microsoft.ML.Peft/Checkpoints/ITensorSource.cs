@@ -1,0 +1,26 @@
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Checkpoints;
+
+/// <summary>Named tensors that a folder, an archive or a single file offers.</summary>
+internal interface ITensorSource : IDisposable
+{
+    /// <summary>The file or folder, for messages.</summary>
+    string Description { get; }
+
+    IReadOnlyCollection<string> Names { get; }
+
+    /// <summary>The parts of files that hold the weights, in a stable order; empty where there are none.</summary>
+    IReadOnlyList<FileRegion> Files => [];
+
+    long[] ShapeOf(string name);
+
+    /// <summary>A tensor in its own dtype, without a copy where possible. The caller owns it.</summary>
+    Tensor Read(string name);
+}
+
+/// <summary>A range of bytes of a file.</summary>
+internal readonly record struct FileRegion(string Path, long Offset, long Length)
+{
+    public static FileRegion Whole(string path) => new(path, 0, new FileInfo(path).Length);
+}

@@ -1,0 +1,102 @@
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.ML.Peft.Interop;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Checkpoints;
+
+/// <summary>The weights behind all <see cref="SharedCheckpoint"/> handles of one base: each is converted and placed once.</summary>
+internal sealed class WeightStore(ITensorSource source, Device device, ScalarType dtype) : IDisposable
+{
+    private readonly Dictionary<string, Tensor> _placed = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _names = new(source.Names, StringComparer.Ordinal);
+    private string? _hash;
+
+    public ITensorSource Source { get; } = source;
+
+    public Device Device { get; } = device;
+
+    public ScalarType Type { get; } = dtype;
+
+    public bool Contains(string name) => _names.Contains(name);
+
+    public Tensor Get(string name, ReadOnlySpan<long> expectedShape)
+    {
+        long[] shape = Source.ShapeOf(name);
+        if (expectedShape.Length > 0 && !expectedShape.SequenceEqual(shape))
+            throw Malformed.Tensor(Source.Description, name, $"shape {Malformed.Shape(expectedShape.ToArray())}", Malformed.Shape(shape));
+        // One at a time, so that no more than one tensor exists twice.
+        lock (_placed)
+        {
+            if (!_placed.TryGetValue(name, out Tensor? tensor))
+                _placed.Add(name, tensor = Place(name));
+            return tensor;
+        }
+    }
+
+    public string ContentHash()
+    {
+        lock (_names)
+            return _hash ??= Hash();
+    }
+
+    public void Dispose()
+    {
+        lock (_placed)
+        {
+            foreach (Tensor tensor in _placed.Values)
+                tensor.Dispose();
+            _placed.Clear();
+        }
+        Source.Dispose();
+    }
+
+    private Tensor Place(string name)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        Tensor tensor = Source.Read(name);
+        ScalarType type = tensor.is_floating_point() ? Type : tensor.dtype;
+        Tensor placed = tensor.to(type, Device);
+        placed.requires_grad = false;
+        return placed.DetachFromDisposeScope();
+    }
+
+    private string Hash()
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        if (Source.Files.Count > 0)
+            HashFiles(hash);
+        else
+            HashTensors(hash);
+        return Convert.ToHexString(hash.GetHashAndReset()).ToLowerInvariant();
+    }
+
+    private void HashFiles(IncrementalHash hash)
+    {
+        var buffer = new byte[1 << 20];
+        foreach (FileRegion region in Source.Files)
+        {
+            using FileStream stream = File.OpenRead(region.Path);
+            stream.Position = region.Offset;
+            for (long left = region.Length; left > 0;)
+            {
+                int read = stream.Read(buffer, 0, (int)Math.Min(left, buffer.Length));
+                if (read == 0)
+                    throw Malformed.File(region.Path, $"{region.Length} bytes at {region.Offset}", $"{left} fewer");
+                hash.AppendData(buffer, 0, read);
+                left -= read;
+            }
+        }
+    }
+
+    private void HashTensors(IncrementalHash hash)
+    {
+        foreach (string name in _names.Order(StringComparer.Ordinal))
+        {
+            using Tensor tensor = Source.Read(name);
+            hash.AppendData(Encoding.UTF8.GetBytes($"{name}:{tensor.dtype}:{Malformed.Shape(tensor.shape)}\n"));
+            NativeTensor.VisitBytes(tensor, hash.AppendData);
+        }
+    }
+}

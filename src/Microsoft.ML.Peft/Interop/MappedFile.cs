@@ -1,0 +1,151 @@
+using System.IO.MemoryMappedFiles;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Interop;
+
+/// <summary>
+/// A copy-on-write mapping of a range of a file, and tensors over it without a copy.
+/// It is unmapped when it has been disposed and the last such tensor is gone.
+/// </summary>
+internal sealed unsafe class MappedFile : IDisposable
+{
+    // libtorch's deleter gets nothing but the address: who owns it, and how many tensors start there, is kept here.
+    private static readonly Dictionary<nint, (MappedFile Owner, int Tensors)> s_live = [];
+
+    private readonly MemoryMappedFile _file;
+    private readonly MemoryMappedViewAccessor _view;
+    private readonly byte* _start;
+    private int _users = 1;
+    private bool _disposed;
+
+    private MappedFile(FileStream stream, long offset, long length)
+    {
+        Length = length;
+        _file = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.CopyOnWrite, HandleInheritability.None, leaveOpen: false);
+        _view = _file.CreateViewAccessor(offset, length, MemoryMappedFileAccess.CopyOnWrite);
+        byte* page = null;
+        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref page);
+        _start = page + _view.PointerOffset;
+    }
+
+    /// <summary>How many mappings tensors still hold; for tests of lifetimes.</summary>
+    public static int LiveTensors
+    {
+        get { lock (s_live) return s_live.Values.Sum(entry => entry.Tensors); }
+    }
+
+    public long Length { get; }
+
+    /// <summary>Maps a whole file.</summary>
+    public static MappedFile Open(string path) => Open(path, 0, new FileInfo(path).Length);
+
+    /// <summary>Maps <paramref name="length"/> bytes from <paramref name="offset"/>.</summary>
+    public static MappedFile Open(string path, long offset, long length)
+    {
+        var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+        try
+        {
+            if (length <= 0 || offset < 0 || offset > stream.Length - length)
+                throw new InvalidDataException($"{path}: expected {length} bytes (at least one) at offset {offset}, found a file of {stream.Length} bytes.");
+            return new MappedFile(stream, offset, length);
+        }
+        catch
+        {
+            stream.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Bytes of the mapping; valid until <see cref="Dispose"/>.</summary>
+    public ReadOnlySpan<byte> Span(long offset, int count)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        CheckRange(offset, count);
+        return new(_start + offset, count);
+    }
+
+    /// <summary>A tensor over the bytes at <paramref name="offset"/>; copied only where they are not aligned for their type.</summary>
+    public Tensor Tensor(long offset, ScalarType type, ReadOnlySpan<long> shape)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        long bytes = type.ElementSize();
+        foreach (long size in shape)
+            bytes = checked(bytes * size);
+        CheckRange(offset, bytes);
+        byte* data = _start + offset;
+        if (bytes == 0 || (nint)data % type.ElementSize() != 0)
+            return Copy(data, bytes, type, shape);
+        Register((nint)data);
+        try
+        {
+            return NativeTensor.Wrap((nint)data, type, shape, &Released);
+        }
+        catch
+        {
+            Unregister((nint)data);
+            throw;
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (s_live)
+        {
+            if (_disposed)
+                return;
+            _disposed = true;
+            Release();
+        }
+    }
+
+    private static Tensor Copy(byte* data, long bytes, ScalarType type, ReadOnlySpan<long> shape)
+    {
+        Tensor copy = empty(shape.ToArray(), type);
+        Buffer.MemoryCopy(data, NativeTensor.Address(copy), bytes, bytes);
+        return copy;
+    }
+
+    private void CheckRange(long offset, long count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Length - count);
+    }
+
+    private void Register(nint data)
+    {
+        lock (s_live)
+        {
+            s_live[data] = (this, s_live.TryGetValue(data, out var entry) ? entry.Tensors + 1 : 1);
+            _users++;
+        }
+    }
+
+    private static void Unregister(nint data)
+    {
+        lock (s_live)
+        {
+            var (owner, tensors) = s_live[data];
+            if (tensors == 1)
+                s_live.Remove(data);
+            else
+                s_live[data] = (owner, tensors - 1);
+            owner.Release();
+        }
+    }
+
+    private void Release()
+    {
+        if (--_users > 0)
+            return;
+        _view.SafeMemoryMappedViewHandle.ReleasePointer();
+        _view.Dispose();
+        _file.Dispose();
+    }
+
+    [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
+    private static void Released(nint data) => Unregister(data);
+}
