@@ -1,0 +1,47 @@
+namespace Microsoft.ML.Peft.Training;
+
+/// <summary>Which rows make up which batch. Rows of like length stand together, so that little padding is computed.</summary>
+internal static class BatchPlanner
+{
+    /// <summary>Lengths are sorted within this many batches: wide enough to save padding, narrow enough to stay random.</summary>
+    public const int WindowBatches = 16;
+
+    /// <summary>The batches of one epoch; a function of seed and epoch alone.</summary>
+    /// <param name="lengths">The length of each row in tokens.</param>
+    /// <param name="batchSize">Rows in a batch; the shortest one takes what is left over.</param>
+    /// <param name="groupByLength">Whether like lengths stand together.</param>
+    /// <param name="seed">The run's seed.</param>
+    /// <param name="epoch">The epoch, from 0.</param>
+    /// <returns>Row indices, batch by batch.</returns>
+    public static IReadOnlyList<int[]> ForEpoch(IReadOnlyList<int> lengths, int batchSize, bool groupByLength, long seed, int epoch)
+    {
+        var random = new SplitMix64(seed, epoch);
+        int[] order = [.. Enumerable.Range(0, lengths.Count)];
+        random.Permute<int>(order);
+        if (!groupByLength)
+            return [.. order.Chunk(batchSize)];
+        int[][] batches = [.. Grouped(order, lengths, batchSize)];
+        random.Permute<int[]>(batches);
+        return batches;
+    }
+
+    /// <summary>The batches in which rows are scored: every row once, none far from its neighbours.</summary>
+    public static IReadOnlyList<int[]> ForScoring(IReadOnlyList<int> lengths, int batchSize) =>
+        [.. Grouped([.. Enumerable.Range(0, lengths.Count)], lengths, batchSize)];
+
+    /// <summary>Puts results that come batch by batch back into the rows' own order.</summary>
+    public static T[] InRowOrder<T>(IReadOnlyList<int[]> batches, IEnumerable<IReadOnlyList<T>> results)
+    {
+        var ordered = new T[batches.Sum(batch => batch.Length)];
+        foreach (var (rows, values) in batches.Zip(results))
+        {
+            for (int i = 0; i < rows.Length; i++)
+                ordered[rows[i]] = values[i];
+        }
+        return ordered;
+    }
+
+    // Longest first: a batch that does not fit into memory fails at once.
+    private static IEnumerable<int[]> Grouped(int[] order, IReadOnlyList<int> lengths, int batchSize) =>
+        order.Chunk(batchSize * WindowBatches).SelectMany(window => window.OrderByDescending(row => lengths[row]).Chunk(batchSize));
+}

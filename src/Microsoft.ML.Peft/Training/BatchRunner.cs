@@ -1,0 +1,29 @@
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Tasks;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Training;
+
+/// <summary>From rows to logits, over the whole model or over features that were computed before.</summary>
+internal sealed class BatchRunner(TunedModel model, TaskRuntime task, Device device)
+{
+    private readonly int _padId = model.Model.Config.Int("pad_token_id", 0);
+
+    /// <summary>Features of the rows, where the base is frozen.</summary>
+    public FeatureCache? Cache { get; set; }
+
+    public TaskRuntime Task => task;
+
+    public Batch Collate(IReadOnlyList<Example> examples, bool withLabels) => Batch.Collate(examples, _padId, device, withLabels);
+
+    public Tensor Features(Batch batch, ForwardContext context) => model.Features(batch, context);
+
+    public Tensor Logits(Batch batch, ForwardContext context)
+    {
+        if (Cache is null)
+            return model.Forward(batch, context);
+        using Tensor features = Cache.Features(batch);
+        return model.Head.Forward(features, batch, context);
+    }
+}

@@ -1,0 +1,40 @@
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Tasks;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Training;
+
+/// <summary>Loss and metrics over a whole data set.</summary>
+internal static class Evaluator
+{
+    /// <summary>The name of the mean loss among the metrics.</summary>
+    public const string Loss = "Loss";
+
+    // A task that draws (masks) draws the same every time, so that evaluations compare.
+    private const long Seed = 0;
+
+    public static Dictionary<string, double> Run(BatchRunner runner, IReadOnlyList<Example> examples, int batchSize)
+    {
+        ITaskMetrics metrics = runner.Task.CreateMetrics();
+        double sum = 0;
+        long count = 0;
+        using var noGrad = no_grad();
+        var random = new SplitMix64(Seed);
+        foreach (int[] rows in BatchPlanner.ForScoring([.. examples.Select(e => e.Length)], batchSize))
+        {
+            using var scope = NewDisposeScope();
+            using Batch batch = runner.Collate(runner.Task.Prepare([.. rows.Select(row => examples[row])], random), withLabels: true);
+            Tensor logits = runner.Logits(batch, ForwardContext.Inference);
+            (Tensor loss, long counted) = runner.Task.Loss(logits, batch);
+            metrics.Add(logits, batch);
+            sum += loss.ToDouble();
+            count += counted;
+        }
+        var result = new Dictionary<string, double> { [Loss] = sum / Math.Max(1, count) };
+        foreach (var (name, value) in metrics.Result)
+            result[name] = value;
+        return result;
+    }
+}

@@ -1,0 +1,190 @@
+using System.Globalization;
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Tasks;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Training;
+
+/// <summary>
+/// The one training loop, whatever the task and the tuner. A run is a function of data, options and seed: on one machine the
+/// same three give the same bits, interrupted and resumed or not.
+/// </summary>
+internal sealed class TrainingLoop : IDisposable
+{
+    private readonly TrainingOptions _options;
+    private readonly TrainingPlan _plan;
+    private readonly IReadOnlyList<Example> _train;
+    private readonly IReadOnlyList<Example>? _validation;
+    private readonly ITrainingReporter _reporter;
+    private readonly BatchRunner _runner;
+    private readonly AdamW _optimizer;
+    private readonly BestWeights _best;
+    private readonly ModelSelection _selection;
+    private readonly TrainingStep _step;
+    private readonly ProgressMeter _meter;
+    private readonly TrainingCheckpoint? _checkpoint;
+    private TrainingState _state = new();
+
+    private TrainingLoop(
+        TunedModel model, TaskRuntime task, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation,
+        TrainingOptions options, Device device, long seed, ITrainingReporter reporter)
+    {
+        (_train, _validation, _options, _reporter) = (train, validation, options, reporter);
+        _plan = new TrainingPlan(options, train, seed);
+        _runner = new BatchRunner(model, task, device);
+        _optimizer = new AdamW(model.Trainable, options);
+        _best = new BestWeights(model.Trainable);
+        _selection = new ModelSelection(options, _best);
+        _step = new TrainingStep(_runner, model.Trainable, _optimizer, options, seed);
+        _meter = new ProgressMeter(_plan, options.Progress, reporter);
+        if (options.CheckpointFolder is { } folder)
+            _checkpoint = new TrainingCheckpoint(folder, _plan.Fingerprint(train, validation, model.Trainable), model.Trainable, _optimizer, _best);
+    }
+
+    /// <summary>Trains a model in place.</summary>
+    /// <param name="model">The model; its tuner says what trains.</param>
+    /// <param name="task">Loss and metrics.</param>
+    /// <param name="train">The rows.</param>
+    /// <param name="validation">Rows to evaluate on; null or empty for no evaluation.</param>
+    /// <param name="options">How.</param>
+    /// <param name="device">Where the model is.</param>
+    /// <param name="seed">Decides order, dropout and masks.</param>
+    /// <param name="reporter">The log.</param>
+    /// <param name="token">Ends the run after the step it is in, besides the options' own token.</param>
+    /// <exception cref="ArgumentException">There is nothing to train, or an option does not fit.</exception>
+    /// <exception cref="InvalidOperationException">Loss or gradient are no longer finite.</exception>
+    /// <exception cref="OperationCanceledException">The run was cancelled before its first step.</exception>
+    /// <exception cref="InvalidDataException">The state in the checkpoint folder is damaged or another run's.</exception>
+    public static TrainingResult Run(
+        TunedModel model, TaskRuntime task, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation,
+        TrainingOptions options, Device device, long seed, ITrainingReporter reporter, CancellationToken token)
+    {
+        validation = validation is { Count: > 0 } ? validation : null;
+        Check(model, train, validation, options);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(token, options.CancellationToken);
+        using var callers = RandomState.OfCpu();
+        using var loop = new TrainingLoop(model, task, train, validation, options, device, seed, reporter);
+        try
+        {
+            return loop.Run(CanCache(model, task, train), linked.Token);
+        }
+        finally
+        {
+            loop._optimizer.ClearGradients();
+            callers.Restore();
+        }
+    }
+
+    public void Dispose()
+    {
+        _optimizer.Dispose();
+        _best.Dispose();
+    }
+
+    private static void Check(TunedModel model, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation, TrainingOptions options)
+    {
+        options.Validate();
+        if (model.Trainable.Count == 0)
+            throw new ArgumentException($"The tuner '{model.Tuner.Key}' has nothing to train on this model.");
+        if (train.Count == 0)
+            throw new ArgumentException("The training data has no rows with a label.");
+        if (validation is null && options.EarlyStoppingPatience is not null)
+            throw new ArgumentException($"{nameof(TrainingOptions.EarlyStoppingPatience)} needs a validation set.");
+    }
+
+    // A task that changes its rows from step to step has no features to keep.
+    private static bool CanCache(TunedModel model, TaskRuntime task, IReadOnlyList<Example> train)
+    {
+        Example[] sample = [train[0]];
+        return !model.Tuner.TouchesBase && ReferenceEquals(task.Prepare(sample, new SplitMix64(0)), sample);
+    }
+
+    private TrainingResult Run(bool cacheFeatures, CancellationToken token)
+    {
+        _optimizer.ClearGradients();
+        Resume();
+        Announce();
+        if (cacheFeatures)
+            _runner.Cache = FeatureCache.Create(_runner, [.. _train, .. _validation ?? []], _options.BatchSize, token);
+        while (_state.Step < _plan.TotalSteps && !_selection.HasLostPatience(_state))
+        {
+            if (!RunEpoch(token))
+                return Cancelled(token);
+        }
+        _checkpoint?.Delete();
+        return Finish(_selection.HasLostPatience(_state) ? TrainingEnd.StoppedEarly : TrainingEnd.Completed);
+    }
+
+    /// <summary>Runs what is left of an epoch; false when cancelled.</summary>
+    private bool RunEpoch(CancellationToken token)
+    {
+        if (_state.EpochSteps == 0)
+            (_state.LossSum, _state.LossCount) = (0, 0);
+        IReadOnlyList<int[][]> steps = _plan.Epoch(_state.Epoch);
+        while (_state.EpochSteps < steps.Count && _state.Step < _plan.TotalSteps)
+        {
+            if (token.IsCancellationRequested)
+                return false;
+            RunStep(steps[_state.EpochSteps]);
+        }
+        (_state.Epoch, _state.EpochSteps) = (_state.Epoch + 1, 0);
+        return true;
+    }
+
+    private void RunStep(int[][] batches)
+    {
+        double rate = _plan.Schedule.Rate(_state.Step);
+        _meter.Start();
+        var (sum, count) = _step.Run(batches.Select(rows => Array.ConvertAll(rows, row => _train[row])), _state.Step, rate);
+        _meter.Stop(batches.Sum(rows => rows.Length));
+        (_state.Step, _state.EpochSteps) = (_state.Step + 1, _state.EpochSteps + 1);
+        (_state.LossSum, _state.LossCount) = (_state.LossSum + sum, _state.LossCount + count);
+        _meter.Report(_state, sum / Math.Max(1, count), rate, EvaluationIsDue() ? Evaluate() : null);
+        if (_state.Step % _options.CheckpointEverySteps == 0)
+            _checkpoint?.Save(_state);
+    }
+
+    private bool EvaluationIsDue() => _validation is not null && (_state.Step == _plan.TotalSteps
+        || (_state.EpochSteps == _plan.StepsPerEpoch && (_state.Epoch + 1) % _options.EvaluateEvery == 0));
+
+    private Dictionary<string, double> Evaluate()
+    {
+        Dictionary<string, double> metrics = Evaluator.Run(_runner, _validation!, _options.BatchSize);
+        _selection.Judge(_state, metrics);
+        Info($"Epoch {_state.Epoch + 1}, step {_state.Step}: training loss {_state.MeanLoss:f4}, validation {Text(metrics)}.");
+        return metrics;
+    }
+
+    private void Resume()
+    {
+        if (_options.Resume && _checkpoint?.Load() is { } state)
+        {
+            _state = state;
+            Info($"Resumed at step {_state.Step} of {_plan.TotalSteps} from {_checkpoint.File}.");
+        }
+    }
+
+    private void Announce() => Info(
+        $"Training on {_train.Count} rows: {_plan.TotalSteps} steps of {_options.BatchSize * _options.GradientAccumulationSteps} rows, {_plan.StepsPerEpoch} an epoch.");
+
+    private TrainingResult Cancelled(CancellationToken token)
+    {
+        if (_state.Step == 0)
+            throw new OperationCanceledException("Training was cancelled before its first step.", token);
+        _checkpoint?.Save(_state);
+        return Finish(TrainingEnd.Cancelled);
+    }
+
+    private TrainingResult Finish(TrainingEnd end)
+    {
+        _best.Restore();
+        Info($"{end switch { TrainingEnd.Cancelled => "Cancelled", TrainingEnd.StoppedEarly => "Stopped early", _ => "Completed" }} at step {_state.Step}: training loss {_state.MeanLoss:f4}{(_state.Best is { } best ? $", best validation (step {_state.BestStep}) {Text(best)}" : "")}.");
+        return new TrainingResult(end, _state.Step, _state.MeanLoss, _options.KeepBest ? _state.BestStep : null, _state.Best);
+    }
+
+    private void Info(FormattableString message) => _reporter.Info(message.ToString(CultureInfo.InvariantCulture));
+
+    private static string Text(Dictionary<string, double> metrics) =>
+        string.Join(", ", metrics.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Key} {m.Value:f4}")));
+}

@@ -1,0 +1,59 @@
+using System.Security.Cryptography;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Layers;
+
+namespace Microsoft.ML.Peft.Training;
+
+/// <summary>What a run will do, fixed before it begins: its steps, their batches, seeds and rates.</summary>
+internal sealed class TrainingPlan
+{
+    private readonly TrainingOptions _options;
+    private readonly int[] _lengths;
+
+    public TrainingPlan(TrainingOptions options, IReadOnlyList<Example> train, long seed)
+    {
+        (_options, Seed, _lengths) = (options, seed, [.. train.Select(e => e.Length)]);
+        int batches = CeilingDivision(train.Count, options.BatchSize);
+        StepsPerEpoch = CeilingDivision(batches, options.GradientAccumulationSteps);
+        TotalSteps = (int)Math.Min(options.MaxSteps ?? int.MaxValue, (long)StepsPerEpoch * options.MaxEpochs);
+        Schedule = Schedule.Of(options, TotalSteps);
+    }
+
+    public long Seed { get; }
+
+    public int StepsPerEpoch { get; }
+
+    public int TotalSteps { get; }
+
+    public Schedule Schedule { get; }
+
+    /// <summary>The batches of every step of an epoch, as row indices.</summary>
+    public IReadOnlyList<int[][]> Epoch(int epoch) =>
+        [.. BatchPlanner.ForEpoch(_lengths, _options.BatchSize, _options.GroupByLength, Seed, epoch).Chunk(_options.GradientAccumulationSteps)];
+
+    /// <summary>A hash of all that decides a run's course: a state of another run is not taken up.</summary>
+    public string Fingerprint(IReadOnlyList<Example> train, IReadOnlyList<Example>? validation, IReadOnlyList<Parameter> parameters)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(JsonSerializer.SerializeToUtf8Bytes(new
+        {
+            Seed, TotalSteps, Schedule, _options.BatchSize, _options.GradientAccumulationSteps, _options.GroupByLength,
+            _options.Beta1, _options.Beta2, _options.Epsilon, _options.WeightDecay, _options.DecayBiasesAndNorms,
+            _options.MaxGradientNorm, _options.EvaluateEvery, _options.EarlyStoppingPatience, _options.EarlyStoppingMetric,
+            _options.KeepBest, Parameters = parameters.Select(p => new { p.Name, p.Value.shape }),
+        }));
+        foreach (Example example in train.Concat(validation ?? []))
+        {
+            hash.AppendData(MemoryMarshal.AsBytes<int>([example.Ids.Length, example.Labels.Length, example.Positions.Length]));
+            hash.AppendData(MemoryMarshal.AsBytes<int>(example.Ids));
+            hash.AppendData(example.TypeIds);
+            hash.AppendData(MemoryMarshal.AsBytes<int>(example.Labels));
+            hash.AppendData(MemoryMarshal.AsBytes<int>(example.Positions));
+        }
+        return Convert.ToHexString(hash.GetHashAndReset());
+    }
+
+    private static int CeilingDivision(int value, int divisor) => (int)(((long)value + divisor - 1) / divisor);
+}

@@ -1,0 +1,67 @@
+using System.Globalization;
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Layers;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Training;
+
+/// <summary>One update of the weights from one batch, or from several whose gradients add up.</summary>
+internal sealed class TrainingStep(BatchRunner runner, IReadOnlyList<Parameter> parameters, AdamW optimizer, TrainingOptions options, long seed)
+{
+    private readonly ForwardContext _context = new() { Training = true, Checkpointing = options.GradientCheckpointing };
+
+    /// <param name="batches">The rows, batch by batch.</param>
+    /// <param name="step">The step's number, from 0.</param>
+    /// <param name="learningRate">Its learning rate.</param>
+    /// <returns>The loss summed over what it counts, and how many that were.</returns>
+    /// <exception cref="InvalidOperationException">The loss or the gradient is not finite.</exception>
+    public (double Sum, long Count) Run(IEnumerable<IReadOnlyList<Example>> batches, int step, double learningRate)
+    {
+        double sum = 0;
+        long count = 0;
+        int index = 0;
+        foreach (IReadOnlyList<Example> batch in batches)
+        {
+            (double batchSum, long batchCount) = Accumulate(batch, step, index++, learningRate);
+            (sum, count) = (sum + batchSum, count + batchCount);
+        }
+        if (count > 0)
+            optimizer.Step(learningRate, GradientScale(count, step, learningRate));
+        optimizer.ClearGradients();
+        return (sum, count);
+    }
+
+    private (double Sum, long Count) Accumulate(IReadOnlyList<Example> examples, int step, int index, double learningRate)
+    {
+        using var scope = NewDisposeScope();
+        // The stream is named by step and batch: a resumed run draws what an uninterrupted one would have drawn.
+        var random = new SplitMix64(seed, step, index);
+        manual_seed(random.NextInt64()).Dispose();
+        using Batch batch = runner.Collate(runner.Task.Prepare(examples, random), withLabels: true);
+        Tensor logits = runner.Logits(batch, _context);
+        (Tensor loss, long count) = runner.Task.Loss(logits, batch);
+        double value = loss.ToDouble();
+        if (!double.IsFinite(value))
+            throw Diverged("loss", value, step, learningRate);
+        if (count > 0)
+            GradientCheckpoint.Backward(loss);
+        return (value, count);
+    }
+
+    // Gradients are those of summed losses: the mean over all batches and the clipping are one factor.
+    private double GradientScale(long count, int step, double learningRate)
+    {
+        double mean = 1.0 / count;
+        if (options.MaxGradientNorm == 0)
+            return mean;
+        double norm = GradientNorm.Of(parameters) * mean;
+        if (!double.IsFinite(norm))
+            throw Diverged("gradient's norm", norm, step, learningRate);
+        return mean * GradientNorm.Factor(norm, options.MaxGradientNorm);
+    }
+
+    private static InvalidOperationException Diverged(string what, double value, int step, double learningRate) => new(string.Create(
+        CultureInfo.InvariantCulture,
+        $"The {what} became {value} at step {step + 1}, learning rate {learningRate:g3}: lower the learning rate or lengthen the warm-up."));
+}
