@@ -26,5 +26,6 @@ internal static class Attention
         return attended.transpose(1, 2).flatten(2).MoveToOuterDisposeScope();
     }
 
-    private static Tensor Split(Tensor x, int heads) => x.unflatten(-1, [heads, -1]).transpose(1, 2);
+    private static Tensor Split(Tensor x, int heads) =>
+        x.view(x.shape[0], x.shape[1], heads, x.shape[2] / heads).transpose(1, 2);
 }

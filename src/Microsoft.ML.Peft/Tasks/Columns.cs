@@ -11,9 +11,8 @@ internal static class Columns
 
     /// <exception cref="ArgumentException">The column is missing.</exception>
     public static SchemaShape.Column Find(SchemaShape schema, string name, string role) =>
-        schema.TryFindColumn(name, out SchemaShape.Column column)
-            ? column
-            : throw new ArgumentException($"{role} column '{name}' is missing; the data has {string.Join(", ", schema.Select(c => c.Name))}.");
+        schema.Where(c => c.Name == name).Select(c => (SchemaShape.Column?)c).FirstOrDefault()
+            ?? throw new ArgumentException($"{role} column '{name}' is missing; the data has {string.Join(", ", schema.Select(c => c.Name))}.");
 
     /// <exception cref="ArgumentException">The column is missing or holds no text.</exception>
     public static void CheckText(SchemaShape schema, string name, string role, bool orVector = false)
@@ -94,10 +93,13 @@ internal static class Columns
         };
     }
 
+    /// <summary>The type of a vector's items, or the type itself.</summary>
+    public static DataViewType ItemType(DataViewType type) => type is VectorDataViewType vector ? vector.ItemType : type;
+
     private static DataViewSchema.Column KeyColumn(DataViewRow row, string name)
     {
         DataViewSchema.Column column = Find(row.Schema, name, "Label");
-        return column.Type.GetItemType() is KeyDataViewType { RawType: var raw } && raw == typeof(uint)
+        return ItemType(column.Type) is KeyDataViewType { RawType: var raw } && raw == typeof(uint)
             ? column
             : throw new ArgumentException($"Label column '{name}' must hold 32-bit keys (MapValueToKey makes them), but is {column.Type}.");
     }

@@ -31,7 +31,7 @@ internal sealed class LabelSet
     /// <exception cref="ArgumentException">The column holds no keys, or keys over values of an unknown type.</exception>
     public static LabelSet Of(DataViewSchema.Column column)
     {
-        if (column.Type.GetItemType() is not KeyDataViewType key)
+        if (Columns.ItemType(column.Type) is not KeyDataViewType key)
             throw new ArgumentException($"Column '{column.Name}' must hold keys (MapValueToKey makes them), but is {column.Type}.");
         if (column.Annotations.Schema.GetColumnOrNull("KeyValues") is not { Type: VectorDataViewType { ItemType: var type } })
             return Text([.. Enumerable.Range(0, checked((int)key.Count)).Select(i => i.ToString(CultureInfo.InvariantCulture))]);

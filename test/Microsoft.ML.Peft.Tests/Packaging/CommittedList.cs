@@ -8,10 +8,12 @@ internal sealed class CommittedList(string path)
     {
         var committed = File.ReadLines(path).Where(line => line.Length > 0 && line[0] != '#').ToHashSet();
         var found = actual.ToHashSet();
-        string added = Lines(found.Except(committed)), removed = Lines(committed.Except(found));
-        Assert.IsTrue(
-            committed.SetEquals(found),
-            $"{path} no longer tells the truth.{Environment.NewLine}Found, not listed:{added}{Environment.NewLine}Listed, not found:{removed}");
+        if (!committed.SetEquals(found))
+            Assert.Fail($"""
+                {path} no longer tells the truth.
+                Found, not listed:{Lines(found.Except(committed))}
+                Listed, not found:{Lines(committed.Except(found))}
+                """);
     }
 
     private static string Lines(IEnumerable<string> entries)

@@ -1,3 +1,4 @@
+using System.Reflection;
 using Mono.Cecil;
 
 namespace Microsoft.ML.Peft.Tests.Packaging;
@@ -14,15 +15,35 @@ public sealed class TorchSharpCoexistenceTests
     [TestMethod]
     public void WhatMicrosoftMLTorchSharpCannotFindIsKnown()
     {
-        string path = Path.Combine(GlobalPackages.Folder(Package, Version), "lib", "net8.0", Package + ".dll");
-        if (!File.Exists(path))
-            RestorePackage();
         using var assemblies = new AssemblyFolder();
-        using ModuleDefinition module = assemblies.Read(path);
+        using ModuleDefinition module = assemblies.Read(FindAssembly());
         string[] named = [.. TorchSharpMembers(module).Select(m => m.FullName)];
         Assert.IsGreaterThan(100, named.Length, "The assembly names many members of TorchSharp; were they read?");
         new CommittedList(RepositoryFolder.TestFolder("Packaging/unresolved-torchsharp.txt"))
             .AssertEquals(TorchSharpMembers(module).Where(m => !Resolves(m)).Select(m => m.FullName));
+    }
+
+    /// <summary>Classes that inherit from TorchSharp's still fit their bases: the run time itself is asked.</summary>
+    [TestMethod]
+    public void ItsTypesLoadOnOurTorchSharp()
+    {
+        Assembly assembly = Assembly.LoadFrom(FindAssembly());
+        string[] failures = [.. LoadFailures(assembly).Where(e => e is not FileNotFoundException).Select(e => e.Message)];
+        Assert.IsEmpty(failures, string.Join(Environment.NewLine, failures));
+        Assert.IsNotNull(assembly.GetType("Microsoft.ML.TorchSharp.NasBert.TextClassificationTrainer"));
+    }
+
+    private static Exception[] LoadFailures(Assembly assembly)
+    {
+        try
+        {
+            assembly.GetTypes();
+            return [];
+        }
+        catch (ReflectionTypeLoadException e)
+        {
+            return [.. e.LoaderExceptions.OfType<Exception>()];
+        }
     }
 
     private static IEnumerable<MemberReference> TorchSharpMembers(ModuleDefinition module)
@@ -41,6 +62,14 @@ public sealed class TorchSharpCoexistenceTests
         {
             return false;
         }
+    }
+
+    private static string FindAssembly()
+    {
+        string path = Path.Combine(GlobalPackages.Folder(Package, Version), "lib", "net8.0", Package + ".dll");
+        if (!File.Exists(path))
+            RestorePackage();
+        return path;
     }
 
     private static void RestorePackage()

@@ -1,0 +1,26 @@
+using System.Diagnostics;
+using Microsoft.ML.Peft.Benchmarks;
+
+// dotnet run -c Release --project test/Benchmarks -- NAME|all: one JSON line a figure, each benchmark in a process of its own.
+IBenchmark[] benchmarks =
+[
+    new TrainingStep("lora-step-roberta", TrainingStep.Lora, goal: 0.95, peer: 0.80),
+    new TrainingStep("full-step-roberta", TrainingStep.Full, goal: 0.75, peer: 0.66),
+];
+
+if (args is ["all"])
+    return benchmarks.Sum(benchmark => RunAlone(benchmark.Name));
+if (args is [var name] && benchmarks.FirstOrDefault(b => b.Name == name) is { } chosen)
+{
+    chosen.Run();
+    return 0;
+}
+Console.Error.WriteLine($"usage: NAME|all, with NAME one of {string.Join(", ", benchmarks.Select(b => b.Name))}");
+return 2;
+
+static int RunAlone(string name)
+{
+    using Process process = Process.Start(Environment.ProcessPath!, name);
+    process.WaitForExit();
+    return process.ExitCode;
+}
