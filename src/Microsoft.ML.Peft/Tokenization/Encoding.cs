@@ -1,0 +1,27 @@
+namespace Microsoft.ML.Peft.Tokenization;
+
+/// <summary>The tokens of a text, or of a pair of texts, as arrays of equal length.</summary>
+internal sealed class Encoding
+{
+    /// <summary>The entry of <see cref="Sequence"/> for tokens that come from no text.</summary>
+    public const byte NoSequence = byte.MaxValue;
+
+    public required int[] Ids { get; init; }
+
+    public required byte[] TypeIds { get; init; }
+
+    /// <summary>Offsets into the text (or word) the token came from, without white space around it; -1 for special tokens.</summary>
+    public required int[] Starts { get; init; }
+
+    public required int[] Ends { get; init; }
+
+    /// <summary>The index of the word the token belongs to, -1 for special tokens.</summary>
+    public required int[] Words { get; init; }
+
+    /// <summary>0 or 1 for the first and second text of a pair; null where there is one text.</summary>
+    public byte[]? Sequence { get; init; }
+
+    public bool Truncated { get; init; }
+
+    public int Length => Ids.Length;
+}

@@ -1,0 +1,47 @@
+namespace Microsoft.ML.Peft.Tokenization;
+
+/// <summary>What SentencePiece does to spaces after its character map: trims and merges them, marks them, puts one in front.</summary>
+internal sealed class SentencePieceSpaces(bool removeExtra, bool addPrefix, bool escape) : INormalizer
+{
+    public AlignedText Apply(AlignedText text)
+    {
+        string characters = text.Text;
+        AlignedBuilder builder = new(text);
+        char space = escape ? Characters.WordMark : ' ';
+        int start = removeExtra ? LeadingSpaces(characters) : 0;
+        if (start == characters.Length)
+        {
+            return builder.Build();
+        }
+        if (addPrefix && text.AtTextStart)
+        {
+            builder.Add(space, start, start);
+        }
+        for (int i = start; i < characters.Length; i++)
+        {
+            if (characters[i] != ' ')
+            {
+                builder.Keep(i);
+            }
+            else if (!removeExtra || characters[i - 1] != ' ')
+            {
+                builder.Add(space, i, i + 1);
+            }
+        }
+        if (removeExtra && characters[^1] == ' ')
+        {
+            builder.RemoveLast();
+        }
+        return builder.Build();
+    }
+
+    private static int LeadingSpaces(string text)
+    {
+        int count = 0;
+        while (count < text.Length && text[count] == ' ')
+        {
+            count++;
+        }
+        return count;
+    }
+}

@@ -1,0 +1,192 @@
+namespace Microsoft.ML.Peft.Tokenization;
+
+/// <summary>
+/// The tokenizer of a Hugging Face folder. All file formats are read into one pipeline: added tokens, normaliser with an alignment to the
+/// original text, pre-tokenizer, model, template. Safe for use by several threads.
+/// </summary>
+internal sealed class TextTokenizer
+{
+    public static readonly IReadOnlyList<string> RoleNames =
+        ["pad_token", "mask_token", "cls_token", "sep_token", "unk_token", "bos_token", "eos_token"];
+
+    // Where no configuration says what the special tokens are.
+    private static readonly Dictionary<string, string[]> UsualNames = new()
+    {
+        ["pad_token"] = ["[PAD]", "<pad>"],
+        ["mask_token"] = ["[MASK]", "<mask>"],
+        ["cls_token"] = ["[CLS]"],
+        ["sep_token"] = ["[SEP]"],
+        ["bos_token"] = ["<s>", "<|startoftext|>"],
+        ["eos_token"] = ["</s>", "<|endoftext|>"],
+    };
+
+    private readonly Pipeline _pipeline;
+    private readonly PieceEncoder _encoder;
+    private readonly AddedTokenMatcher _rawMatcher;
+    private readonly AddedTokenMatcher _normalizedMatcher;
+    private readonly Dictionary<string, int> _ids;
+    private readonly Dictionary<int, string> _tokens = [];
+    private readonly HashSet<int> _special;
+    private readonly Dictionary<string, int?> _roles;
+
+    internal TextTokenizer(Pipeline pipeline, TokenizerConfig config, IReadOnlyList<string> files)
+    {
+        _pipeline = pipeline;
+        _encoder = new PieceEncoder(pipeline.Model, pipeline.Bytes);
+        AddedToken[] added = [.. pipeline.AddedTokens.Where(token => token.Content.Length > 0)];
+        AddedToken[] matched = [.. added.Where(token => token.Matched)];
+        _rawMatcher = new AddedTokenMatcher(matched.Where(token => !token.Normalized), content => content);
+        _normalizedMatcher = new AddedTokenMatcher(matched.Where(token => token.Normalized), content => Normalize(new AlignedText(content)).Text);
+        _ids = new Dictionary<string, int>(pipeline.Vocabulary);
+        foreach (AddedToken token in added)
+        {
+            _ids[token.Content] = token.Id;
+        }
+        foreach ((string token, int id) in _ids)
+        {
+            _tokens[id] = token;
+        }
+        _special = [.. added.Where(token => token.Special).Select(token => token.Id)];
+        _roles = RoleNames.ToDictionary(role => role, role => FindRole(role, config));
+        VocabularySize = _tokens.Count == 0 ? 0 : (int)Math.Min(int.MaxValue, _tokens.Keys.Max() + 1L);
+        ModelMaxLength = config.ModelMaxLength;
+        Files = files;
+    }
+
+    /// <summary>The full paths of the files that define the tokenizer; loading a folder with copies of them gives the same one.</summary>
+    public IReadOnlyList<string> Files { get; }
+
+    public int? PadId => _roles["pad_token"];
+
+    public int? MaskId => _roles["mask_token"];
+
+    public int? ClsId => _roles["cls_token"];
+
+    public int? SepId => _roles["sep_token"];
+
+    public int? UnkId => _roles["unk_token"];
+
+    public int? BosId => _roles["bos_token"];
+
+    public int? EosId => _roles["eos_token"];
+
+    /// <summary>One more than the largest id: the rows that a token table needs.</summary>
+    public int VocabularySize { get; }
+
+    /// <summary>The length that tokenizer_config.json names, <see cref="int.MaxValue"/> if it names none worth the name.</summary>
+    public int ModelMaxLength { get; }
+
+    public static TextTokenizer Load(string folder) => TokenizerFolder.Load(folder);
+
+    public bool IsSpecial(int id) => _special.Contains(id);
+
+    public int? IdOf(string token) => _ids.TryGetValue(token, out int id) ? id : null;
+
+    public string? TokenOf(int id) => _tokens.GetValueOrDefault(id);
+
+    public Encoding Encode(string text, string? pair = null, int maxLength = int.MaxValue, bool addSpecialTokens = true)
+    {
+        List<PlacedToken> first = Tokenize(text);
+        List<PlacedToken>? second = pair is null ? null : Tokenize(pair);
+        return (addSpecialTokens ? _pipeline.Template : Template.Plain).Apply(first, second, maxLength);
+    }
+
+    /// <summary>Encodes words cut before: each token knows the index of its word, and its offsets are those within the word.</summary>
+    public Encoding EncodeWords(IReadOnlyList<string> words, int maxLength = int.MaxValue)
+    {
+        List<PlacedToken> tokens = [];
+        // A byte-level vocabulary tells words from parts of words by the space before them.
+        string prefix = _pipeline.Bytes ? " " : "";
+        for (int i = 0; i < words.Count; i++)
+        {
+            foreach (PlacedToken token in Tokenize(prefix + words[i]))
+            {
+                int start = Math.Max(0, token.Start - prefix.Length);
+                tokens.Add(new PlacedToken(token.Id, start, Math.Max(start, token.End - prefix.Length), i));
+            }
+        }
+        return _pipeline.Template.Apply(tokens, null, maxLength);
+    }
+
+    public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens = true)
+    {
+        List<string> tokens = new(ids.Length);
+        foreach (int id in ids)
+        {
+            if (!(skipSpecialTokens && IsSpecial(id)) && TokenOf(id) is { } token)
+            {
+                tokens.Add(_pipeline.UnknownSurface is { } surface && id == UnkId ? surface : token);
+            }
+        }
+        return _pipeline.Decoder is { } decoder ? string.Concat(decoder.Decode(tokens)) : string.Join(' ', tokens);
+    }
+
+    private List<PlacedToken> Tokenize(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        text = Characters.WithoutLoneSurrogates(text);
+        TokenBuffer buffer = new(text);
+        foreach (TextSegment segment in _rawMatcher.Split(text))
+        {
+            if (segment.Id >= 0)
+            {
+                buffer.Add(segment.Id, segment.Start, segment.End);
+                buffer.Word++;
+            }
+            else
+            {
+                AddNormalized(Normalize(new AlignedText(text[segment.Start..segment.End], segment.Start)), buffer);
+            }
+        }
+        return buffer.Tokens;
+    }
+
+    private AlignedText Normalize(AlignedText text) => _pipeline.Normalizer?.Apply(text) ?? text;
+
+    private void AddNormalized(AlignedText text, TokenBuffer buffer)
+    {
+        foreach (TextSegment segment in _normalizedMatcher.Split(text.Text))
+        {
+            if (segment.Id >= 0)
+            {
+                buffer.Add(segment.Id, text.StartOf(segment.Start), text.EndOf(segment.End - 1));
+                buffer.Word++;
+            }
+            else
+            {
+                AddPieces(text.Slice(segment.Start, segment.End), buffer);
+            }
+        }
+    }
+
+    private void AddPieces(AlignedText text, TokenBuffer buffer)
+    {
+        Pieces pieces = new(text);
+        _pipeline.PreTokenizer?.Apply(pieces);
+        foreach (Range range in pieces.Ranges)
+        {
+            buffer.Scratch.Clear();
+            _encoder.Encode(pieces.Text.Text.AsSpan(range), buffer.Scratch);
+            buffer.AddScratch(pieces.Text, range.Start.Value);
+            buffer.Word++;
+        }
+    }
+
+    private int? FindRole(string role, TokenizerConfig config)
+    {
+        if (config.Token(role) is { } name)
+        {
+            return IdOf(name);
+        }
+        if (_pipeline.Roles.TryGetValue(role, out int id))
+        {
+            return id;
+        }
+        if (role == "unk_token" && _pipeline.UnknownToken is { } unknown)
+        {
+            return IdOf(unknown);
+        }
+        string[] names = config.Files.Count == 0 ? UsualNames.GetValueOrDefault(role, []) : [];
+        return names.Select(IdOf).FirstOrDefault(found => found is not null);
+    }
+}

@@ -1,0 +1,54 @@
+namespace Microsoft.ML.Peft.Tokenization;
+
+/// <summary>Finds out which of the known files a folder holds, and reads the most telling of them.</summary>
+internal static class TokenizerFolder
+{
+    private static readonly string[] SentencePieceNames = ["tokenizer.model", "spiece.model", "spm.model", "sentencepiece.bpe.model"];
+
+    public static TextTokenizer Load(string folder)
+    {
+        folder = Path.GetFullPath(folder);
+        try
+        {
+            TokenizerConfig config = new(folder);
+            (Pipeline pipeline, string[] files) = Read(folder, config);
+            return new TextTokenizer(pipeline, config, [.. files, .. config.Files]);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidDataException($"{folder}: the tokenizer's files cannot be read: {exception.Message}", exception);
+        }
+    }
+
+    private static (Pipeline Pipeline, string[] Files) Read(string folder, TokenizerConfig config)
+    {
+        if (Find(folder, "tokenizer.json") is { } json)
+        {
+            return (TokenizerJson.Read(json), [json]);
+        }
+        if (Find(folder, "vocab.txt") is { } words)
+        {
+            return (VocabularyReader.ReadWordPiece(words, config), [words]);
+        }
+        if (Find(folder, "vocab.json") is { } vocabulary && Find(folder, "merges.txt") is { } merges)
+        {
+            return (VocabularyReader.ReadBpe(vocabulary, merges, config), [vocabulary, merges]);
+        }
+        if (FindSentencePiece(folder) is { } model)
+        {
+            return (SentencePieceReader.Read(model, config), [model]);
+        }
+        throw new InvalidDataException(
+            $"{folder}: no tokenizer found; looked for tokenizer.json, vocab.txt, vocab.json with merges.txt, and *.model");
+    }
+
+    private static string? Find(string folder, string name)
+    {
+        string file = Path.Combine(folder, name);
+        return File.Exists(file) ? file : null;
+    }
+
+    private static string? FindSentencePiece(string folder) =>
+        SentencePieceNames.Select(name => Find(folder, name)).FirstOrDefault(file => file is not null)
+        ?? (Directory.Exists(folder) ? Directory.GetFiles(folder, "*.model").Order(StringComparer.Ordinal).FirstOrDefault() : null);
+}
