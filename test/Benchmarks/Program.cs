@@ -4,8 +4,8 @@ using Microsoft.ML.Peft.Benchmarks;
 // dotnet run -c Release --project test/Benchmarks -- NAME|all: one JSON line a figure, each benchmark in a process of its own.
 IBenchmark[] benchmarks =
 [
-    new TrainingStep("lora-step-roberta", TrainingStep.Lora, goal: 0.95, peer: 0.80),
-    new TrainingStep("full-step-roberta", TrainingStep.Full, goal: 0.75, peer: 0.66),
+    new StepBenchmark("lora-step-roberta", StepBenchmark.Lora, goal: 0.95, peer: 0.80),
+    new StepBenchmark("full-step-roberta", StepBenchmark.Full, goal: 0.75, peer: 0.66),
 ];
 
 if (args is ["all"])

@@ -28,5 +28,5 @@ internal static class CheckpointFolder
     private static bool IsIndex(string path) => path.EndsWith(IndexSuffix, StringComparison.Ordinal);
 
     private static ITensorSource OpenFile(string path) =>
-        path.EndsWith(".bin", StringComparison.Ordinal) ? throw new NotSupportedException($"{path}: PyTorch files are not read yet.") : SafetensorsFile.Open(path);
+        path.EndsWith(".bin", StringComparison.Ordinal) ? PyTorchFile.Open(path) : SafetensorsFile.Open(path);
 }

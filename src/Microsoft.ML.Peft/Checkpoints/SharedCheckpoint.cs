@@ -33,7 +33,7 @@ internal sealed class SharedCheckpoint : IDisposable
     /// <summary>SHA-256 of the weight files' bytes in hexadecimal, of the tensors where there are no files; computed when first asked for.</summary>
     public string ContentHash => Weights.ContentHash();
 
-    private WeightStore Weights
+    private PlacedWeights Weights
     {
         get
         {
@@ -52,7 +52,7 @@ internal sealed class SharedCheckpoint : IDisposable
             if (Counted.Cache.TryGetValue(key, out Counted? known))
                 return known.Reference();
             HfConfig? config = File.Exists(Path.Combine(folder, HfConfig.FileName)) ? HfConfig.Load(folder) : null;
-            var counted = new Counted(new WeightStore(CheckpointFolder.Open(folder), device, dtype), config, key);
+            var counted = new Counted(new PlacedWeights(CheckpointFolder.Open(folder), device, dtype), config, key);
             Counted.Cache.Add(key, counted);
             return counted.Reference();
         }
@@ -60,7 +60,7 @@ internal sealed class SharedCheckpoint : IDisposable
 
     /// <summary>A reference to weights from elsewhere, which it takes over. It is shared by <see cref="AddReference"/> only.</summary>
     public static SharedCheckpoint From(ITensorSource source, Device? device = null, ScalarType dtype = ScalarType.Float32, HfConfig? config = null) =>
-        new Counted(new WeightStore(source, device ?? CPU, dtype), config, key: null).Reference();
+        new Counted(new PlacedWeights(source, device ?? CPU, dtype), config, key: null).Reference();
 
     /// <summary>Another reference to the same weights, to be disposed of on its own.</summary>
     public SharedCheckpoint AddReference()
@@ -115,13 +115,13 @@ internal sealed class SharedCheckpoint : IDisposable
     }
 
     /// <summary>Weights with the number of references to them.</summary>
-    private sealed class Counted(WeightStore weights, HfConfig? config, string? key)
+    private sealed class Counted(PlacedWeights weights, HfConfig? config, string? key)
     {
         public static readonly Dictionary<string, Counted> Cache = new(StringComparer.Ordinal);
 
         private int _references;
 
-        public WeightStore Weights { get; } = weights;
+        public PlacedWeights Weights { get; } = weights;
 
         public HfConfig? Config { get; } = config;
 

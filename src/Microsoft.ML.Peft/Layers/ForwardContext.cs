@@ -25,6 +25,6 @@ internal sealed class ForwardContext
     public Tensor Block(Tensor input, Func<Tensor, Tensor> block)
     {
         using var scope = NewDisposeScope();
-        return block(input).MoveToOuterDisposeScope();
+        return (Checkpointing ? GradientCheckpoint.Run(input, block) : block(input)).MoveToOuterDisposeScope();
     }
 }

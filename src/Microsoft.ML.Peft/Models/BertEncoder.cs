@@ -46,7 +46,8 @@ internal sealed class BertEncoder
     /// <param name="context">The call.</param>
     public Tensor Forward(Tensor ids, Tensor positions, Tensor? types, Tensor? mask, RowSelection rows, ForwardContext context)
     {
-        using Tensor? bias = Attention.PaddingMask(mask);
+        // Left to the caller's scope: under gradient checkpointing the backward pass reads it again.
+        Tensor? bias = Attention.PaddingMask(mask);
         Tensor hidden = Embed(ids, positions, types, context);
         for (int i = 0; i < _layers.Length; i++)
         {

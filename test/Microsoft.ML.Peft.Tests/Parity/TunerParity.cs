@@ -66,7 +66,7 @@ internal static class TunerParity
     private static void CheckTraining(ParityCase parity, LoadedModel loaded, ITuner tuner)
     {
         JsonNode train = parity.Json["train"]!;
-        using var optimizer = new AdamW(tuner.Trainable, new AdamWSettings
+        using var optimizer = new AdamW(tuner.Trainable, new TrainingOptions
         {
             WeightDecay = train["weight_decay"]!.GetValue<double>(),
             DecayBiasesAndNorms = true,
@@ -78,8 +78,8 @@ internal static class TunerParity
             Tensor loss = loaded.Loss(loaded.Logits(new ForwardContext { Training = true }));
             losses.Add(loss.item<float>());
             loss.backward();
-            optimizer.Step(train["lr"]!.GetValue<double>());
-            optimizer.ZeroGradients();
+            optimizer.Step(train["lr"]!.GetValue<double>(), gradientScale: 1);
+            optimizer.ClearGradients();
         }
         parity.Check("train.losses", tensor(losses.ToArray()));
         parity.Check("train.logits", Logits(loaded));

@@ -10,7 +10,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Benchmarks;
 
 /// <summary>A training step of RoBERTa-base's shape on 8 rows of 128 tokens, as a share of the GEMM peak by the FLOPs that the peer's recipe counts.</summary>
-internal sealed class TrainingStep(string name, TrainingStep.Method method, double goal, double peer) : IBenchmark
+internal sealed class StepBenchmark(string name, StepBenchmark.Method method, double goal, double peer) : IBenchmark
 {
     private const int Rows = 8, Length = 128, Layers = 12, Hidden = 768, Inner = 3072;
 
@@ -33,7 +33,7 @@ internal sealed class TrainingStep(string name, TrainingStep.Method method, doub
         Head head = model.CreateSequenceClassificationHead(2);
         using var tuned = new TunedModel(model, head, method.Options().Create());
         tuned.Tuner.Attach(new TuningTarget(model.Weights, model.DefaultTargets, head.Parameters), seed: 1);
-        using var optimizer = new AdamW(tuned.Trainable, new AdamWSettings());
+        using var optimizer = new AdamW(tuned.Trainable, new TrainingOptions());
         using Batch batch = RandomBatch();
 
         Step(tuned, optimizer, batch);
@@ -47,8 +47,8 @@ internal sealed class TrainingStep(string name, TrainingStep.Method method, doub
         using var scope = NewDisposeScope();
         Tensor loss = nn.functional.cross_entropy(tuned.Forward(batch, new ForwardContext { Training = true }), batch.Labels!);
         loss.backward();
-        optimizer.Step(1e-4);
-        optimizer.ZeroGradients();
+        optimizer.Step(1e-4, gradientScale: 1);
+        optimizer.ClearGradients();
     }
 
     private static Batch RandomBatch()

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Checkpoints;
 
 /// <summary>The weights behind all <see cref="SharedCheckpoint"/> handles of one base: each is converted and placed once.</summary>
-internal sealed class WeightStore(ITensorSource source, Device device, ScalarType dtype) : IDisposable
+internal sealed class PlacedWeights(ITensorSource source, Device device, ScalarType dtype) : IDisposable
 {
     private readonly Dictionary<string, Tensor> _placed = new(StringComparer.Ordinal);
     private readonly HashSet<string> _names = new(source.Names, StringComparer.Ordinal);

@@ -1,0 +1,81 @@
+using Microsoft.ML.Peft.Interop;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Checkpoints;
+
+/// <summary>The state dict in a file of <c>torch.save</c>. Its storages are mapped, its pickle is read without running anything.</summary>
+internal sealed class PyTorchFile : ITensorSource
+{
+    // Training scripts put the state dict beside other things under one of these.
+    private static readonly string[] s_wrappers = ["state_dict", "model", "module"];
+
+    private readonly MappedFile _mapping;
+    private readonly IReadOnlyDictionary<string, FileRegion> _storages;
+    private readonly Dictionary<string, PickledTensor> _tensors = new(StringComparer.Ordinal);
+
+    private PyTorchFile(MappedFile mapping, string path)
+    {
+        _mapping = mapping;
+        Description = path;
+        Files = [FileRegion.Whole(path)];
+        (object? root, _storages) = ZipDirectory.IsZip(mapping) ? PyTorchZip.Read(mapping, path) : PyTorchLegacy.Read(mapping, path);
+        foreach (var (key, value) in StateDict(root))
+        {
+            if (key is string name && value is PickledTensor tensor)
+                _tensors.Add(name, tensor);
+        }
+        foreach (var (name, tensor) in _tensors)
+            CheckStorage(name, tensor.Storage);
+    }
+
+    public string Description { get; }
+
+    public IReadOnlyList<FileRegion> Files { get; }
+
+    public IReadOnlyCollection<string> Names => _tensors.Keys;
+
+    public static PyTorchFile Open(string path)
+    {
+        MappedFile mapping = MappedFile.Open(path);
+        try
+        {
+            return new(mapping, path);
+        }
+        catch
+        {
+            mapping.Dispose();
+            throw;
+        }
+    }
+
+    public long[] ShapeOf(string name) => Find(name).Shape;
+
+    public Tensor Read(string name)
+    {
+        PickledTensor tensor = Find(name);
+        using Tensor storage = _mapping.Tensor(_storages[tensor.Storage.Key].Offset, tensor.Storage.Type, [tensor.Storage.Count]);
+        return storage.as_strided(tensor.Shape, tensor.Strides, tensor.Offset);
+    }
+
+    public void Dispose() => _mapping.Dispose();
+
+    private Dictionary<object, object?> StateDict(object? root)
+    {
+        var dictionary = root as Dictionary<object, object?> ?? throw Malformed.File(Description, "a state dict", PickledTypes.Name(root));
+        if (dictionary.Values.Any(value => value is PickledTensor))
+            return dictionary;
+        return s_wrappers.Select(key => dictionary.GetValueOrDefault(key)).OfType<Dictionary<object, object?>>().FirstOrDefault() ?? dictionary;
+    }
+
+    private void CheckStorage(string name, PickledStorage storage)
+    {
+        if (!_storages.TryGetValue(storage.Key, out FileRegion region))
+            throw Malformed.Tensor(Description, name, $"its storage '{storage.Key}' in the file", "none");
+        if ((Int128)storage.Count * storage.Type.ElementSize() != region.Length)
+            throw Malformed.Tensor(Description, name, $"{storage.Count} elements of {storage.Type} in storage '{storage.Key}'", $"{region.Length} bytes");
+    }
+
+    private PickledTensor Find(string name) =>
+        _tensors.TryGetValue(name, out PickledTensor? tensor) ? tensor : throw Malformed.NoTensor(Description, name);
+}

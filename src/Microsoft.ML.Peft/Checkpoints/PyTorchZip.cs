@@ -1,0 +1,31 @@
+using Microsoft.ML.Peft.Interop;
+
+namespace Microsoft.ML.Peft.Checkpoints;
+
+/// <summary>The layout of PyTorch's files since 1.6: a zip file with <c>data.pkl</c> and one entry a storage, below one folder.</summary>
+internal static class PyTorchZip
+{
+    private const string PickleName = "/data.pkl";
+
+    public static (object? Root, IReadOnlyDictionary<string, FileRegion> Storages) Read(MappedFile file, string path)
+    {
+        IReadOnlyDictionary<string, FileRegion> entries = ZipDirectory.Read(file, path).Entries;
+        string pickle = entries.Keys.FirstOrDefault(name => name.EndsWith(PickleName, StringComparison.Ordinal))
+            ?? throw Malformed.File(path, $"an entry *{PickleName}", "none");
+        string folder = pickle[..^PickleName.Length];
+        CheckByteOrder(file, path, entries, $"{folder}/byteorder");
+        object? root = PickleReader.Read(Bytes(file, path, entries[pickle]), path, out _);
+        string prefix = $"{folder}/data/";
+        return (root, entries.Where(entry => entry.Key.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(entry => entry.Key[prefix.Length..], entry => entry.Value));
+    }
+
+    private static void CheckByteOrder(MappedFile file, string path, IReadOnlyDictionary<string, FileRegion> entries, string name)
+    {
+        if (entries.TryGetValue(name, out FileRegion order) && !Bytes(file, path, order).SequenceEqual("little"u8))
+            throw new NotSupportedException($"{path}: only little-endian files are read.");
+    }
+
+    private static ReadOnlySpan<byte> Bytes(MappedFile file, string path, FileRegion entry) => entry.Length <= int.MaxValue
+        ? file.Span(entry.Offset, (int)entry.Length)
+        : throw Malformed.File(path, "a pickle of at most 2 GiB", $"{entry.Length} bytes");
+}
