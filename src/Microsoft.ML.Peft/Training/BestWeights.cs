@@ -21,7 +21,7 @@ internal sealed class BestWeights(IReadOnlyList<Parameter> parameters) : IDispos
     {
         using var noGrad = no_grad();
         if (_copies.TryGetValue(name, out Tensor? copy))
-            copy.copy_(value).Dispose();
+            copy.copy_(value);
         else
             _copies.Add(name, value.clone().DetachFromDisposeScope());
     }

@@ -1,0 +1,55 @@
+using Microsoft.ML.Peft.Training;
+
+namespace Microsoft.ML.Peft.Tests.Training;
+
+[TestClass]
+public sealed class BatchPlannerTests
+{
+    private static readonly int[] Lengths = [.. Enumerable.Range(0, 1000).Select(i => 1 + i * 37 % 128)];
+
+    [TestMethod]
+    [DataRow(true)]
+    [DataRow(false)]
+    public void Every_row_comes_once_an_epoch_in_an_order_of_its_own(bool grouped)
+    {
+        int[] first = Rows(0), second = Rows(1);
+        CollectionAssert.AreEquivalent(Enumerable.Range(0, 1000).ToArray(), first);
+        CollectionAssert.AreEquivalent(first, second);
+        CollectionAssert.AreNotEqual(first, second);
+        CollectionAssert.AreEqual(first, Rows(0));
+
+        int[] Rows(int epoch) => [.. BatchPlanner.ForEpoch(Lengths, 8, grouped, 5, epoch).SelectMany(b => b)];
+    }
+
+    [TestMethod]
+    public void Grouping_saves_padding()
+    {
+        Assert.IsLessThan(0.35 * Padding(false), Padding(true));
+
+        int Padding(bool grouped) => BatchPlanner.ForEpoch(Lengths, 8, grouped, 5, 0)
+            .Sum(b => b.Length * b.Max(row => Lengths[row]) - b.Sum(row => Lengths[row]));
+    }
+
+    [TestMethod]
+    public void Scoring_keeps_to_its_window_and_restores_the_order()
+    {
+        IReadOnlyList<int[]> batches = BatchPlanner.ForScoring(Lengths, 8);
+        Assert.AreEqual(127, batches.Take(BatchPlanner.WindowBatches).SelectMany(b => b).Max());
+        int[] restored = BatchPlanner.InRowOrder(batches, batches.Select(b => Array.ConvertAll(b, row => Lengths[row])));
+        CollectionAssert.AreEqual(Lengths, restored);
+    }
+
+    [TestMethod]
+    public void Numbers_are_even_and_within_bounds()
+    {
+        var random = new SplitMix64(1);
+        int[] counts = new int[7];
+        for (int i = 0; i < 70_000; i++)
+            counts[random.Next(7)]++;
+        Assert.IsTrue(counts.All(c => Math.Abs(c - 10_000) < 400));
+        double[] reals = [.. Enumerable.Range(0, 10_000).Select(_ => random.NextDouble())];
+        Assert.AreEqual(0.5, reals.Average(), 0.02);
+        Assert.IsTrue(reals.All(r => r is >= 0 and < 1));
+        Assert.AreEqual(3, random.Next(3, 4));
+    }
+}

@@ -1,0 +1,165 @@
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Training;
+
+namespace Microsoft.ML.Peft.Tests.Training;
+
+[TestClass]
+public sealed class InterruptionTests
+{
+    private readonly string _folder = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
+    private readonly Example[] _validation = TinyTask.Rows(30, seed: 9);
+
+    private string File => Path.Combine(_folder, TrainingCheckpoint.FileName);
+
+    [TestCleanup]
+    public void RemoveFolder()
+    {
+        if (Directory.Exists(_folder))
+            Directory.Delete(_folder, recursive: true);
+    }
+
+    [TestMethod]
+    [DataRow(1)]
+    [DataRow(7, DisplayName = "at the end of an epoch")]
+    [DataRow(17)]
+    public void A_resumed_run_gives_the_bits_of_an_uninterrupted_one(int stop)
+    {
+        using TunedModel whole = TinyModel.Create(dropout: 0.2), first = TinyModel.Create(dropout: 0.2), second = TinyModel.Create(dropout: 0.2);
+        TrainingResult expected = TinyRun.Train(whole, Options(), validation: _validation);
+
+        Assert.AreEqual(TrainingEnd.Cancelled, StopAfter(stop, first).End);
+        TrainingResult resumed = TinyRun.Train(second, Options(), validation: _validation);
+
+        CollectionAssert.AreEqual(TinyRun.Weights(whole), TinyRun.Weights(second));
+        Assert.AreEqual(expected with { Best = null }, resumed with { Best = null });
+        CollectionAssert.AreEqual(expected.Best!.ToArray(), resumed.Best!.ToArray());
+        Assert.IsFalse(System.IO.File.Exists(File), "a complete run leaves no state");
+    }
+
+    [TestMethod]
+    public void A_run_that_died_goes_on_from_its_last_checkpoint()
+    {
+        using TunedModel whole = TinyModel.Create(), first = TinyModel.Create(), second = TinyModel.Create();
+        TinyRun.Train(whole, Options(), validation: _validation);
+        var broken = new TinyTask { OnLoss = (n, loss) => n == 13 ? throw new IOException("power cut") : loss };
+
+        Assert.ThrowsExactly<IOException>(() => TinyRun.Train(first, Options(), validation: _validation, task: broken));
+        var log = new TinyRun.Log();
+        TinyRun.Train(second, Options(), validation: _validation, reporter: log);
+
+        Assert.AreEqual(6, log.Steps[0].Step, "checkpoints come every 5 steps");
+        CollectionAssert.AreEqual(TinyRun.Weights(whole), TinyRun.Weights(second));
+    }
+
+    [TestMethod]
+    public void A_damaged_state_is_refused_by_name()
+    {
+        using TunedModel first = TinyModel.Create(), second = TinyModel.Create();
+        StopAfter(3, first);
+        byte[] bytes = System.IO.File.ReadAllBytes(File);
+        bytes[^5] ^= 1;
+        System.IO.File.WriteAllBytes(File, bytes);
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => TinyRun.Train(second, Options(), validation: _validation)).Message, File);
+
+        foreach (int length in new[] { bytes.Length / 2, 4, 0 })
+        {
+            System.IO.File.WriteAllBytes(File, bytes[..length]);
+            StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => TinyRun.Train(second, Options(), validation: _validation)).Message, File);
+        }
+    }
+
+    [TestMethod]
+    public void Another_runs_state_is_refused_or_left_aside()
+    {
+        using TunedModel model = TinyModel.Create(), fresh = TinyModel.Create(), expected = TinyModel.Create();
+        StopAfter(3, model);
+        Assert.ThrowsExactly<InvalidDataException>(() => TinyRun.Train(fresh, Options(), rows: 51, validation: _validation));
+
+        TrainingOptions again = Options();
+        again.Resume = false;
+        TinyRun.Train(fresh, again, validation: _validation);
+        again.CheckpointFolder = null;
+        TinyRun.Train(expected, again, validation: _validation);
+        CollectionAssert.AreEqual(TinyRun.Weights(expected), TinyRun.Weights(fresh));
+    }
+
+    [TestMethod]
+    public void Cancelled_before_the_first_step_is_an_exception()
+    {
+        using TunedModel model = TinyModel.Create();
+        float[] before = TinyRun.Weights(model);
+        Assert.ThrowsExactly<OperationCanceledException>(() => TinyRun.Train(model, new TrainingOptions(), token: new CancellationToken(true)));
+        CollectionAssert.AreEqual(before, TinyRun.Weights(model));
+    }
+
+    [TestMethod]
+    public void Cancelling_keeps_the_best_model()
+    {
+        using TunedModel model = TinyModel.Create();
+        float[]? best = null;
+        using var source = new CancellationTokenSource();
+        TrainingOptions options = Options();
+        options.CancellationToken = source.Token;
+        options.Progress = new TinyRun.Callback(p =>
+        {
+            best ??= p.Validation is null ? null : TinyRun.Weights(model);
+            if (p.Step == 10)
+                source.Cancel();
+        });
+        TrainingResult result = TinyRun.Train(model, options, validation: _validation);
+        Assert.AreEqual(7, result.BestStep);
+        CollectionAssert.AreEqual(best, TinyRun.Weights(model));
+    }
+
+    [TestMethod]
+    public void Early_stopping_gives_the_best_weights_back()
+    {
+        using TunedModel model = TinyModel.Create();
+        var evaluations = new List<(float[] Weights, double Loss)>();
+        TrainingOptions options = new()
+        {
+            BatchSize = 8, MaxEpochs = 200, LearningRate = 0.5, Schedule = LearningRateSchedule.Constant, WarmupRatio = 0, EarlyStoppingPatience = 2,
+        };
+        options.Progress = new TinyRun.Callback(p =>
+        {
+            if (p.Validation is { } metrics)
+                evaluations.Add((TinyRun.Weights(model), metrics[Evaluator.Loss]));
+        });
+        TrainingResult result = TinyRun.Train(model, options, validation: _validation);
+
+        Assert.AreEqual(TrainingEnd.StoppedEarly, result.End);
+        var best = evaluations.MinBy(e => e.Loss);
+        Assert.AreEqual(evaluations.Count - 3, evaluations.IndexOf(best), "two more were waited for");
+        CollectionAssert.AreEqual(best.Weights, TinyRun.Weights(model));
+        Assert.AreEqual(best.Loss, result.Best![Evaluator.Loss]);
+    }
+
+    [TestMethod]
+    public void A_metric_that_the_task_lacks_is_an_error()
+    {
+        using TunedModel model = TinyModel.Create();
+        TrainingOptions options = Options();
+        options.EarlyStoppingMetric = "F2";
+        var e = Assert.ThrowsExactly<ArgumentException>(() => TinyRun.Train(model, options, validation: _validation));
+        StringAssert.Contains(e.Message, "Accuracy");
+        options.EarlyStoppingPatience = 1;
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => TinyRun.Train(model, options)).Message, "validation set");
+    }
+
+    private TrainingOptions Options() => new()
+    {
+        BatchSize = 8, MaxEpochs = 4, LearningRate = 1e-2, CheckpointFolder = _folder, CheckpointEverySteps = 5, EarlyStoppingPatience = null,
+    };
+
+    private TrainingResult StopAfter(int step, TunedModel model)
+    {
+        using var source = new CancellationTokenSource();
+        TrainingOptions options = Options();
+        options.Progress = new TinyRun.Callback(p =>
+        {
+            if (p.Step == step)
+                source.Cancel();
+        });
+        return TinyRun.Train(model, options, validation: _validation, token: source.Token);
+    }
+}

@@ -1,0 +1,61 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.Training;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tests.Training;
+
+/// <summary>Classification without columns or tokenizer.</summary>
+internal sealed class TinyTask() : TaskRuntime(null!, LabelSet.None, null!, 64)
+{
+    /// <summary>Called with the number of losses so far and the loss; what it gives is the loss.</summary>
+    public Func<int, Tensor, Tensor> OnLoss { get; init; } = (_, loss) => loss;
+
+    private int _losses;
+
+    public override IReadOnlyList<string> InputColumns => [];
+
+    public override IReadOnlyList<string> LabelColumns => [];
+
+    public override IReadOnlyList<OutputColumn> Outputs => [];
+
+    /// <summary>Rows of 1 to 12 tokens; the label is decided by the ids, so it can be learnt.</summary>
+    public static Example[] Rows(int count, int seed = 3)
+    {
+        var random = new SplitMix64(seed);
+        return [.. Enumerable.Range(0, count).Select(_ =>
+        {
+            int label = random.Next(TinyHead.Classes);
+            int[] ids = [.. Enumerable.Range(0, 1 + random.Next(12)).Select(_ => label * 10 + random.Next(12))];
+            return new Example { Ids = ids, TypeIds = new byte[ids.Length], Labels = [label] };
+        })];
+    }
+
+    public override Func<Example?> CreateReader(DataViewRow row, bool withLabels) => throw new NotSupportedException();
+
+    public override Head CreateHead(PretrainedModel model) => throw new NotSupportedException();
+
+    public override (Tensor Sum, long Count) Loss(Tensor logits, Batch batch) =>
+        (OnLoss(_losses++, nn.functional.cross_entropy(logits, batch.Labels!, reduction: nn.Reduction.Sum)), batch.Examples.Count);
+
+    public override ITaskMetrics CreateMetrics() => new Accuracy();
+
+    public override IReadOnlyList<object> Predict(Tensor logits, Batch batch) => throw new NotSupportedException();
+
+    private sealed class Accuracy : ITaskMetrics
+    {
+        private long _right, _all;
+
+        public IReadOnlyList<(string Name, double Value)> Result => [("Accuracy", (double)_right / _all)];
+
+        public void Add(Tensor logits, Batch batch)
+        {
+            using var scope = NewDisposeScope();
+            _right += logits.argmax(-1).eq(batch.Labels!).sum().item<long>();
+            _all += batch.Examples.Count;
+        }
+    }
+}

@@ -1,0 +1,132 @@
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Training;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tests.Training;
+
+[TestClass]
+public sealed class TrainingLoopTests
+{
+    private static TrainingOptions Options(int epochs = 3) => new() { BatchSize = 8, MaxEpochs = epochs, LearningRate = 1e-2 };
+
+    [TestMethod]
+    public void Same_seed_same_bits() =>
+        CollectionAssert.AreEqual(TinyRun.WeightsAfter(Options(), dropout: 0.2), TinyRun.WeightsAfter(Options(), dropout: 0.2));
+
+    [TestMethod]
+    public void Another_seed_another_order() =>
+        CollectionAssert.AreNotEqual(TinyRun.WeightsAfter(Options()), TinyRun.WeightsAfter(Options(), seed: 2));
+
+    [TestMethod]
+    public void Learns_and_reports()
+    {
+        using TunedModel model = TinyModel.Create();
+        var log = new TinyRun.Log();
+        Example[] validation = TinyTask.Rows(40, seed: 9);
+        TrainingResult result = TinyRun.Train(model, Options(epochs: 20), validation: validation, reporter: log);
+
+        Assert.AreEqual(TrainingEnd.Completed, result.End);
+        Assert.AreEqual(20 * 7, result.Steps);
+        Assert.IsGreaterThan(0.6, result.Best!["Accuracy"]);
+        Assert.IsLessThan(log.Steps[0].Loss, result.Loss);
+        Assert.HasCount(140, log.Steps);
+        Assert.AreEqual(20, log.Steps.Count(s => s.Validation is not null));
+        Assert.AreEqual(TimeSpan.Zero, log.Steps[^1].TimeLeft);
+        Assert.IsTrue(log.Steps.All(s => s.RowsPerSecond > 0 && s.TotalSteps == 140));
+    }
+
+    [TestMethod]
+    public void Accumulation_equals_one_large_batch()
+    {
+        var large = Options();
+        large.BatchSize = 24;
+        large.GroupByLength = false;
+        var small = Options();
+        small.GroupByLength = false;
+        small.GradientAccumulationSteps = 3;
+        TinyRun.AreClose(TinyRun.WeightsAfter(large), TinyRun.WeightsAfter(small), 1e-6);
+    }
+
+    [TestMethod]
+    public void Cached_features_equal_computed_ones()
+    {
+        using TunedModel cached = TinyModel.Create(frozen: true);
+        TinyRun.Train(cached, Options());
+        using TunedModel plain = Uncached();
+        TinyRun.Train(plain, Options());
+        TinyRun.AreClose(TinyRun.Weights(plain), TinyRun.Weights(cached), 1e-6);
+        Assert.AreEqual(7, ((TinyModel)cached.Model).Forwards, "one pass over 50 rows in batches of 8");
+        Assert.AreEqual(3 * 7, ((TinyModel)plain.Model).Forwards);
+    }
+
+    [TestMethod]
+    public void Max_steps_end_the_run()
+    {
+        TrainingOptions options = Options();
+        options.MaxSteps = 10;
+        using TunedModel model = TinyModel.Create();
+        Assert.AreEqual(10, TinyRun.Train(model, options).Steps);
+    }
+
+    [TestMethod]
+    public void A_loss_that_is_not_finite_names_step_and_rate()
+    {
+        var task = new TinyTask { OnLoss = (n, loss) => n == 4 ? loss * float.NaN : loss };
+        var e = Assert.ThrowsExactly<InvalidOperationException>(() => TinyRun.WeightsAfter(Options(), task: task));
+        StringAssert.Contains(e.Message, "step 5");
+        StringAssert.Contains(e.Message, "learning rate 0.00");
+    }
+
+    [TestMethod]
+    public void A_gradient_that_is_not_finite_stops_before_it_reaches_the_weights()
+    {
+        using TunedModel model = TinyModel.Create();
+        var task = new TinyTask { OnLoss = (n, loss) => n == 4 ? (loss - loss).sqrt() : loss };
+        var e = Assert.ThrowsExactly<InvalidOperationException>(() => TinyRun.Train(model, Options(), task: task));
+        StringAssert.Contains(e.Message, "gradient");
+        Assert.IsTrue(TinyRun.Weights(model).All(float.IsFinite));
+    }
+
+    [TestMethod]
+    public void The_callers_generator_is_given_back()
+    {
+        manual_seed(5);
+        using Tensor expected = rand(4);
+        manual_seed(5);
+        TinyRun.WeightsAfter(Options(), dropout: 0.5);
+        using Tensor actual = rand(4);
+        CollectionAssert.AreEqual(expected.data<float>().ToArray(), actual.data<float>().ToArray());
+    }
+
+    [TestMethod]
+    public void Tensors_stay_flat_over_300_steps()
+    {
+        using TunedModel model = TinyModel.Create(dropout: 0.1);
+        var live = new List<long>();
+        TrainingOptions options = Options(epochs: 43);
+        options.Progress = new TinyRun.Callback(_ => live.Add(Tensor.TotalCount));
+        long before = Tensor.TotalCount;
+        TinyRun.Train(model, options, validation: TinyTask.Rows(20));
+
+        Assert.IsGreaterThanOrEqualTo(300, live.Count);
+        Assert.AreEqual(live[10], live[^1]);
+        Assert.AreEqual(before, Tensor.TotalCount);
+    }
+
+    [TestMethod]
+    public void Nothing_to_train_is_an_error()
+    {
+        using TunedModel model = TinyModel.Create();
+        using var frozen = new TunedModel(model.Model, model.Head, new TinyTuner([], touchesBase: false));
+        Assert.ThrowsExactly<ArgumentException>(() => TinyRun.Train(frozen, Options()));
+        Assert.ThrowsExactly<ArgumentException>(() => TinyRun.Train(model, Options(), rows: 0));
+    }
+
+    // The head alone trains, and the tuner does not say that the base is frozen.
+    private static TunedModel Uncached()
+    {
+        TunedModel frozen = TinyModel.Create(frozen: true);
+        return new TunedModel(frozen.Model, frozen.Head, new TinyTuner(frozen.Head.Parameters, touchesBase: true));
+    }
+}
