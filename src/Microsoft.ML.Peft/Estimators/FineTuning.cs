@@ -58,7 +58,7 @@ internal sealed class FineTuning
         TunedModel tuned = TunedModelFactory.Create(model, task, _tuner, _host.Seed);
         Failure.Disposes(tuned.Tuner, () => Run(tuned, task, train, validation, device));
         var archived = new ArchivedModel(
-            tuned, task, _tuner, files, Path.GetFullPath(_options.BaseModel), _options.EmbedBase, _options.ScoringBatchSize);
+            tuned, task, _tuner, files, Path.GetFullPath(_options.BaseModel), null, _options.EmbedBase, _options.ScoringBatchSize);
         return new PeftTransformer(_host, archived, device);
     }
 

@@ -37,7 +37,8 @@ public sealed class TextEmbedder : IEstimator<PeftTransformer>
         var tuner = new FrozenOptions();
         TunedModel tuned = Failure.Disposes(model, () => TunedModelFactory.Create(model, task, tuner, _host.Seed));
         return new PeftTransformer(_host, new ArchivedModel(
-            tuned, task, tuner, TokenizerFiles.Of(tokenizer), Path.GetFullPath(_options.BaseModel), _options.EmbedBase, _options.BatchSize), device);
+            tuned, task, tuner, TokenizerFiles.Of(tokenizer), Path.GetFullPath(_options.BaseModel), null,
+            _options.EmbedBase, _options.BatchSize), device);
     }
 
     /// <inheritdoc/>
