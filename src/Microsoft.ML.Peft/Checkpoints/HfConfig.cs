@@ -4,7 +4,9 @@ using System.Text.Json;
 
 namespace Microsoft.ML.Peft.Checkpoints;
 
-/// <summary>A model's <c>config.json</c>. What is missing or of the wrong type is an <see cref="InvalidDataException"/> naming file and key.</summary>
+/// <summary>
+/// A model's <c>config.json</c>. What is missing or of the wrong type is an <see cref="InvalidDataException"/> naming file and key.
+/// </summary>
 internal sealed class HfConfig
 {
     public const string FileName = "config.json";

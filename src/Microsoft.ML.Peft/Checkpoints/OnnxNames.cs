@@ -27,7 +27,8 @@ internal static class OnnxNames
             .SelectMany(node => node.Inputs.Select(input => (input, node))).ToLookup(pair => pair.input, pair => pair.node);
         foreach (OnnxNode node in graph.Nodes.Where(node => node.Operator is "MatMul" or "Gemm" && node.Inputs.Count > 1))
         {
-            if (anonymous.TryGetValue(node.Inputs[1], out OnnxInitializer? initializer) && (ModuleByScope(node) ?? ModuleByBias(node, additions)) is { } module)
+            if (anonymous.TryGetValue(node.Inputs[1], out OnnxInitializer? initializer)
+                && (ModuleByScope(node) ?? ModuleByBias(node, additions)) is { } module)
                 weights.TryAdd(module + Weight, new(initializer, Transposed: !node.TransposesWeight));
         }
         return weights;

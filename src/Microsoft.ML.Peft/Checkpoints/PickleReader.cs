@@ -161,7 +161,11 @@ internal ref struct PickleReader
         if (items.Count % 2 != 0)
             throw Malformed.File(_file, "pairs for a dictionary of the pickle", $"{items.Count} values");
         for (int i = 0; i < items.Count; i += 2)
-            target[items[i] is string or long or bool ? items[i]! : throw Malformed.File(_file, "a string or integer as key", PickledTypes.Name(items[i]))] = items[i + 1];
+        {
+            if (items[i] is not (string or long or bool))
+                throw Malformed.File(_file, "a string or integer as key", PickledTypes.Name(items[i]));
+            target[items[i]!] = items[i + 1];
+        }
     }
 
     private readonly void Reduce()

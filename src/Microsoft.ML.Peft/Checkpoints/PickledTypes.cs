@@ -60,13 +60,16 @@ internal static class PickledTypes
     private static PickledTensor View(PickledStorage storage, long offset, long[] shape, long[] strides, string file)
     {
         string found = $"offset {offset}, shape {Malformed.Shape(shape)}, strides {Malformed.Shape(strides)}";
-        if (offset < 0 || shape.Length != strides.Length || shape.Length > MostDimensions || !DTypes.TryCountBytes(shape, storage.Type.ElementSize(), out _))
+        if (offset < 0 || shape.Length != strides.Length || shape.Length > MostDimensions
+            || !DTypes.TryCountBytes(shape, storage.Type.ElementSize(), out long bytes))
             throw Malformed.File(file, "a tensor's offset, shape and strides", found);
         Int128 end = offset;
         for (int i = 0; i < shape.Length; i++)
             end += (Int128)strides[i] * Math.Max(0, shape[i] - 1);
         bool empty = shape.Contains(0);
-        if (strides.Any(stride => stride < 0) || (empty ? offset : end + 1) > storage.Count)
+        // A stride of 0 could claim any number of elements; memory must stay within the file's size.
+        bool expanded = bytes / storage.Type.ElementSize() > storage.Count;
+        if (expanded || strides.Any(stride => stride < 0) || (empty ? offset : end + 1) > storage.Count)
             throw Malformed.File(file, $"a tensor within the {storage.Count} elements of storage '{storage.Key}'", found);
         return new(storage, offset, shape, strides);
     }

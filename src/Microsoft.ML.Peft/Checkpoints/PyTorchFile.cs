@@ -14,12 +14,12 @@ internal sealed class PyTorchFile : ITensorSource
     private readonly IReadOnlyDictionary<string, FileRegion> _storages;
     private readonly Dictionary<string, PickledTensor> _tensors = new(StringComparer.Ordinal);
 
-    private PyTorchFile(MappedFile mapping, string path)
+    private PyTorchFile(MappedFile mapping, FileRegion region)
     {
         _mapping = mapping;
-        Description = path;
-        Files = [FileRegion.Whole(path)];
-        (object? root, _storages) = ZipDirectory.IsZip(mapping) ? PyTorchZip.Read(mapping, path) : PyTorchLegacy.Read(mapping, path);
+        Description = region.Path;
+        Files = [region];
+        (object? root, _storages) = ZipDirectory.IsZip(mapping) ? PyTorchZip.Read(mapping, Description) : PyTorchLegacy.Read(mapping, Description);
         foreach (var (key, value) in StateDict(root))
         {
             if (key is string name && value is PickledTensor tensor)
@@ -35,19 +35,9 @@ internal sealed class PyTorchFile : ITensorSource
 
     public IReadOnlyCollection<string> Names => _tensors.Keys;
 
-    public static PyTorchFile Open(string path)
-    {
-        MappedFile mapping = MappedFile.Open(path);
-        try
-        {
-            return new(mapping, path);
-        }
-        catch
-        {
-            mapping.Dispose();
-            throw;
-        }
-    }
+    public static PyTorchFile Open(string path) => Open(FileRegion.Whole(path));
+
+    public static PyTorchFile Open(string path, long offset, long length) => Open(new FileRegion(path, offset, length));
 
     public long[] ShapeOf(string name) => Find(name).Shape;
 
@@ -59,6 +49,20 @@ internal sealed class PyTorchFile : ITensorSource
     }
 
     public void Dispose() => _mapping.Dispose();
+
+    private static PyTorchFile Open(FileRegion region)
+    {
+        MappedFile mapping = MappedFile.Open(region.Path, region.Offset, region.Length);
+        try
+        {
+            return new(mapping, region);
+        }
+        catch
+        {
+            mapping.Dispose();
+            throw;
+        }
+    }
 
     private Dictionary<object, object?> StateDict(object? root)
     {
@@ -73,7 +77,10 @@ internal sealed class PyTorchFile : ITensorSource
         if (!_storages.TryGetValue(storage.Key, out FileRegion region))
             throw Malformed.Tensor(Description, name, $"its storage '{storage.Key}' in the file", "none");
         if ((Int128)storage.Count * storage.Type.ElementSize() != region.Length)
-            throw Malformed.Tensor(Description, name, $"{storage.Count} elements of {storage.Type} in storage '{storage.Key}'", $"{region.Length} bytes");
+        {
+            string expected = $"{storage.Count} elements of {storage.Type} in storage '{storage.Key}'";
+            throw Malformed.Tensor(Description, name, expected, $"{region.Length} bytes");
+        }
     }
 
     private PickledTensor Find(string name) =>

@@ -16,7 +16,8 @@ internal static class PyTorchZip
         CheckByteOrder(file, path, entries, $"{folder}/byteorder");
         object? root = PickleReader.Read(Bytes(file, path, entries[pickle]), path, out _);
         string prefix = $"{folder}/data/";
-        return (root, entries.Where(entry => entry.Key.StartsWith(prefix, StringComparison.Ordinal)).ToDictionary(entry => entry.Key[prefix.Length..], entry => entry.Value));
+        return (root, entries.Where(entry => entry.Key.StartsWith(prefix, StringComparison.Ordinal))
+            .ToDictionary(entry => entry.Key[prefix.Length..], entry => entry.Value));
     }
 
     private static void CheckByteOrder(MappedFile file, string path, IReadOnlyDictionary<string, FileRegion> entries, string name)

@@ -58,8 +58,9 @@ internal sealed class SharedCheckpoint : IDisposable
         }
     }
 
-    /// <summary>A reference to weights from elsewhere, which it takes over. It is shared by <see cref="AddReference"/> only.</summary>
-    public static SharedCheckpoint From(ITensorSource source, Device? device = null, ScalarType dtype = ScalarType.Float32, HfConfig? config = null) =>
+    /// <summary>A reference to weights from elsewhere, which it takes over; shared by <see cref="AddReference"/> only.</summary>
+    public static SharedCheckpoint From(
+        ITensorSource source, Device? device = null, ScalarType dtype = ScalarType.Float32, HfConfig? config = null) =>
         new Counted(new PlacedWeights(source, device ?? CPU, dtype), config, key: null).Reference();
 
     /// <summary>Another reference to the same weights, to be disposed of on its own.</summary>

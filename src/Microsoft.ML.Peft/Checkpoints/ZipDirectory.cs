@@ -33,7 +33,8 @@ internal sealed class ZipDirectory
     public static ZipDirectory Read(MappedFile file, string path) => new(file, path);
 
     /// <summary>Whether a file begins as zip files do.</summary>
-    public static bool IsZip(MappedFile file) => file.Length >= sizeof(uint) && BinaryPrimitives.ReadUInt32LittleEndian(file.Span(0, sizeof(uint))) == LocalSignature;
+    public static bool IsZip(MappedFile file) =>
+        file.Length >= sizeof(uint) && BinaryPrimitives.ReadUInt32LittleEndian(file.Span(0, sizeof(uint))) == LocalSignature;
 
     private (long Count, long Offset) FindDirectory()
     {

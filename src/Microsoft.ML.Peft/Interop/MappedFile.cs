@@ -21,17 +21,20 @@ internal sealed unsafe class MappedFile : IDisposable
     private int _users = 1;
     private bool _disposed;
 
-    private MappedFile(FileStream stream, long offset, long length)
+    private MappedFile(MemoryMappedFile file, MemoryMappedViewAccessor view, long length)
     {
+        _file = file;
+        _view = view;
         Length = length;
-        _file = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.CopyOnWrite, HandleInheritability.None, leaveOpen: false);
-        _view = _file.CreateViewAccessor(offset, length, MemoryMappedFileAccess.CopyOnWrite);
         byte* page = null;
-        _view.SafeMemoryMappedViewHandle.AcquirePointer(ref page);
-        _start = page + _view.PointerOffset;
+        view.SafeMemoryMappedViewHandle.AcquirePointer(ref page);
+        _start = page + view.PointerOffset;
     }
 
-    /// <summary>How many mappings tensors still hold; for tests of lifetimes.</summary>
+    // The view's own finalizer does not unmap while a pointer is out.
+    ~MappedFile() => Close();
+
+    /// <summary>How many tensors still hold mappings; for tests of lifetimes.</summary>
     public static int LiveTensors
     {
         get { lock (s_live) return s_live.Values.Sum(entry => entry.Tensors); }
@@ -39,21 +42,22 @@ internal sealed unsafe class MappedFile : IDisposable
 
     public long Length { get; }
 
-    /// <summary>Maps a whole file.</summary>
-    public static MappedFile Open(string path) => Open(path, 0, new FileInfo(path).Length);
-
     /// <summary>Maps <paramref name="length"/> bytes from <paramref name="offset"/>.</summary>
     public static MappedFile Open(string path, long offset, long length)
     {
         var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+        MemoryMappedFile? file = null;
         try
         {
             if (length <= 0 || offset < 0 || offset > stream.Length - length)
-                throw new InvalidDataException($"{path}: expected {length} bytes (at least one) at offset {offset}, found a file of {stream.Length} bytes.");
-            return new MappedFile(stream, offset, length);
+                throw new InvalidDataException(
+                    $"{path}: expected {length} bytes (at least one) at offset {offset}, found a file of {stream.Length} bytes.");
+            file = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.CopyOnWrite, HandleInheritability.None, leaveOpen: false);
+            return new(file, file.CreateViewAccessor(offset, length, MemoryMappedFileAccess.CopyOnWrite), length);
         }
         catch
         {
+            file?.Dispose();
             stream.Dispose();
             throw;
         }
@@ -91,6 +95,12 @@ internal sealed unsafe class MappedFile : IDisposable
     }
 
     public void Dispose()
+    {
+        Close();
+        GC.SuppressFinalize(this);
+    }
+
+    private void Close()
     {
         lock (s_live)
         {

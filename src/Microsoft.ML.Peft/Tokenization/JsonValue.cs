@@ -81,17 +81,7 @@ internal readonly struct JsonValue(JsonElement element, string file, string path
     public NotSupportedException Unsupported(string what) => new($"{file}: {path}: {what} is not supported");
 
     /// <summary>Runs a constructor that checks its parts, and adds the place to what it complains about.</summary>
-    public T Build<T>(Func<T> construct)
-    {
-        try
-        {
-            return construct();
-        }
-        catch (InvalidDataException exception)
-        {
-            throw Invalid(exception.Message);
-        }
-    }
+    public T Build<T>(Func<T> construct) => Located.In($"{file}: {path}", construct);
 
     // Strings are decoded only when asked for, and escapes of lone surrogates come to light only then.
     private string WellFormed(Func<string> decode)

@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Microsoft.ML.Peft.Tokenization;
 
 /// <summary>The core of a tokenizer: cuts one piece into tokens of its vocabulary.</summary>
@@ -65,9 +67,9 @@ internal sealed class PieceEncoder(ITokenModel model, bool bytes)
             model.Encode(word, tokens);
             return [.. tokens];
         }
-        ByteText text = new(word);
-        model.Encode(text.Characters, tokens);
-        return [.. tokens.Select(token => new Token(token.Id, text.StartOf(token.Start), text.EndOf(token.End)))];
+        ByteText written = new(word);
+        model.Encode(written.Text, tokens);
+        return [.. tokens.Select(token => new Token(token.Id, written.StartOf(token.Start), written.EndOf(token.End)))];
     }
 
     private sealed record Entry(string Word, Token[] Tokens);
@@ -81,20 +83,20 @@ internal sealed class PieceEncoder(ITokenModel model, bool bytes)
         public ByteText(ReadOnlySpan<char> word)
         {
             int count = System.Text.Encoding.UTF8.GetByteCount(word);
-            (Characters, _starts, _ends) = (new char[count], new int[count], new int[count]);
+            (Text, _starts, _ends) = (new char[count], new int[count], new int[count]);
             Span<byte> encoded = stackalloc byte[4];
             for (int i = 0, at = 0; i < word.Length;)
             {
-                System.Text.Rune rune = Tokenization.Characters.At(word, i);
+                Rune rune = Characters.At(word, i);
                 foreach (byte value in encoded[..rune.EncodeToUtf8(encoded)])
                 {
-                    (Characters[at], _starts[at], _ends[at++]) = (ByteAlphabet.Character(value), i, i + rune.Utf16SequenceLength);
+                    (Text[at], _starts[at], _ends[at++]) = (ByteAlphabet.Character(value), i, i + rune.Utf16SequenceLength);
                 }
                 i += rune.Utf16SequenceLength;
             }
         }
 
-        public char[] Characters { get; }
+        public char[] Text { get; }
 
         public int StartOf(int index) => _starts[index];
 

@@ -20,7 +20,7 @@ internal static class SentencePieceReader
             Vocabulary = vocabulary,
             Model = model.IsUnigram ? Unigram(model, unknowns) : Bpe(model, vocabulary, unknowns),
             Normalizer = Normalizer(model, file),
-            AddedTokens = [.. Specials(model), .. config.AddedTokens()],
+            AddedTokens = [.. Specials(model), .. Sentinels(model, config), .. config.AddedTokens()],
             Template = ChooseTemplate(model, vocabulary, config),
             Decoder = Decoder(model),
             UnknownToken = model.Pieces[model.UnknownId].Text,
@@ -73,14 +73,9 @@ internal static class SentencePieceReader
     private static NormalizerSequence Normalizer(SentencePieceModel model, string file)
     {
         SentencePieceSpaces spaces = new(model.RemoveExtraSpaces, model.AddDummyPrefix, model.EscapeSpaces);
-        try
-        {
-            return new([.. model.CharacterMap.Length == 0 ? [] : new[] { new PrecompiledNormalizer(model.CharacterMap) }, spaces]);
-        }
-        catch (InvalidDataException exception)
-        {
-            throw new InvalidDataException($"{file}: normalizer_spec: {exception.Message}", exception);
-        }
+        return model.CharacterMap.Length == 0
+            ? new([spaces])
+            : new([Located.In($"{file}: normalizer_spec", () => new PrecompiledNormalizer(model.CharacterMap)), spaces]);
     }
 
     // Control pieces never match text, as in SentencePiece itself; the configuration may say otherwise.
@@ -95,6 +90,21 @@ internal static class SentencePieceReader
                 yield return new AddedToken(id, piece.Text) { Special = control, Matched = !control };
             }
         }
+    }
+
+    // T5's model files end before the sentinels, which its tokenizer adds from the last to the first.
+    private static IEnumerable<AddedToken> Sentinels(SentencePieceModel model, TokenizerConfig config)
+    {
+        JsonValue extra = config["extra_ids"];
+        int count = config.TokenizerClass == "T5Tokenizer" ? extra.Number(100) : 0;
+        return count is >= 0 and <= 10_000
+            ? Enumerable.Range(0, count).Select(i => new AddedToken(model.Pieces.Count + i, $"<extra_id_{count - 1 - i}>")
+            {
+                Special = true,
+                StripLeft = true,
+                StripRight = true,
+            })
+            : throw extra.Invalid("expected 0 to 10000");
     }
 
     private static DecoderSequence Decoder(SentencePieceModel model)

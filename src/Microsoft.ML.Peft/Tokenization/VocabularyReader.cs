@@ -19,7 +19,7 @@ internal static class VocabularyReader
         return new Pipeline
         {
             Vocabulary = vocabulary,
-            Model = new WordPieceModel(WithUnknown(vocabulary, unknown, file), unknown, "##", 100),
+            Model = Located.In(file, () => new WordPieceModel(vocabulary, unknown, "##", 100)),
             UnknownToken = unknown,
             AddedTokens = Added(vocabulary, specials, config),
             Normalizer = new BertNormalizer(
@@ -77,18 +77,12 @@ internal static class VocabularyReader
 
     private static Dictionary<(int Left, int Right), Merge> ReadMerges(string file, Dictionary<string, int> vocabulary)
     {
-        try
-        {
-            IEnumerable<string> lines = File.ReadLines(file).Where((line, i) => line.Length > 0 && !(i == 0 && line.StartsWith("#version", StringComparison.Ordinal)));
-            return MergeTable.Create(lines.Select(ParseMerge), vocabulary, continuingPrefix: "");
-        }
-        catch (InvalidDataException exception)
-        {
-            throw new InvalidDataException($"{file}: {exception.Message}", exception);
-        }
+        IEnumerable<string> lines = File.ReadLines(file)
+            .Where((line, i) => line.Length > 0 && !(i == 0 && line.StartsWith("#version", StringComparison.Ordinal)));
+        return Located.In(file, () => MergeTable.Create(lines.Select(ParseMerge), vocabulary, continuingPrefix: ""));
     }
 
-    private static (string, string) ParseMerge(string line) =>
+    private static (string Left, string Right) ParseMerge(string line) =>
         MergeTable.Parse(line) ?? throw new InvalidDataException($"'{line}' is not two tokens with a space between them");
 
     private static NormalizerSequence ClipNormalizer() => new(
@@ -106,12 +100,6 @@ internal static class VocabularyReader
         IEnumerable<AddedToken> known = specials.Distinct().Where(vocabulary.ContainsKey)
             .Select(token => new AddedToken(vocabulary[token], token) { Special = true });
         return [.. config.AddedTokens().Concat(known).DistinctBy(token => token.Content)];
-    }
-
-    private static Dictionary<string, int> WithUnknown(Dictionary<string, int> vocabulary, string unknown, string file)
-    {
-        Find(vocabulary, unknown, file);
-        return vocabulary;
     }
 
     private static int Find(Dictionary<string, int> vocabulary, string token, string file) =>

@@ -5,5 +5,8 @@ internal interface ITrainingReporter
 {
     void Info(string message);
 
+    /// <summary>What a user should look into.</summary>
+    void Warning(string message) => Info(message);
+
     void Progress(in TrainingProgress progress);
 }

@@ -12,6 +12,9 @@ namespace Microsoft.ML.Peft.Training;
 /// </summary>
 internal sealed class TrainingLoop : IDisposable
 {
+    /// <summary>An epoch whose mean loss is this many times the lowest one is worth a warning.</summary>
+    private const double CollapseRatio = 1.5;
+
     private readonly TrainingOptions _options;
     private readonly TrainingPlan _plan;
     private readonly IReadOnlyList<Example> _train;
@@ -39,7 +42,7 @@ internal sealed class TrainingLoop : IDisposable
         _step = new TrainingStep(_runner, model.Trainable, _optimizer, options, seed);
         _meter = new ProgressMeter(_plan, options.Progress, reporter);
         if (options.CheckpointFolder is { } folder)
-            _checkpoint = new TrainingCheckpoint(folder, _plan.Fingerprint(train, validation, model.Trainable), model.Trainable, _optimizer, _best);
+            _checkpoint = new TrainingCheckpoint(folder, _plan.Fingerprint(model, train, validation), model.Trainable, _optimizer, _best);
     }
 
     /// <summary>Trains a model in place.</summary>
@@ -128,6 +131,7 @@ internal sealed class TrainingLoop : IDisposable
                 return false;
             RunStep(steps[_state.EpochSteps]);
         }
+        WatchLoss();
         (_state.Epoch, _state.EpochSteps) = (_state.Epoch + 1, 0);
         return true;
     }
@@ -143,6 +147,15 @@ internal sealed class TrainingLoop : IDisposable
         _meter.Report(_state, sum / Math.Max(1, count), rate, EvaluationIsDue() ? Evaluate() : null);
         if (_state.Step % _options.CheckpointEverySteps == 0)
             _checkpoint?.Save(_state);
+    }
+
+    // A run can collapse into a constant answer without ever leaving the finite numbers.
+    private void WatchLoss()
+    {
+        double loss = _state.MeanLoss, lowest = _state.LowestLoss ?? loss;
+        if (loss > CollapseRatio * lowest)
+            _reporter.Warning(Text($"Epoch {_state.Epoch + 1}: the mean training loss rose from {lowest:f4} to {loss:f4}. The run is coming apart: lower the learning rate or lengthen the warm-up."));
+        _state.LowestLoss = Math.Min(loss, lowest);
     }
 
     private bool EvaluationIsDue() => _validation is not null && (_state.Step == _plan.TotalSteps
@@ -179,11 +192,15 @@ internal sealed class TrainingLoop : IDisposable
     private TrainingResult Finish(TrainingEnd end)
     {
         _best.Restore();
-        Info($"{end switch { TrainingEnd.Cancelled => "Cancelled", TrainingEnd.StoppedEarly => "Stopped early", _ => "Completed" }} at step {_state.Step}: training loss {_state.MeanLoss:f4}{(_state.Best is { } best ? $", best validation (step {_state.BestStep}) {Text(best)}" : "")}.");
+        Info($"{end} at step {_state.Step}: training loss {_state.MeanLoss:f4}.");
+        if (_state.Best is { } best)
+            Info($"Best evaluation, at step {_state.BestStep}: {Text(best)}.");
         return new TrainingResult(end, _state.Step, _state.MeanLoss, _options.KeepBest ? _state.BestStep : null, _state.Best);
     }
 
-    private void Info(FormattableString message) => _reporter.Info(message.ToString(CultureInfo.InvariantCulture));
+    private void Info(FormattableString message) => _reporter.Info(Text(message));
+
+    private static string Text(FormattableString message) => message.ToString(CultureInfo.InvariantCulture);
 
     private static string Text(Dictionary<string, double> metrics) =>
         string.Join(", ", metrics.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Key} {m.Value:f4}")));

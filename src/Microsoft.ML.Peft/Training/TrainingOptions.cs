@@ -75,7 +75,7 @@ public sealed class TrainingOptions
     /// <summary>Whether a state that lies in <see cref="CheckpointFolder"/> is taken up. Default true; false starts over.</summary>
     public bool Resume { get; set; } = true;
 
-    /// <summary>Is told of every step and every evaluation, on the training thread's behalf; null (the default) for nobody.</summary>
+    /// <summary>Is told of every step, with the evaluation where one follows it; called on the thread that trains. Null (the default) for nobody.</summary>
     public IProgress<TrainingProgress>? Progress { get; set; }
 
     /// <summary>Ends the run after the step it is in; the model keeps what was learnt (the best weights where it was evaluated).</summary>

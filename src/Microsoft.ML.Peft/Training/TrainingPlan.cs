@@ -1,8 +1,7 @@
-using System.Security.Cryptography;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using System.Text.Json;
 using Microsoft.ML.Peft.Data;
-using Microsoft.ML.Peft.Layers;
 
 namespace Microsoft.ML.Peft.Training;
 
@@ -34,7 +33,10 @@ internal sealed class TrainingPlan
         [.. BatchPlanner.ForEpoch(_lengths, _options.BatchSize, _options.GroupByLength, Seed, epoch).Chunk(_options.GradientAccumulationSteps)];
 
     /// <summary>A hash of all that decides a run's course: a state of another run is not taken up.</summary>
-    public string Fingerprint(IReadOnlyList<Example> train, IReadOnlyList<Example>? validation, IReadOnlyList<Parameter> parameters)
+    /// <param name="model">What trains, by name and shape; the base's own weights are not read.</param>
+    /// <param name="train">The rows.</param>
+    /// <param name="validation">The rows to evaluate on.</param>
+    public string Fingerprint(TunedModel model, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(JsonSerializer.SerializeToUtf8Bytes(new
@@ -42,7 +44,7 @@ internal sealed class TrainingPlan
             Seed, TotalSteps, Schedule, _options.BatchSize, _options.GradientAccumulationSteps, _options.GroupByLength,
             _options.Beta1, _options.Beta2, _options.Epsilon, _options.WeightDecay, _options.DecayBiasesAndNorms,
             _options.MaxGradientNorm, _options.EvaluateEvery, _options.EarlyStoppingPatience, _options.EarlyStoppingMetric,
-            _options.KeepBest, Parameters = parameters.Select(p => new { p.Name, p.Value.shape }),
+            _options.KeepBest, model.Tuner.Key, model.Model.Config.Json, Parameters = model.Trainable.Select(p => new { p.Name, p.Value.shape }),
         }));
         foreach (Example example in train.Concat(validation ?? []))
         {

@@ -16,6 +16,9 @@ internal sealed class TrainingState
 
     public long LossCount { get; set; }
 
+    /// <summary>The lowest mean loss of an epoch so far.</summary>
+    public double? LowestLoss { get; set; }
+
     /// <summary>The best evaluation: what it was judged by (higher is better), its step and its metrics.</summary>
     public double? BestScore { get; set; }
 

@@ -55,6 +55,16 @@ public sealed class PyTorchFileTests
     }
 
     [TestMethod]
+    public void ATensorOfMoreElementsThanItsStorageIsRefused()
+    {
+        // Strides (3, 1) of "w" become (0, 0), so that shape [200, 3] stays within the storage.
+        byte[] pickle = [.. Pickles.StateDict];
+        int shape = pickle.AsSpan().IndexOf("K\u0002K\u0003"u8), strides = pickle.AsSpan().IndexOf("K\u0003K\u0001"u8);
+        (pickle[shape + 1], pickle[strides + 1], pickle[strides + 3]) = (200, 0, 0);
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Open(Pickles.Zip(pickle))).Message, "strides [0, 0]");
+    }
+
+    [TestMethod]
     public void AStorageOfTheWrongLengthIsRefused()
     {
         string text = Encoding.Latin1.GetString(Pickles.StateDict).Replace("FloatStorage", "DoubleStorage");

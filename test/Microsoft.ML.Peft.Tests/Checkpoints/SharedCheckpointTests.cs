@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Interop;
@@ -65,6 +66,42 @@ public sealed class SharedCheckpointTests
     }
 
     [TestMethod]
+    public void ManyThreadsGetOneTensor()
+    {
+        using var checkpoint = SharedCheckpoint.Acquire(Folder(), CPU, ScalarType.Float64);
+        var found = new Tensor[64];
+        Parallel.For(0, found.Length, i => found[i] = checkpoint.Get("w"));
+        Assert.IsTrue(found.All(tensor => ReferenceEquals(tensor, found[0])));
+    }
+
+    [TestMethod]
+    public void WeightsWithoutFilesHaveAHashOfTheirContents()
+    {
+        using var one = SharedCheckpoint.From(new InMemory(ones(3)));
+        using var same = SharedCheckpoint.From(new InMemory(ones(3)));
+        using var other = SharedCheckpoint.From(new InMemory(zeros(3)));
+        Assert.AreEqual(one.ContentHash, same.ContentHash);
+        Assert.AreNotEqual(one.ContentHash, other.ContentHash);
+    }
+
+    [TestMethod]
+    public void AReferenceNobodyDisposedOfLetsGoInTheEnd()
+    {
+        string folder = Folder();
+        int before = MappedFile.LiveTensors;
+        Abandon(folder);
+        for (int i = 0; i < 3 && MappedFile.LiveTensors > before; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+        Assert.AreEqual(before, MappedFile.LiveTensors);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Abandon(string folder) => SharedCheckpoint.Acquire(folder).Get("w");
+
+    [TestMethod]
     public void AWrongShapeNamesFileAndTensor()
     {
         using var checkpoint = SharedCheckpoint.Acquire(Folder());
@@ -106,5 +143,18 @@ public sealed class SharedCheckpointTests
         string folder = Samples.NewFolder(TestContext);
         SafetensorsWriter.WriteFile(Path.Combine(folder, "model.safetensors"), [("w", ones(2, 3)), ("ids", arange(4, ScalarType.Int64))]);
         return folder;
+    }
+
+    private sealed class InMemory(Tensor tensor) : ITensorSource
+    {
+        public string Description => "memory";
+
+        public IReadOnlyCollection<string> Names => ["w"];
+
+        public long[] ShapeOf(string name) => tensor.shape;
+
+        public Tensor Read(string name) => tensor.clone();
+
+        public void Dispose() => tensor.Dispose();
     }
 }

@@ -10,7 +10,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Tests.Training;
 
 /// <summary>The mean of hashed ids' vectors: a base that is cheap and still knows padding.</summary>
-internal sealed class TinyModel(ModelWeights weights) : PretrainedModel(HfConfig.Parse("""{"model_type": "tiny"}""", "tiny"), weights)
+internal sealed class TinyModel(ModelWeights weights, double dropout) : PretrainedModel(HfConfig.Parse("""{"model_type": "tiny"}""", "tiny"), weights)
 {
     public const int Buckets = 32, Width = 8;
 
@@ -27,7 +27,7 @@ internal sealed class TinyModel(ModelWeights weights) : PretrainedModel(HfConfig
     public static TunedModel Create(bool frozen = false, double dropout = 0, long seed = 7)
     {
         var weights = new ModelWeights(null, "tiny", CPU, 0.5, seed);
-        var model = new TinyModel(weights);
+        var model = new TinyModel(weights, dropout);
         var head = new TinyHead(weights.Root["head"], dropout);
         var tuner = new TinyTuner(frozen ? head.Parameters : [.. weights.All], touchesBase: !frozen);
         return new TunedModel(model, head, tuner);
@@ -38,6 +38,7 @@ internal sealed class TinyModel(ModelWeights weights) : PretrainedModel(HfConfig
         Forwards++;
         using var scope = NewDisposeScope();
         Tensor states = _table.Value.index_select(0, batch.Ids.remainder(Buckets).flatten()).reshape([.. batch.Ids.shape, Width]);
+        states = context.Block(states, x => context.Dropout(x.tanh(), dropout));
         if (batch.Mask is null)
             return states.mean([1], keepdim: true).MoveToOuterDisposeScope();
         Tensor mask = batch.Mask.unsqueeze(-1).to(ScalarType.Float32);

@@ -36,9 +36,13 @@ internal static class TinyRun
     {
         public List<string> Messages { get; } = [];
 
+        public List<string> Warnings { get; } = [];
+
         public List<TrainingProgress> Steps { get; } = [];
 
         public void Info(string message) => Messages.Add(message);
+
+        public void Warning(string message) => Warnings.Add(message);
 
         public void Progress(in TrainingProgress progress) => Steps.Add(progress);
     }

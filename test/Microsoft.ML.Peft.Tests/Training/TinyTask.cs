@@ -14,6 +14,9 @@ internal sealed class TinyTask() : TaskRuntime(null!, LabelSet.None, null!, 64)
     /// <summary>Called with the number of losses so far and the loss; what it gives is the loss.</summary>
     public Func<int, Tensor, Tensor> OnLoss { get; init; } = (_, loss) => loss;
 
+    /// <summary>What a step makes of its rows.</summary>
+    public Func<IReadOnlyList<Example>, Random, IReadOnlyList<Example>> OnPrepare { get; init; } = (examples, _) => examples;
+
     private int _losses;
 
     public override IReadOnlyList<string> InputColumns => [];
@@ -40,6 +43,8 @@ internal sealed class TinyTask() : TaskRuntime(null!, LabelSet.None, null!, 64)
 
     public override (Tensor Sum, long Count) Loss(Tensor logits, Batch batch) =>
         (OnLoss(_losses++, nn.functional.cross_entropy(logits, batch.Labels!, reduction: nn.Reduction.Sum)), batch.Examples.Count);
+
+    public override IReadOnlyList<Example> Prepare(IReadOnlyList<Example> examples, Random random) => OnPrepare(examples, random);
 
     public override ITaskMetrics CreateMetrics() => new Accuracy();
 

@@ -61,6 +61,42 @@ public sealed class TrainingLoopTests
     }
 
     [TestMethod]
+    public void Rows_that_change_from_step_to_step_are_not_cached_and_change_alike()
+    {
+        float[] first = Weights(out int forwards), second = Weights(out _);
+        Assert.IsGreaterThanOrEqualTo(3 * 7, forwards);
+        CollectionAssert.AreEqual(first, second);
+
+        static float[] Weights(out int forwards)
+        {
+            using TunedModel model = TinyModel.Create(frozen: true);
+            TinyRun.Train(model, Options(), task: new TinyTask { OnPrepare = (rows, random) => [.. rows.Select(row => Masked(row, random))] });
+            forwards = ((TinyModel)model.Model).Forwards;
+            return TinyRun.Weights(model);
+        }
+
+        static Example Masked(Example row, Random random) =>
+            new() { Ids = [.. row.Ids.Select(id => random.NextDouble() < 0.2 ? 31 : id)], TypeIds = row.TypeIds, Labels = row.Labels };
+    }
+
+    [TestMethod]
+    public void Gradient_checkpointing_changes_no_bit()
+    {
+        TrainingOptions options = Options();
+        options.GradientCheckpointing = true;
+        CollectionAssert.AreEqual(TinyRun.WeightsAfter(Options(), dropout: 0.3), TinyRun.WeightsAfter(options, dropout: 0.3));
+    }
+
+    [TestMethod]
+    public void A_run_that_comes_apart_is_warned_of()
+    {
+        using TunedModel model = TinyModel.Create();
+        var log = new TinyRun.Log();
+        TinyRun.Train(model, Options(), reporter: log, task: new TinyTask { OnLoss = (n, loss) => n < 7 ? loss : loss * 10 });
+        StringAssert.Contains(log.Warnings.First(), "Epoch 2");
+    }
+
+    [TestMethod]
     public void Max_steps_end_the_run()
     {
         TrainingOptions options = Options();
