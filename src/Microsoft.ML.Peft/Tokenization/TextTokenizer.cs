@@ -7,7 +7,7 @@ namespace Microsoft.ML.Peft.Tokenization;
 internal sealed class TextTokenizer
 {
     public static readonly IReadOnlyList<string> RoleNames =
-        ["pad_token", "mask_token", "cls_token", "sep_token", "unk_token", "bos_token", "eos_token"];
+        ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
     // Where no configuration says what the special tokens are.
     private static readonly Dictionary<string, string[]> UsualNames = new()
