@@ -9,7 +9,10 @@ internal sealed class KeyedTypes<T>(Func<T, string> keyOf)
 {
     private readonly Lazy<Dictionary<string, Type>> _types = new(() => typeof(T).Assembly.GetTypes()
         .Where(type => type.IsSubclassOf(typeof(T)) && !type.IsAbstract)
-        .ToDictionary(type => keyOf((T)Activator.CreateInstance(type, nonPublic: true)!), StringComparer.Ordinal));
+        .ToDictionary(type => keyOf(Create(type)), StringComparer.Ordinal));
+
+    /// <summary>One of each, with its defaults.</summary>
+    public IEnumerable<T> Samples => _types.Value.Values.Select(Create);
 
     /// <exception cref="InvalidDataException">The key is not known, or the JSON does not fit.</exception>
     public T Deserialize(string what, string key, JsonObject json)
@@ -25,4 +28,6 @@ internal sealed class KeyedTypes<T>(Func<T, string> keyOf)
             throw new InvalidDataException($"The settings of {what} '{key}' cannot be read: {e.Message}", e);
         }
     }
+
+    private static T Create(Type type) => (T)Activator.CreateInstance(type, nonPublic: true)!;
 }

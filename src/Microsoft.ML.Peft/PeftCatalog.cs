@@ -94,14 +94,14 @@ namespace Microsoft.ML.Peft
         /// <param name="model">The folder of a Hugging Face model: config.json, weights and tokenizer.</param>
         /// <param name="inputColumnName">The text column.</param>
         /// <param name="outputColumnName">The column of vectors.</param>
-        /// <param name="pooling">How token states become one vector.</param>
-        /// <param name="normalize">Whether vectors get length 1.</param>
+        /// <param name="pooling">How token states become one vector; null (the default) for what the folder says, else the mean.</param>
+        /// <param name="normalize">Whether vectors get length 1; null (the default) for what the folder says, else true.</param>
         /// <param name="batchSize">Rows scored at once.</param>
         /// <returns>The estimator.</returns>
         /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
         public TextEmbedder Embed(
-            string model, string inputColumnName = "Text", string outputColumnName = "Embedding", TextPooling pooling = TextPooling.Mean,
-            bool normalize = true, int batchSize = 32) => Embed(new TextEmbedder.Options
+            string model, string inputColumnName = "Text", string outputColumnName = "Embedding", TextPooling? pooling = null,
+            bool? normalize = null, int batchSize = 32) => Embed(new TextEmbedder.Options
             {
                 BaseModel = model,
                 InputColumnName = inputColumnName,

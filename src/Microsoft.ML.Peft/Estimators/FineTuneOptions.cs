@@ -10,6 +10,11 @@ public abstract class FineTuneOptions
     /// <summary>The folder of a Hugging Face model: config.json, weights and tokenizer. Required.</summary>
     public string BaseModel { get; set; } = "";
 
+    /// <summary>
+    /// The folder of a PEFT adapter to start from, with its settings and weights; null (the default) to start anew.
+    /// </summary>
+    public string? AdapterFolder { get; set; }
+
     /// <summary>What the model is to learn. Required.</summary>
     public PeftTask? Task { get; set; }
 

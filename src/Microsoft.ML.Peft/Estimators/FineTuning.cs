@@ -29,7 +29,7 @@ internal sealed class FineTuning
         _task = options.Task ?? throw new ArgumentNullException(nameof(options), $"{nameof(options.Task)} is missing.");
         options.Training.Validate();
         tuner.Create().Dispose();
-        (_host, _options, _tuner) = (host, options, tuner);
+        (_host, _options, _tuner) = (host, options, options.AdapterFolder is { } folder ? AdapterFolder.ReadOptions(folder) : tuner);
     }
 
     public SchemaShape GetOutputSchema(SchemaShape input)
@@ -56,7 +56,12 @@ internal sealed class FineTuning
         CheckVariety(train, task);
         IReadOnlyList<Example>? validation = _options.ValidationSet is { } set ? Read(set, task, "validation") : null;
         TunedModel tuned = TunedModelFactory.Create(model, task, _tuner, _host.Seed);
-        Failure.Disposes(tuned.Tuner, () => Run(tuned, task, train, validation, device));
+        Failure.Disposes(tuned.Tuner, () =>
+        {
+            if (_options.AdapterFolder is { } folder)
+                AdapterFolder.ReadWeights(folder, tuned.Tuner);
+            return Run(tuned, task, train, validation, device);
+        });
         var archived = new ArchivedModel(
             tuned, task, _tuner, files, Path.GetFullPath(_options.BaseModel), null, _options.EmbedBase, _options.ScoringBatchSize);
         return new PeftTransformer(_host, archived, device);

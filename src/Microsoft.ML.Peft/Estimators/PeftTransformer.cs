@@ -66,6 +66,19 @@ public sealed class PeftTransformer : ITransformer, IDisposable
         return new RowMapper<Example>(inputSchema, _scorer);
     }
 
+    /// <summary>Writes what was learnt as a folder that PEFT reads (<c>adapter_config.json</c>, <c>adapter_model.safetensors</c>).</summary>
+    /// <param name="folder">The folder, which must not exist; it appears whole or not at all.</param>
+    /// <exception cref="IOException">The folder exists, or cannot be written.</exception>
+    /// <exception cref="NotSupportedException">The model was tuned in a way that makes no adapter.</exception>
+    /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
+    public void SaveAdapter(string folder)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+        using IDisposable call = _scorer.Enter();
+        AdapterFolder.Write(folder, _archived.Model.Tuner, _archived.Tuner.ToAdapterConfig(
+            _archived.Task.Task.PeftTaskType, Path.GetFileName(_archived.BaseFolder) ?? ""));
+    }
+
     /// <summary>Refuses new uses, and frees the model once no engine over it is alive and no call is running.</summary>
     public void Dispose() => _scorer.Dispose();
 

@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Models;
@@ -16,13 +17,17 @@ public sealed class TextEmbedder : IEstimator<PeftTransformer>
     private readonly PeftHost _host;
     private readonly Options _options;
     private readonly PeftTask _task;
+    private readonly int? _maxLength;
 
     internal TextEmbedder(PeftHost host, Options options)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(options.BaseModel, nameof(options.BaseModel));
         ArgumentOutOfRangeException.ThrowIfLessThan(options.BatchSize, 1, nameof(options.BatchSize));
         (_host, _options) = (host, options);
-        _task = PeftTask.TextEmbedding(options.InputColumnName, options.OutputColumnName, options.Pooling, options.Normalize);
+        var folder = SentenceTransformersFolder.Read(options.BaseModel);
+        _maxLength = options.MaxLength ?? folder.MaxLength;
+        _task = PeftTask.TextEmbedding(
+            options.InputColumnName, options.OutputColumnName, options.Pooling ?? PoolingOf(folder.PoolingMode), options.Normalize ?? folder.Normalizes ?? true);
     }
 
     /// <inheritdoc/>
@@ -33,7 +38,7 @@ public sealed class TextEmbedder : IEstimator<PeftTransformer>
         Device device = _host.ChooseDevice(_options.GpuDeviceId, _options.FallbackToCpu);
         TextTokenizer tokenizer = TextTokenizer.Load(_options.BaseModel);
         PretrainedModel model = BaseModels.Open(_options.BaseModel, device, _host.Seed);
-        TaskRuntime task = _task.Bind(input.Schema, tokenizer, BaseModels.MaxLength(model, _options.MaxLength));
+        TaskRuntime task = _task.Bind(input.Schema, tokenizer, BaseModels.MaxLength(model, _maxLength));
         var tuner = new FrozenOptions();
         TunedModel tuned = Failure.Disposes(model, () => TunedModelFactory.Create(model, task, tuner, _host.Seed));
         return new PeftTransformer(_host, new ArchivedModel(
@@ -48,6 +53,14 @@ public sealed class TextEmbedder : IEstimator<PeftTransformer>
         return SchemaShapes.Append(inputSchema, _task.OutputShape(inputSchema));
     }
 
+    private static TextPooling PoolingOf(string? mode) => mode switch
+    {
+        null or "mean_tokens" => TextPooling.Mean,
+        "cls_token" => TextPooling.Cls,
+        "max_tokens" => TextPooling.Max,
+        _ => throw new NotSupportedException($"Pooling '{mode}' is not supported; known are mean_tokens, cls_token, max_tokens."),
+    };
+
     /// <summary>Settings of <see cref="TextEmbedder"/>.</summary>
     public sealed class Options
     {
@@ -60,13 +73,13 @@ public sealed class TextEmbedder : IEstimator<PeftTransformer>
         /// <summary>The column of vectors.</summary>
         public string OutputColumnName { get; set; } = "Embedding";
 
-        /// <summary>How token states become one vector; the mean by default.</summary>
-        public TextPooling Pooling { get; set; } = TextPooling.Mean;
+        /// <summary>How token states become one vector; null (the default) for what the folder's sentence-transformers files say, else the mean.</summary>
+        public TextPooling? Pooling { get; set; }
 
-        /// <summary>Whether vectors get length 1; true by default.</summary>
-        public bool Normalize { get; set; } = true;
+        /// <summary>Whether vectors get length 1; null (the default) for what the folder's sentence-transformers files say, else true.</summary>
+        public bool? Normalize { get; set; }
 
-        /// <summary>Tokens at which longer texts are cut; null (the default) for 512, or what the model takes if that is less.</summary>
+        /// <summary>Tokens at which longer texts are cut; null (the default) for what the folder says, else 512, as far as the model goes.</summary>
         public int? MaxLength { get; set; }
 
         /// <summary>Rows scored at once; 32 by default.</summary>

@@ -18,6 +18,9 @@ public abstract partial class PeftTask
     /// <summary>The stable name in archives.</summary>
     internal abstract string Key { get; }
 
+    /// <summary>PEFT's name of the kind of task; null where it has none.</summary>
+    internal virtual string? PeftTaskType => null;
+
     /// <summary>Column names and settings, for the archive.</summary>
     internal abstract JsonObject ToJson();
 

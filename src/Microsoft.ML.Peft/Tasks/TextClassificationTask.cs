@@ -44,6 +44,8 @@ internal sealed class TextClassificationTask : PeftTask
 
     internal override string Key => "text-classification";
 
+    internal override string PeftTaskType => "SEQ_CLS";
+
     internal override JsonObject ToJson() => JsonSerializer.SerializeToNode(this)!.AsObject();
 
     internal override void CheckTrainingSchema(SchemaShape schema)

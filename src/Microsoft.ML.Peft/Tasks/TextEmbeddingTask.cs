@@ -52,6 +52,8 @@ namespace Microsoft.ML.Peft.Tasks
 
         internal override string Key => "text-embedding";
 
+        internal override string PeftTaskType => "FEATURE_EXTRACTION";
+
         internal override JsonObject ToJson() => JsonSerializer.SerializeToNode(this)!.AsObject();
 
         internal override void CheckTrainingSchema(SchemaShape schema) => CheckScoringSchema(schema);

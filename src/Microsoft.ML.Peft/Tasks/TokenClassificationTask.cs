@@ -50,6 +50,8 @@ internal sealed class TokenClassificationTask : PeftTask
 
     internal override string Key => "token-classification";
 
+    internal override string PeftTaskType => "TOKEN_CLS";
+
     internal override JsonObject ToJson() => JsonSerializer.SerializeToNode(this)!.AsObject();
 
     internal override void CheckTrainingSchema(SchemaShape schema)

@@ -16,11 +16,9 @@ internal static class LoraConfigFile
     ];
 
     /// <exception cref="InvalidDataException">A setting has the wrong type.</exception>
-    /// <exception cref="NotSupportedException">The adapter is no LoRA, or uses what is not supported.</exception>
+    /// <exception cref="NotSupportedException">A setting is in use that is not supported.</exception>
     public static LoraOptions Read(JsonObject config, string file)
     {
-        if (config["peft_type"]?.GetValue<string>() != "LORA")
-            throw new NotSupportedException($"{file}: peft_type is '{config["peft_type"]}', expected 'LORA'.");
         foreach (string key in Refused.Where(key => IsSet(config[key])))
             throw new NotSupportedException($"{file}: '{key}' is {config[key]!.ToJsonString()}, which is not supported.");
         try

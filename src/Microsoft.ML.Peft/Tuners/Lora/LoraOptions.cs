@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Microsoft.ML.Peft.Tuners;
 using Microsoft.ML.Peft.Tuners.Lora;
 
@@ -62,6 +63,12 @@ public sealed class LoraOptions : TunerOptions
     public IReadOnlyList<string> ModulesToSave { get; set; } = [];
 
     internal override string Key => "lora";
+
+    internal override string PeftType => "LORA";
+
+    internal override TunerOptions ReadAdapterConfig(JsonObject config, string file) => LoraConfigFile.Read(config, file);
+
+    internal override JsonObject ToAdapterConfig(string? taskType, string baseModel) => LoraConfigFile.Write(this, null, taskType, baseModel);
 
     internal override ITuner Create()
     {

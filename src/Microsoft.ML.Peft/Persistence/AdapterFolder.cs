@@ -1,0 +1,64 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Tuners;
+
+namespace Microsoft.ML.Peft.Persistence;
+
+/// <summary>An adapter as PEFT keeps it: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</summary>
+internal static class AdapterFolder
+{
+    private const string ConfigName = "adapter_config.json", WeightsName = "adapter_model.safetensors";
+
+    /// <summary>The settings of a folder's adapter.</summary>
+    /// <exception cref="InvalidDataException">The file is missing or malformed.</exception>
+    /// <exception cref="NotSupportedException">The adapter is of a kind, or uses a setting, that is not supported.</exception>
+    public static TunerOptions ReadOptions(string folder)
+    {
+        string file = Path.Combine(folder, ConfigName);
+        return TunerRegistry.FromAdapterConfig(Parse(file), file);
+    }
+
+    /// <summary>Fills an attached tuner with a folder's weights.</summary>
+    /// <exception cref="InvalidDataException">The weights do not fit; the message lists names.</exception>
+    public static void ReadWeights(string folder, ITuner tuner)
+    {
+        using ITensorSource source = SafetensorsFile.Open(Path.Combine(folder, WeightsName));
+        tuner.Import(source);
+    }
+
+    /// <summary>Writes an adapter as a new folder, which appears whole or not at all.</summary>
+    /// <exception cref="IOException">The folder exists, or cannot be written.</exception>
+    /// <exception cref="NotSupportedException">The tuner makes no adapter that PEFT knows.</exception>
+    public static void Write(string folder, ITuner tuner, JsonObject config)
+    {
+        string target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
+        if (Directory.Exists(target) || File.Exists(target))
+            throw new IOException($"'{target}' exists already: an adapter is written as a new folder.");
+        string partial = target + ".partial";
+        Directory.CreateDirectory(partial);
+        try
+        {
+            File.WriteAllText(Path.Combine(partial, ConfigName), config.ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
+            SafetensorsWriter.WriteFile(Path.Combine(partial, WeightsName), tuner.Export(), null);
+            Directory.Move(partial, target);
+        }
+        catch
+        {
+            Directory.Delete(partial, recursive: true);
+            throw;
+        }
+    }
+
+    private static JsonObject Parse(string file)
+    {
+        try
+        {
+            return JsonNode.Parse(File.ReadAllText(file)) as JsonObject ?? throw new InvalidDataException($"{file}: expected a JSON object.");
+        }
+        catch (Exception e) when (e is JsonException or FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new InvalidDataException($"{file}: the adapter's settings cannot be read: {e.Message}", e);
+        }
+    }
+}
