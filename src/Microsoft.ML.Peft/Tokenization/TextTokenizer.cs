@@ -95,10 +95,10 @@ internal sealed class TextTokenizer
     public Encoding EncodeWords(IReadOnlyList<string> words, int maxLength = int.MaxValue)
     {
         List<PlacedToken> tokens = [];
-        // A byte-level vocabulary tells words from parts of words by the space before them.
-        string prefix = _pipeline.Bytes ? " " : "";
         for (int i = 0; i < words.Count; i++)
         {
+            // A byte-level vocabulary tells words from parts of words by the space before them.
+            string prefix = _pipeline.Bytes && words[i] is { Length: > 0 } word && word[0] != ' ' ? " " : "";
             foreach (PlacedToken token in Tokenize(prefix + words[i]))
             {
                 int start = Math.Max(0, token.Start - prefix.Length);
