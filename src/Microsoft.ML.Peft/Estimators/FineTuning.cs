@@ -45,7 +45,7 @@ internal sealed class FineTuning
         Device device = _host.ChooseDevice(_options.GpuDeviceId, _options.FallbackToCpu);
         TextTokenizer tokenizer = TextTokenizer.Load(_options.BaseModel);
         PretrainedModel model = BaseModels.Open(_options.BaseModel, device, _host.Seed);
-        TaskRuntime task = _task.Bind(data.Schema, tokenizer, BaseModels.MaxLength(model, _options.MaxLength));
+        TaskRuntime task = _task.Bind(data.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, _options.MaxLength));
         return Failure.Disposes(model, () => Train(data, task, model, device));
     }
 

@@ -50,7 +50,8 @@ public sealed class RealModelTests
         JsonNode expected = JsonNode.Parse(File.ReadAllText(Path.Combine(Model, "expected-embeddings.json")))!;
         var texts = expected["items"]!.AsArray().Select(item => new Review { Text = item!["text"]!.GetValue<string>() });
         IDataView data = _context.Data.LoadFromEnumerable(texts);
-        using PeftTransformer model = _context.Peft().Embed(Model, batchSize: 6).Fit(data);
+        using PeftTransformer model = _context.Peft()
+            .Embed(new TextEmbedder.Options { BaseModel = Model, MaxLength = 256, BatchSize = 6 }).Fit(data);
         object[] vectors = [.. expected["embeddings"]!.AsArray().Select(row => row!.AsArray().Select(v => (object)v!.GetValue<double>()).ToArray())];
         Table.AreClose(vectors, Table.Read(model.Transform(data), "Embedding"), expected["tolerance"]!.GetValue<double>(), "embeddings");
     }
