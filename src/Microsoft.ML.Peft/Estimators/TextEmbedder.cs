@@ -38,7 +38,7 @@ public sealed class TextEmbedder : IEstimator<PeftTransformer>
         Device device = _host.ChooseDevice(_options.GpuDeviceId, _options.FallbackToCpu);
         TextTokenizer tokenizer = TextTokenizer.Load(_options.BaseModel);
         PretrainedModel model = BaseModels.Open(_options.BaseModel, device, _host.Seed);
-        TaskRuntime task = _task.Bind(input.Schema, tokenizer, BaseModels.MaxLength(model, _maxLength));
+        TaskRuntime task = _task.Bind(input.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, _maxLength));
         var tuner = new FrozenOptions();
         TunedModel tuned = Failure.Disposes(model, () => TunedModelFactory.Create(model, task, tuner, _host.Seed));
         return new PeftTransformer(_host, new ArchivedModel(
