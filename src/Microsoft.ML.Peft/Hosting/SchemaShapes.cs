@@ -5,6 +5,18 @@ namespace Microsoft.ML.Peft.Hosting;
 /// <summary>Columns of a <see cref="SchemaShape"/>, whose constructor ML.NET keeps to itself.</summary>
 internal static class SchemaShapes
 {
+    /// <summary>The shape of data that is there.</summary>
+    public static SchemaShape Of(DataViewSchema schema) => SchemaShape.Create(schema);
+
+    /// <summary>The columns of a pipeline's step, those added hiding others of their name.</summary>
+    public static SchemaShape Append(SchemaShape schema, IEnumerable<SchemaShape.Column> added)
+    {
+        var columns = schema.ToDictionary(column => column.Name);
+        foreach (SchemaShape.Column column in added)
+            columns[column.Name] = column;
+        return new SchemaShape(columns.Values);
+    }
+
     /// <summary>A column without annotations.</summary>
     public static SchemaShape.Column Column(string name, SchemaShape.Column.VectorKind kind, DataViewType itemType, bool isKey = false) =>
         new(name, kind, itemType, isKey);

@@ -1,0 +1,106 @@
+using Microsoft.ML.Data;
+
+namespace Microsoft.ML.Peft.Data;
+
+/// <summary>
+/// Reads rows ahead, scores them in batches of rows alike in length, and hands them out in the source's order with the
+/// source's ids.
+/// </summary>
+internal sealed class BatchedCursor<TRow> : DataViewRowCursor
+    where TRow : class
+{
+    // The first window is one batch, so that a look at a few rows costs little; later ones double up to this.
+    private const int MostBatches = 8;
+
+    private readonly ColumnSelection _selection;
+    private readonly DataViewRowCursor _source;
+    private readonly IBatchScorer<TRow> _scorer;
+    private readonly Dictionary<int, ColumnBuffer> _buffers;
+    private readonly Func<TRow> _read;
+    private readonly ValueGetter<DataViewRowId> _readId;
+    private readonly DataViewRowId[] _ids;
+    private readonly long[] _batches;
+    private readonly List<TRow> _rows = [];
+    private IReadOnlyList<object> _predictions = [];
+    private int _current = -1, _windowBatches = 1;
+    private long _position = -1;
+    private bool _ended;
+
+    public BatchedCursor(ColumnSelection selection, DataViewRowCursor source, IBatchScorer<TRow> scorer)
+    {
+        (_selection, _source, _scorer) = (selection, source, scorer);
+        int capacity = scorer.BatchSize * MostBatches;
+        _buffers = selection.PassedThrough.ToDictionary(c => c.Index, c => ColumnBuffer.Create(source, c, capacity));
+        _read = scorer.CreateReader(source);
+        _readId = source.GetIdGetter();
+        (_ids, _batches) = (new DataViewRowId[capacity], new long[capacity]);
+    }
+
+    public override long Position => _position;
+
+    public override long Batch => _batches[Math.Max(0, _current)];
+
+    public override DataViewSchema Schema => _selection.Layout.Schema;
+
+    public override bool IsColumnActive(DataViewSchema.Column column) => _selection.IsActive(column);
+
+    public override ValueGetter<DataViewRowId> GetIdGetter() => (ref DataViewRowId id) => id = _ids[Slot()];
+
+    public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column)
+    {
+        _selection.Check(column);
+        Delegate getter = _selection.Layout.IsAdded(column, out int index)
+            ? _selection.Layout.Added[index].CreateGetter(() => _predictions[Slot()])
+            : _buffers[index].CreateGetter(Slot);
+        return ColumnSelection.Typed<TValue>(getter, column);
+    }
+
+    public override bool MoveNext()
+    {
+        if (++_current < _rows.Count || ReadWindow())
+        {
+            _position++;
+            return true;
+        }
+        _position = -1;
+        return false;
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            _source.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private bool ReadWindow()
+    {
+        _rows.Clear();
+        _current = 0;
+        int wanted = _scorer.BatchSize * _windowBatches;
+        _windowBatches = Math.Min(_windowBatches * 2, MostBatches);
+        while (!_ended && _rows.Count < wanted)
+            ReadRow();
+        _predictions = LengthOrder.Predict(_scorer, _rows);
+        return _rows.Count > 0;
+    }
+
+    private void ReadRow()
+    {
+        if (!_source.MoveNext())
+        {
+            _ended = true;
+            return;
+        }
+        int slot = _rows.Count;
+        foreach (ColumnBuffer buffer in _buffers.Values)
+            buffer.Fill(slot);
+        _readId(ref _ids[slot]);
+        _batches[slot] = _source.Batch;
+        _rows.Add(_read());
+    }
+
+    private int Slot() => _position >= 0
+        ? _current
+        : throw new InvalidOperationException("The cursor stands on no row: MoveNext was not called, or said there is none.");
+}

@@ -1,0 +1,61 @@
+using Microsoft.ML.Data;
+
+namespace Microsoft.ML.Peft.Data;
+
+/// <summary>A row over another one, scored when first asked at a position.</summary>
+internal sealed class ScoredRow<TRow> : DataViewRow
+    where TRow : class
+{
+    private readonly ColumnSelection _selection;
+    private readonly DataViewRow _source;
+    private readonly IBatchScorer<TRow> _scorer;
+    private readonly Func<TRow>? _read;
+    private readonly IDisposable _hold;
+    private object? _prediction;
+    private long _predictedAt = -1;
+
+    public ScoredRow(ColumnSelection selection, DataViewRow source, IBatchScorer<TRow> scorer)
+    {
+        (_selection, _source, _scorer) = (selection, source, scorer);
+        _read = selection.NeedsScores ? scorer.CreateReader(source) : null;
+        _hold = scorer.Hold();
+    }
+
+    public override long Position => _source.Position;
+
+    public override long Batch => _source.Batch;
+
+    public override DataViewSchema Schema => _selection.Layout.Schema;
+
+    public override bool IsColumnActive(DataViewSchema.Column column) => _selection.IsActive(column);
+
+    public override ValueGetter<DataViewRowId> GetIdGetter() => _source.GetIdGetter();
+
+    public override ValueGetter<TValue> GetGetter<TValue>(DataViewSchema.Column column)
+    {
+        _selection.Check(column);
+        return _selection.Layout.IsAdded(column, out int index)
+            ? ColumnSelection.Typed<TValue>(_selection.Layout.Added[index].CreateGetter(Current), column)
+            : _source.GetGetter<TValue>(_source.Schema[index]);
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _hold.Dispose();
+            _source.Dispose();
+        }
+        base.Dispose(disposing);
+    }
+
+    private object Current()
+    {
+        if (_prediction is null || _predictedAt != Position)
+        {
+            _prediction = _scorer.Predict([_read!()])[0];
+            _predictedAt = Position;
+        }
+        return _prediction;
+    }
+}

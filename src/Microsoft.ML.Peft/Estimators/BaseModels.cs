@@ -1,0 +1,21 @@
+using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Models;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Estimators;
+
+/// <summary>Opens base models from their folders.</summary>
+internal static class BaseModels
+{
+    private const int DefaultMaxLength = 512;
+
+    /// <summary>A model over weights that all models of the same folder share.</summary>
+    public static PretrainedModel Open(string folder, Device device, long seed)
+    {
+        HfConfig config = HfConfig.Load(folder);
+        return ModelRegistry.Create(config, SharedCheckpoint.Acquire(folder, device), device, seed);
+    }
+
+    /// <summary>The caller's limit, or a usual one, as far as the model goes.</summary>
+    public static int MaxLength(PretrainedModel model, int? wanted) => Math.Min(wanted ?? DefaultMaxLength, model.MaxLength);
+}

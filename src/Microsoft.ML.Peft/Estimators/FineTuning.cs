@@ -1,0 +1,99 @@
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Persistence;
+using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.Tokenization;
+using Microsoft.ML.Peft.Training;
+using Microsoft.ML.Peft.Tuners;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Estimators;
+
+/// <summary>The one implementation behind all estimators of fine-tuning: they differ in the tuner alone.</summary>
+internal sealed class FineTuning
+{
+    private readonly PeftHost _host;
+    private readonly FineTuneOptions _options;
+    private readonly PeftTask _task;
+    private readonly TunerOptions _tuner;
+
+    /// <exception cref="ArgumentException">An option is missing or out of range; the message names it.</exception>
+    public FineTuning(PeftHost host, FineTuneOptions options, TunerOptions tuner)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(options.BaseModel, nameof(options.BaseModel));
+        ArgumentNullException.ThrowIfNull(options.Training, nameof(options.Training));
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.ScoringBatchSize, 1, nameof(options.ScoringBatchSize));
+        if (options.MaxLength is { } length)
+            ArgumentOutOfRangeException.ThrowIfLessThan(length, 1, nameof(options.MaxLength));
+        _task = options.Task ?? throw new ArgumentNullException(nameof(options), $"{nameof(options.Task)} is missing.");
+        options.Training.Validate();
+        tuner.Create().Dispose();
+        (_host, _options, _tuner) = (host, options, tuner);
+    }
+
+    public SchemaShape GetOutputSchema(SchemaShape input)
+    {
+        _task.CheckTrainingSchema(input);
+        return SchemaShapes.Append(input, _task.OutputShape(input));
+    }
+
+    public PeftTransformer Fit(IDataView data)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        _task.CheckTrainingSchema(SchemaShapes.Of(data.Schema));
+        Device device = _host.ChooseDevice(_options.GpuDeviceId, _options.FallbackToCpu);
+        TextTokenizer tokenizer = TextTokenizer.Load(_options.BaseModel);
+        PretrainedModel model = BaseModels.Open(_options.BaseModel, device, _host.Seed);
+        TaskRuntime task = _task.Bind(data.Schema, tokenizer, BaseModels.MaxLength(model, _options.MaxLength));
+        return Failure.Disposes(model, () => Train(data, task, model, device));
+    }
+
+    private PeftTransformer Train(IDataView data, TaskRuntime task, PretrainedModel model, Device device)
+    {
+        TokenizerFiles files = TokenizerFiles.Of(task.Tokenizer);
+        IReadOnlyList<Example> train = Read(data, task, "training");
+        CheckVariety(train, task);
+        IReadOnlyList<Example>? validation = _options.ValidationSet is { } set ? Read(set, task, "validation") : null;
+        TunedModel tuned = TunedModelFactory.Create(model, task, _tuner, _host.Seed);
+        Failure.Disposes(tuned.Tuner, () => Run(tuned, task, train, validation, device));
+        var archived = new ArchivedModel(
+            tuned, task, _tuner, files, Path.GetFullPath(_options.BaseModel), _options.EmbedBase, _options.ScoringBatchSize);
+        return new PeftTransformer(_host, archived, device);
+    }
+
+    private TrainingResult Run(
+        TunedModel tuned, TaskRuntime task, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation, Device device)
+    {
+        using var reporter = new HostReporter(_host, _options.Training.CancellationToken);
+        return TrainingLoop.Run(tuned, task, train, validation, _options.Training, device, _host.Seed, reporter, reporter.Token);
+    }
+
+    private IReadOnlyList<Example> Read(IDataView data, TaskRuntime task, string what)
+    {
+        RowSet rows = RowSet.Read(
+            data, task.InputColumns.Concat(task.LabelColumns), row => task.CreateReader(row, withLabels: true), ThrowIfCanceled);
+        if (rows.Skipped > 0)
+            _host.Warning($"{rows.Skipped} rows of the {what} data have no label in {Names(task.LabelColumns)} and are skipped.");
+        if (rows.Truncated > 0)
+            _host.Warning($"{rows.Truncated} of {rows.Examples.Count} rows of the {what} data are longer than {task.MaxLength} tokens and are cut.");
+        return rows.Examples.Count > 0 ? rows.Examples : throw new InvalidOperationException(
+            $"The {what} data has no row to use: {rows.Skipped} rows, none with a value in {Names([.. task.LabelColumns, .. task.InputColumns])}.");
+    }
+
+    private static void CheckVariety(IReadOnlyList<Example> examples, TaskRuntime task)
+    {
+        if (task.LabelColumns.Count > 0 && examples.SelectMany(e => e.Labels).Where(label => label >= 0).Distinct().Take(2).Count() < 2)
+            throw new InvalidOperationException($"The training data has fewer than two different labels in {Names(task.LabelColumns)}.");
+    }
+
+    private void ThrowIfCanceled()
+    {
+        _options.Training.CancellationToken.ThrowIfCancellationRequested();
+        if (_host.IsCanceled)
+            throw new OperationCanceledException("The context's execution was cancelled.");
+    }
+
+    private static string Names(IReadOnlyList<string> columns) =>
+        $"column{(columns.Count == 1 ? "" : "s")} {string.Join(", ", columns.Select(name => $"'{name}'"))}";
+}

@@ -1,0 +1,45 @@
+using System.Globalization;
+using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Training;
+
+namespace Microsoft.ML.Peft.Estimators;
+
+/// <summary>Brings a run's messages into ML.NET's log, and the context's cancellation into the run.</summary>
+internal sealed class HostReporter : ITrainingReporter, IDisposable
+{
+    private readonly PeftHost _host;
+    private readonly ProgressLog _progress;
+    private readonly CancellationTokenSource _stop;
+
+    public HostReporter(PeftHost host, CancellationToken caller)
+    {
+        (_host, _progress) = (host, new ProgressLog(host));
+        _stop = CancellationTokenSource.CreateLinkedTokenSource(caller);
+    }
+
+    /// <summary>Set by the caller's token, and by the context's cancellation at the next step.</summary>
+    public CancellationToken Token => _stop.Token;
+
+    public void Info(string message) => _host.Info(message);
+
+    public void Warning(string message) => _host.Warning(message);
+
+    public void Progress(in TrainingProgress progress)
+    {
+        if (_host.IsCanceled)
+            _stop.Cancel();
+        _progress.Report(progress.Epoch, progress.Step, progress.TotalSteps, progress.Loss, progress.LearningRate);
+        string line = string.Create(CultureInfo.InvariantCulture,
+            $"Epoch {progress.Epoch}, step {progress.Step} of {progress.TotalSteps}: loss {progress.Loss:F4}, learning rate {progress.LearningRate:G3}, {progress.RowsPerSecond:F1} rows/s.");
+        if (progress.Validation is { } validation)
+            _host.Info($"{line} Validation: {string.Join(", ", validation.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Key} {m.Value:F4}")))}.");
+        else
+            _host.Trace(line);
+    }
+
+    public void Dispose()
+    {
+        _progress.Dispose();
+        _stop.Dispose();
+    }
+}

@@ -1,0 +1,83 @@
+using Microsoft.ML.Peft.Estimators;
+using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Persistence;
+using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.Tokenization;
+using Microsoft.ML.Peft.Training;
+using Microsoft.ML.Peft.Tuners.Full;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft;
+
+/// <summary>Turns texts into vectors with a model as it is; fitting trains nothing.</summary>
+public sealed class TextEmbedder : IEstimator<PeftTransformer>
+{
+    private readonly PeftHost _host;
+    private readonly Options _options;
+    private readonly PeftTask _task;
+
+    internal TextEmbedder(PeftHost host, Options options)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(options.BaseModel, nameof(options.BaseModel));
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.BatchSize, 1, nameof(options.BatchSize));
+        (_host, _options) = (host, options);
+        _task = PeftTask.TextEmbedding(options.InputColumnName, options.OutputColumnName, options.Pooling, options.Normalize);
+    }
+
+    /// <inheritdoc/>
+    public PeftTransformer Fit(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        _task.CheckTrainingSchema(SchemaShapes.Of(input.Schema));
+        Device device = _host.ChooseDevice(_options.GpuDeviceId, _options.FallbackToCpu);
+        TextTokenizer tokenizer = TextTokenizer.Load(_options.BaseModel);
+        PretrainedModel model = BaseModels.Open(_options.BaseModel, device, _host.Seed);
+        TaskRuntime task = _task.Bind(input.Schema, tokenizer, BaseModels.MaxLength(model, _options.MaxLength));
+        var tuner = new FrozenOptions();
+        TunedModel tuned = Failure.Disposes(model, () => TunedModelFactory.Create(model, task, tuner, _host.Seed));
+        return new PeftTransformer(_host, new ArchivedModel(
+            tuned, task, tuner, TokenizerFiles.Of(tokenizer), Path.GetFullPath(_options.BaseModel), _options.EmbedBase, _options.BatchSize), device);
+    }
+
+    /// <inheritdoc/>
+    public SchemaShape GetOutputSchema(SchemaShape inputSchema)
+    {
+        _task.CheckTrainingSchema(inputSchema);
+        return SchemaShapes.Append(inputSchema, _task.OutputShape(inputSchema));
+    }
+
+    /// <summary>Settings of <see cref="TextEmbedder"/>.</summary>
+    public sealed class Options
+    {
+        /// <summary>The folder of a Hugging Face model: config.json, weights and tokenizer. Required.</summary>
+        public string BaseModel { get; set; } = "";
+
+        /// <summary>The text column.</summary>
+        public string InputColumnName { get; set; } = "Text";
+
+        /// <summary>The column of vectors.</summary>
+        public string OutputColumnName { get; set; } = "Embedding";
+
+        /// <summary>How token states become one vector; the mean by default.</summary>
+        public TextPooling Pooling { get; set; } = TextPooling.Mean;
+
+        /// <summary>Whether vectors get length 1; true by default.</summary>
+        public bool Normalize { get; set; } = true;
+
+        /// <summary>Tokens at which longer texts are cut; null (the default) for 512, or what the model takes if that is less.</summary>
+        public int? MaxLength { get; set; }
+
+        /// <summary>Rows scored at once; 32 by default.</summary>
+        public int BatchSize { get; set; } = 32;
+
+        /// <summary>Whether a saved model holds the base's weights; true by default.</summary>
+        public bool EmbedBase { get; set; } = true;
+
+        /// <summary>The GPU to run on; null (the default) for the context's choice, the CPU if it has none.</summary>
+        public int? GpuDeviceId { get; set; }
+
+        /// <summary>Whether to run on the CPU if the GPU is not there; null (the default) for the context's choice.</summary>
+        public bool? FallbackToCpu { get; set; }
+    }
+}

@@ -1,0 +1,169 @@
+using Microsoft.ML.Peft;
+using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Runtime;
+
+namespace Microsoft.ML.Peft
+{
+    /// <summary>Estimators that fine-tune Hugging Face models: the result of <c>mlContext.Peft()</c>.</summary>
+    public sealed class PeftCatalog
+    {
+        private readonly IHostEnvironment _environment;
+
+        internal PeftCatalog(IHostEnvironment environment) => _environment = environment;
+
+        /// <summary>Fine-tunes a model with LoRA.</summary>
+        /// <param name="model">The folder of a Hugging Face model: config.json, weights and tokenizer.</param>
+        /// <param name="task">What the model is to learn.</param>
+        /// <param name="rank">Rank of the update.</param>
+        /// <param name="alpha">Scale of the update, which is alpha / rank; null (the default) for the rank.</param>
+        /// <param name="maxEpochs">Times that every row is seen.</param>
+        /// <param name="batchSize">Rows in a batch.</param>
+        /// <param name="learningRate">The highest learning rate.</param>
+        /// <param name="validationSet">Data to measure each epoch on; null (the default) for none.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
+        public LoraFineTune Lora(
+            string model, PeftTask task, int rank = 8, double? alpha = null, int maxEpochs = 3, int batchSize = 32, double learningRate = 1e-3,
+            IDataView? validationSet = null) => Lora(new LoraFineTune.Options
+            {
+                BaseModel = model,
+                Task = task,
+                Lora = new LoraOptions { Rank = rank, Alpha = alpha ?? rank },
+                Training = Training(maxEpochs, batchSize, learningRate),
+                ValidationSet = validationSet,
+            });
+
+        /// <summary>Fine-tunes a model with LoRA.</summary>
+        /// <param name="options">All settings.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">A setting is missing or out of range.</exception>
+        public LoraFineTune Lora(LoraFineTune.Options options) => new(Host(nameof(LoraFineTune)), Given(options));
+
+        /// <summary>Trains every weight of a model.</summary>
+        /// <param name="model">The folder of a Hugging Face model: config.json, weights and tokenizer.</param>
+        /// <param name="task">What the model is to learn.</param>
+        /// <param name="maxEpochs">Times that every row is seen.</param>
+        /// <param name="batchSize">Rows in a batch.</param>
+        /// <param name="learningRate">The highest learning rate.</param>
+        /// <param name="validationSet">Data to measure each epoch on; null (the default) for none.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
+        public FullFineTune FullFineTune(
+            string model, PeftTask task, int maxEpochs = 3, int batchSize = 32, double learningRate = 2e-5, IDataView? validationSet = null) =>
+            FullFineTune(new FullFineTune.Options
+            {
+                BaseModel = model,
+                Task = task,
+                Training = Training(maxEpochs, batchSize, learningRate),
+                ValidationSet = validationSet,
+            });
+
+        /// <summary>Trains every weight of a model.</summary>
+        /// <param name="options">All settings.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">A setting is missing or out of range.</exception>
+        public FullFineTune FullFineTune(FullFineTune.Options options) => new(Host(nameof(FullFineTune)), Given(options));
+
+        /// <summary>Trains a task's head alone, on a base that stays as it is.</summary>
+        /// <param name="model">The folder of a Hugging Face model: config.json, weights and tokenizer.</param>
+        /// <param name="task">What the model is to learn.</param>
+        /// <param name="maxEpochs">Times that every row is seen.</param>
+        /// <param name="batchSize">Rows in a batch.</param>
+        /// <param name="learningRate">The highest learning rate.</param>
+        /// <param name="validationSet">Data to measure each epoch on; null (the default) for none.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
+        public LinearProbe LinearProbe(
+            string model, PeftTask task, int maxEpochs = 10, int batchSize = 32, double learningRate = 1e-3, IDataView? validationSet = null) =>
+            LinearProbe(new LinearProbe.Options
+            {
+                BaseModel = model,
+                Task = task,
+                Training = Training(maxEpochs, batchSize, learningRate),
+                ValidationSet = validationSet,
+            });
+
+        /// <summary>Trains a task's head alone, on a base that stays as it is.</summary>
+        /// <param name="options">All settings.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">A setting is missing or out of range.</exception>
+        public LinearProbe LinearProbe(LinearProbe.Options options) => new(Host(nameof(LinearProbe)), Given(options));
+
+        /// <summary>Turns texts into vectors with a model as it is.</summary>
+        /// <param name="model">The folder of a Hugging Face model: config.json, weights and tokenizer.</param>
+        /// <param name="inputColumnName">The text column.</param>
+        /// <param name="outputColumnName">The column of vectors.</param>
+        /// <param name="pooling">How token states become one vector.</param>
+        /// <param name="normalize">Whether vectors get length 1.</param>
+        /// <param name="batchSize">Rows scored at once.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
+        public TextEmbedder Embed(
+            string model, string inputColumnName = "Text", string outputColumnName = "Embedding", TextPooling pooling = TextPooling.Mean,
+            bool normalize = true, int batchSize = 32) => Embed(new TextEmbedder.Options
+            {
+                BaseModel = model,
+                InputColumnName = inputColumnName,
+                OutputColumnName = outputColumnName,
+                Pooling = pooling,
+                Normalize = normalize,
+                BatchSize = batchSize,
+            });
+
+        /// <summary>Turns texts into vectors with a model as it is.</summary>
+        /// <param name="options">All settings.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">A setting is missing or out of range.</exception>
+        public TextEmbedder Embed(TextEmbedder.Options options) => new(Host(nameof(TextEmbedder)), Given(options));
+
+        private PeftHost Host(string name) => new(_environment, name);
+
+        private static TrainingOptions Training(int maxEpochs, int batchSize, double learningRate) =>
+            new() { MaxEpochs = maxEpochs, BatchSize = batchSize, LearningRate = learningRate };
+
+        private static T Given<T>(T options) => options ?? throw new ArgumentNullException(nameof(options));
+    }
+}
+
+namespace Microsoft.ML
+{
+    /// <summary>Doors to fine-tuning where ML.NET users look for them.</summary>
+    public static class PeftCatalogExtensions
+    {
+        /// <summary>Estimators that fine-tune Hugging Face models.</summary>
+        /// <param name="mlContext">The context.</param>
+        /// <returns>The catalog.</returns>
+        /// <exception cref="NotSupportedException">This version of ML.NET lacks something that the library needs.</exception>
+        public static PeftCatalog Peft(this MLContext mlContext)
+        {
+            ArgumentNullException.ThrowIfNull(mlContext);
+            return new PeftCatalog(mlContext);
+        }
+
+        /// <summary>Classifies texts, or pairs of texts, with a model fine-tuned by LoRA.</summary>
+        /// <param name="trainers">The catalog of trainers.</param>
+        /// <param name="model">The folder of a Hugging Face model: config.json, weights and tokenizer.</param>
+        /// <param name="labelColumnName">The label, a key.</param>
+        /// <param name="scoreColumnName">The probabilities of all classes.</param>
+        /// <param name="outputColumnName">The predicted label, a key over the label's values.</param>
+        /// <param name="sentence1ColumnName">The text.</param>
+        /// <param name="sentence2ColumnName">The second text of a pair; null (the default) for single texts.</param>
+        /// <param name="rank">Rank of the update.</param>
+        /// <param name="batchSize">Rows in a batch.</param>
+        /// <param name="maxEpochs">Times that every row is seen.</param>
+        /// <param name="validationSet">Data to measure each epoch on; null (the default) for none.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
+        public static LoraFineTune LoraTextClassification(
+            this MulticlassClassificationCatalog.MulticlassClassificationTrainers trainers, string model, string labelColumnName = "Label",
+            string scoreColumnName = "Score", string outputColumnName = "PredictedLabel", string sentence1ColumnName = "Text",
+            string? sentence2ColumnName = null, int rank = 8, int batchSize = 32, int maxEpochs = 3, IDataView? validationSet = null)
+        {
+            ArgumentNullException.ThrowIfNull(trainers);
+            PeftTask task = PeftTask.TextClassification(sentence1ColumnName, sentence2ColumnName, labelColumnName, outputColumnName, scoreColumnName);
+            return new PeftCatalog(PeftHost.EnvironmentOf(trainers)).Lora(
+                model, task, rank, maxEpochs: maxEpochs, batchSize: batchSize, validationSet: validationSet);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+using Microsoft.ML.Peft.Checkpoints;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Persistence;
+
+/// <summary>Tensors of an archive's entry, which ML.NET hands out as a temporary file and deletes soon after.</summary>
+internal static class ArchivedTensors
+{
+    /// <summary>Maps the file where a mapping outlives it (Linux), else copies the tensors.</summary>
+    public static ITensorSource Open(Stream stream)
+    {
+        if (stream is FileStream file && OperatingSystem.IsLinux())
+            return SafetensorsFile.Open(file.Name);
+        string copy = Path.GetTempFileName();
+        try
+        {
+            using (FileStream target = File.Create(copy))
+                stream.CopyTo(target);
+            using SafetensorsFile source = SafetensorsFile.Open(copy);
+            return new Copied(source);
+        }
+        finally
+        {
+            File.Delete(copy);
+        }
+    }
+
+    private sealed class Copied(ITensorSource source) : ITensorSource
+    {
+        private readonly Dictionary<string, Tensor> _tensors = source.Names.ToDictionary(name => name, name => Copy(source, name));
+
+        public string Description { get; } = source.Description;
+
+        public IReadOnlyCollection<string> Names => _tensors.Keys;
+
+        public long[] ShapeOf(string name) => _tensors[name].shape;
+
+        public Tensor Read(string name) => _tensors[name].alias();
+
+        public void Dispose()
+        {
+            foreach (Tensor tensor in _tensors.Values)
+                tensor.Dispose();
+        }
+
+        private static Tensor Copy(ITensorSource source, string name)
+        {
+            using Tensor mapped = source.Read(name);
+            return mapped.clone().DetachFromDisposeScope();
+        }
+    }
+}

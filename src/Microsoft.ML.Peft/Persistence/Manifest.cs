@@ -1,0 +1,106 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+
+namespace Microsoft.ML.Peft.Persistence;
+
+/// <summary>A task or a tuner by its stable key.</summary>
+internal sealed record KeyedSettings
+{
+    public required string Key { get; init; }
+
+    public required JsonObject Settings { get; init; }
+}
+
+/// <summary>A file in the archive by name and SHA-256.</summary>
+internal sealed record HashedFile(string Name, string Sha256);
+
+/// <summary>Where the base's weights are.</summary>
+internal enum BaseKind
+{
+    /// <summary>In the archive.</summary>
+    Embedded,
+
+    /// <summary>In a folder outside, known by the hash of its weights.</summary>
+    Referenced,
+
+    /// <summary>Nowhere else: the tuned tensors are all weights that there are.</summary>
+    Tuned,
+}
+
+/// <summary>The base of a saved model.</summary>
+internal sealed record BaseEntry
+{
+    public required BaseKind Kind { get; init; }
+
+    /// <summary>The folder that the weights came from, on the machine that saved.</summary>
+    public string? Folder { get; init; }
+
+    /// <summary>SHA-256 of the weights, as <see cref="Checkpoints.SharedCheckpoint.ContentHash"/> has it.</summary>
+    public string? Sha256 { get; init; }
+}
+
+/// <summary>The archive's <c>manifest.json</c>.</summary>
+internal sealed record Manifest
+{
+    /// <summary>The newest format that this library reads, and the one that it writes.</summary>
+    public const int CurrentVersion = 1;
+
+    public required KeyedSettings Task { get; init; }
+
+    public required KeyedSettings Tuner { get; init; }
+
+    public required JsonObject Labels { get; init; }
+
+    public required int MaxLength { get; init; }
+
+    public required int BatchSize { get; init; }
+
+    public required IReadOnlyList<HashedFile> Tokenizer { get; init; }
+
+    /// <summary>The model's config.json.</summary>
+    public required JsonObject Config { get; init; }
+
+    public required BaseEntry Base { get; init; }
+
+    private const string VersionKey = "formatVersion";
+
+    private static readonly JsonSerializerOptions s_options = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        WriteIndented = true,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
+    };
+
+    public byte[] ToUtf8()
+    {
+        var json = new JsonObject { [VersionKey] = CurrentVersion };
+        foreach (var (key, value) in JsonSerializer.SerializeToNode(this, s_options)!.AsObject())
+            json[key] = value?.DeepClone();
+        return JsonSerializer.SerializeToUtf8Bytes(json, s_options);
+    }
+
+    /// <exception cref="InvalidDataException">The format is newer than this library, or the JSON is not a manifest.</exception>
+    public static Manifest Parse(ReadOnlySpan<byte> utf8)
+    {
+        try
+        {
+            JsonNode json = JsonNode.Parse(utf8) ?? throw new JsonException("it is null");
+            CheckVersion(json[VersionKey]?.GetValue<int>() ?? throw new JsonException($"'{VersionKey}' is missing"));
+            return json.Deserialize<Manifest>(s_options) ?? throw new JsonException("it is empty");
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
+        {
+            throw new InvalidDataException($"The archive's manifest cannot be read: {e.Message}", e);
+        }
+    }
+
+    private static void CheckVersion(int version)
+    {
+        if (version is < 1 or > CurrentVersion)
+        {
+            throw new InvalidDataException(
+                $"The archive has format version {version}; this version of the library reads up to {CurrentVersion}. Update Microsoft.ML.Peft.");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.TestSupport;
+
+namespace Microsoft.ML.Peft.Tests.Estimators;
+
+/// <summary>The contract over a tiny BERT, whatever the tuner.</summary>
+public abstract class TinyBertContract : EstimatorContract
+{
+    private readonly TinyBert _bert = new();
+
+    protected override IReadOnlyList<string> InputColumns => ["Text"];
+
+    protected override string OtherColumn => "Number";
+
+    protected string Folder => _bert.Folder;
+
+    protected static PeftTask Task => PeftTask.TextClassification();
+
+    [TestCleanup]
+    public void DeleteModel() => _bert.Dispose();
+
+    protected override IDataView CreateData() => Review.Load(Context);
+}
+
+[TestClass]
+public sealed class LoraFineTuneContract : TinyBertContract
+{
+    protected override IEstimator<ITransformer> CreateEstimator() => Context.Peft().Lora(Folder, Task, rank: 2, maxEpochs: 1, batchSize: 8);
+}
+
+[TestClass]
+public sealed class FullFineTuneContract : TinyBertContract
+{
+    protected override IEstimator<ITransformer> CreateEstimator() => Context.Peft().FullFineTune(Folder, Task, maxEpochs: 1, batchSize: 8);
+}
+
+[TestClass]
+public sealed class LinearProbeContract : TinyBertContract
+{
+    protected override IEstimator<ITransformer> CreateEstimator() => Context.Peft().LinearProbe(Folder, Task, maxEpochs: 1, batchSize: 8);
+}
+
+[TestClass]
+public sealed class TextEmbedderContract : TinyBertContract
+{
+    protected override IEstimator<ITransformer> CreateEstimator() => Context.Peft().Embed(Folder, batchSize: 8);
+}
