@@ -152,18 +152,20 @@ namespace Microsoft.ML
         /// <param name="rank">Rank of the update.</param>
         /// <param name="batchSize">Rows in a batch.</param>
         /// <param name="maxEpochs">Times that every row is seen.</param>
+        /// <param name="learningRate">The highest learning rate.</param>
         /// <param name="validationSet">Data to measure each epoch on; null (the default) for none.</param>
         /// <returns>The estimator.</returns>
         /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
         public static LoraFineTune LoraTextClassification(
             this MulticlassClassificationCatalog.MulticlassClassificationTrainers trainers, string model, string labelColumnName = "Label",
             string scoreColumnName = "Score", string outputColumnName = "PredictedLabel", string sentence1ColumnName = "Text",
-            string? sentence2ColumnName = null, int rank = 8, int batchSize = 32, int maxEpochs = 3, IDataView? validationSet = null)
+            string? sentence2ColumnName = null, int rank = 8, int batchSize = 32, int maxEpochs = 3, double learningRate = 1e-3,
+            IDataView? validationSet = null)
         {
             ArgumentNullException.ThrowIfNull(trainers);
             PeftTask task = PeftTask.TextClassification(sentence1ColumnName, sentence2ColumnName, labelColumnName, outputColumnName, scoreColumnName);
             return new PeftCatalog(PeftHost.EnvironmentOf(trainers)).Lora(
-                model, task, rank, maxEpochs: maxEpochs, batchSize: batchSize, validationSet: validationSet);
+                model, task, rank, maxEpochs: maxEpochs, batchSize: batchSize, learningRate: learningRate, validationSet: validationSet);
         }
     }
 }

@@ -1,11 +1,19 @@
 using System.Diagnostics;
 using Microsoft.ML.Peft.Benchmarks;
+using Microsoft.ML.Peft.Interop;
 
 // dotnet run -c Release --project test/Benchmarks -- NAME|all: one JSON line a figure, each benchmark in a process of its own.
+AllocatorTuning.TrySetMmapThreshold(1 << 20);
 IBenchmark[] benchmarks =
 [
     new StepBenchmark("lora-step-roberta", StepBenchmark.Lora, goal: 0.95, peer: 0.80),
     new StepBenchmark("full-step-roberta", StepBenchmark.Full, goal: 0.75, peer: 0.66),
+    new EpochBenchmark(),
+    new EmbedBenchmark(batchSize: 32, goal: 1.0),
+    new EmbedBenchmark(batchSize: 1, goal: 1 / 1.3),
+    new IDataViewBenchmark(),
+    new UnmergedBenchmark(),
+    new LoadBenchmark(),
 ];
 
 if (args is ["all"])

@@ -1,11 +1,22 @@
 namespace Microsoft.ML.Peft.Data;
 
 /// <summary>Rows read once, before the first epoch.</summary>
-/// <param name="Examples">The rows that can be used, in the data's order.</param>
-/// <param name="Skipped">How many rows had no label.</param>
-internal sealed record RowSet(IReadOnlyList<Example> Examples, long Skipped)
+internal sealed class RowSet : IDisposable
 {
-    public int Truncated => Examples.Count(e => e.Truncated);
+    private readonly ExampleStore _examples = new();
+    private readonly HashSet<int> _labels = [];
+
+    /// <summary>The rows that can be used, in the data's order.</summary>
+    public IReadOnlyList<Example> Examples => _examples;
+
+    /// <summary>How many rows had no label.</summary>
+    public long Skipped { get; private set; }
+
+    /// <summary>How many rows were cut to the longest length.</summary>
+    public long Truncated { get; private set; }
+
+    /// <summary>How many different labels there are.</summary>
+    public int DistinctLabels => _labels.Count;
 
     /// <summary>Reads the named columns of a data view.</summary>
     /// <param name="data">The data.</param>
@@ -14,18 +25,37 @@ internal sealed record RowSet(IReadOnlyList<Example> Examples, long Skipped)
     /// <param name="checkCanceled">Called for each row; throws to stop.</param>
     public static RowSet Read(IDataView data, IEnumerable<string> columns, Func<DataViewRow, Func<Example?>> createReader, Action checkCanceled)
     {
-        var examples = new List<Example>();
-        long skipped = 0;
-        using DataViewRowCursor cursor = data.GetRowCursor(columns.Distinct().Select(name => data.Schema[name]));
-        Func<Example?> read = createReader(cursor);
-        while (cursor.MoveNext())
+        var rows = new RowSet();
+        try
         {
-            checkCanceled();
-            if (read() is { } example)
-                examples.Add(example);
-            else
-                skipped++;
+            using DataViewRowCursor cursor = data.GetRowCursor(columns.Distinct().Select(name => data.Schema[name]));
+            Func<Example?> read = createReader(cursor);
+            while (cursor.MoveNext())
+            {
+                checkCanceled();
+                rows.Take(read());
+            }
+            return rows;
         }
-        return new RowSet(examples, skipped);
+        catch
+        {
+            rows.Dispose();
+            throw;
+        }
+    }
+
+    public void Dispose() => _examples.Dispose();
+
+    private void Take(Example? example)
+    {
+        if (example is null)
+        {
+            Skipped++;
+            return;
+        }
+        _examples.Add(example);
+        _labels.UnionWith(example.Labels.Where(label => label >= 0));
+        if (example.Truncated)
+            Truncated++;
     }
 }

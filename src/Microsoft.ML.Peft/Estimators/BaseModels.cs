@@ -1,5 +1,6 @@
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Tokenization;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Estimators;
@@ -16,6 +17,7 @@ internal static class BaseModels
         return ModelRegistry.Create(config, SharedCheckpoint.Acquire(folder, device), device, seed);
     }
 
-    /// <summary>The caller's limit, or a usual one, as far as the model goes.</summary>
-    public static int MaxLength(PretrainedModel model, int? wanted) => Math.Min(wanted ?? DefaultMaxLength, model.MaxLength);
+    /// <summary>The caller's limit as far as the model goes; without one the tokenizer's, if that is below the usual.</summary>
+    public static int MaxLength(PretrainedModel model, TextTokenizer tokenizer, int? wanted) =>
+        Math.Min(wanted ?? Math.Min(DefaultMaxLength, tokenizer.ModelMaxLength), model.MaxLength);
 }

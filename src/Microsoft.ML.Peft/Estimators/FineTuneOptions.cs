@@ -19,7 +19,7 @@ public abstract class FineTuneOptions
     /// <summary>Data to measure each epoch on; null (the default) for none.</summary>
     public IDataView? ValidationSet { get; set; }
 
-    /// <summary>Tokens at which longer texts are cut; null (the default) for 512, or what the model takes if that is less.</summary>
+    /// <summary>Tokens at which longer texts are cut; null (the default) for 512, or less if model or tokenizer say so.</summary>
     public int? MaxLength { get; set; }
 
     /// <summary>Rows scored at once; 32 by default.</summary>

@@ -45,20 +45,20 @@ internal sealed class FineTuning
         Device device = _host.ChooseDevice(_options.GpuDeviceId, _options.FallbackToCpu);
         TextTokenizer tokenizer = TextTokenizer.Load(_options.BaseModel);
         PretrainedModel model = BaseModels.Open(_options.BaseModel, device, _host.Seed);
-        TaskRuntime task = _task.Bind(data.Schema, tokenizer, BaseModels.MaxLength(model, _options.MaxLength));
+        TaskRuntime task = _task.Bind(data.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, _options.MaxLength));
         return Failure.Disposes(model, () => Train(data, task, model, device));
     }
 
     private PeftTransformer Train(IDataView data, TaskRuntime task, PretrainedModel model, Device device)
     {
         TokenizerFiles files = TokenizerFiles.Of(task.Tokenizer);
-        IReadOnlyList<Example> train = Read(data, task, "training");
+        using RowSet train = Read(data, task, "training");
         CheckVariety(train, task);
-        IReadOnlyList<Example>? validation = _options.ValidationSet is { } set ? Read(set, task, "validation") : null;
+        using RowSet? validation = _options.ValidationSet is { } set ? Read(set, task, "validation") : null;
         TunedModel tuned = TunedModelFactory.Create(model, task, _tuner, _host.Seed);
-        Failure.Disposes(tuned.Tuner, () => Run(tuned, task, train, validation, device));
+        Failure.Disposes(tuned.Tuner, () => Run(tuned, task, train.Examples, validation?.Examples, device));
         var archived = new ArchivedModel(
-            tuned, task, _tuner, files, Path.GetFullPath(_options.BaseModel), _options.EmbedBase, _options.ScoringBatchSize);
+            tuned, task, _tuner, files, Path.GetFullPath(_options.BaseModel), null, _options.EmbedBase, _options.ScoringBatchSize);
         return new PeftTransformer(_host, archived, device);
     }
 
@@ -69,7 +69,7 @@ internal sealed class FineTuning
         return TrainingLoop.Run(tuned, task, train, validation, _options.Training, device, _host.Seed, reporter, reporter.Token);
     }
 
-    private IReadOnlyList<Example> Read(IDataView data, TaskRuntime task, string what)
+    private RowSet Read(IDataView data, TaskRuntime task, string what)
     {
         RowSet rows = RowSet.Read(
             data, task.InputColumns.Concat(task.LabelColumns), row => task.CreateReader(row, withLabels: true), ThrowIfCanceled);
@@ -77,13 +77,13 @@ internal sealed class FineTuning
             _host.Warning($"{rows.Skipped} rows of the {what} data have no label in {Names(task.LabelColumns)} and are skipped.");
         if (rows.Truncated > 0)
             _host.Warning($"{rows.Truncated} of {rows.Examples.Count} rows of the {what} data are longer than {task.MaxLength} tokens and are cut.");
-        return rows.Examples.Count > 0 ? rows.Examples : throw new InvalidOperationException(
+        return rows.Examples.Count > 0 ? rows : throw new InvalidOperationException(
             $"The {what} data has no row to use: {rows.Skipped} rows, none with a value in {Names([.. task.LabelColumns, .. task.InputColumns])}.");
     }
 
-    private static void CheckVariety(IReadOnlyList<Example> examples, TaskRuntime task)
+    private static void CheckVariety(RowSet rows, TaskRuntime task)
     {
-        if (task.LabelColumns.Count > 0 && examples.SelectMany(e => e.Labels).Where(label => label >= 0).Distinct().Take(2).Count() < 2)
+        if (task.LabelColumns.Count > 0 && rows.DistinctLabels < 2)
             throw new InvalidOperationException($"The training data has fewer than two different labels in {Names(task.LabelColumns)}.");
     }
 

@@ -8,38 +8,38 @@ namespace Microsoft.ML.Peft.Estimators;
 internal sealed class HostReporter : ITrainingReporter, IDisposable
 {
     private readonly PeftHost _host;
-    private readonly ProgressLog _progress;
+    private readonly RunLog _log;
     private readonly CancellationTokenSource _stop;
 
     public HostReporter(PeftHost host, CancellationToken caller)
     {
-        (_host, _progress) = (host, new ProgressLog(host));
+        (_host, _log) = (host, new RunLog(host));
         _stop = CancellationTokenSource.CreateLinkedTokenSource(caller);
     }
 
     /// <summary>Set by the caller's token, and by the context's cancellation at the next step.</summary>
     public CancellationToken Token => _stop.Token;
 
-    public void Info(string message) => _host.Info(message);
+    public void Info(string message) => _log.Info(message);
 
-    public void Warning(string message) => _host.Warning(message);
+    public void Warning(string message) => _log.Warning(message);
 
     public void Progress(in TrainingProgress progress)
     {
         if (_host.IsCanceled)
             _stop.Cancel();
-        _progress.Report(progress.Epoch, progress.Step, progress.TotalSteps, progress.Loss, progress.LearningRate);
+        _log.Report(progress.Epoch, progress.Step, progress.TotalSteps, progress.Loss, progress.LearningRate);
         string line = string.Create(CultureInfo.InvariantCulture,
             $"Epoch {progress.Epoch}, step {progress.Step} of {progress.TotalSteps}: loss {progress.Loss:F4}, learning rate {progress.LearningRate:G3}, {progress.RowsPerSecond:F1} rows/s.");
         if (progress.Validation is { } validation)
-            _host.Info($"{line} Validation: {string.Join(", ", validation.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Key} {m.Value:F4}")))}.");
+            _log.Info($"{line} Validation: {string.Join(", ", validation.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Key} {m.Value:F4}")))}.");
         else
-            _host.Trace(line);
+            _log.Trace(line);
     }
 
     public void Dispose()
     {
-        _progress.Dispose();
+        _log.Dispose();
         _stop.Dispose();
     }
 }

@@ -1,9 +1,9 @@
 namespace Microsoft.ML.Peft.Estimators;
 
 /// <summary>
-/// Decides when a transformer's model goes. <c>PredictionEngine.Dispose</c> disposes its transformer but not the row that it
-/// reads, so several engines over one transformer each dispose it: the model goes with the last engine's disposal, or with
-/// the first one when the rows of the others are gone; never under a running call.
+/// Decides when a transformer's model goes. <c>PredictionEngine.Dispose</c> disposes its transformer, once for each engine
+/// over it, but never the row that the engine reads. So from the first disposal on nothing new starts, rows that are there
+/// go on, and the model goes when there were as many disposals as rows, or when the rows are collected; never under a call.
 /// </summary>
 internal sealed class ModelLifetime(IDisposable model, string name)
 {
@@ -19,38 +19,40 @@ internal sealed class ModelLifetime(IDisposable model, string name)
     {
         lock (_lock)
         {
-            ThrowIfClosed();
+            ThrowIf(Closed);
             _calls++;
         }
         return new Call(this);
     }
 
     /// <summary>Keeps the model for a row, until the row is disposed or collected.</summary>
-    /// <exception cref="ObjectDisposedException">The model is gone, or about to go.</exception>
+    /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
     public IDisposable Hold()
     {
         lock (_lock)
         {
-            ThrowIfClosed();
+            ThrowIfDisposed();
             _rows++;
             _rowsAlive++;
         }
         return new Row(this);
     }
 
-    /// <exception cref="ObjectDisposedException">The model is gone, or about to go.</exception>
+    /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
     public void Check()
     {
         lock (_lock)
-            ThrowIfClosed();
+            ThrowIfDisposed();
     }
 
     /// <summary>The transformer's disposal, by its owner or by an engine.</summary>
     public void Dispose() => Change(() => _disposals++);
 
-    private void ThrowIfClosed()
+    private void ThrowIfDisposed() => ThrowIf(_disposals > 0);
+
+    private void ThrowIf(bool gone)
     {
-        if (Closed)
+        if (gone)
             throw new ObjectDisposedException(name);
     }
 

@@ -13,8 +13,8 @@ namespace Microsoft.ML.Peft;
 /// <c>PredictionEngine</c> a row at a time.
 /// </summary>
 /// <remarks>
-/// It holds native memory: dispose it. <c>PredictionEngine.Dispose</c> disposes its transformer unless told otherwise; several
-/// engines over one transformer share the model, which goes with the last of them.
+/// It holds native memory: dispose it. <c>PredictionEngine.Dispose</c> disposes its transformer unless told otherwise. After
+/// that nothing new can be made of the transformer; other engines over it work on, and the model goes with the last of them.
 /// </remarks>
 public sealed class PeftTransformer : ITransformer, IDisposable
 {
@@ -75,7 +75,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
         return new RowMapper<Example>(inputSchema, _scorer);
     }
 
-    /// <summary>Frees the model, once no other engine over it is alive and no call is running.</summary>
+    /// <summary>Refuses new uses, and frees the model once no engine over it is alive and no call is running.</summary>
     public void Dispose() => _scorer.Dispose();
 
     void ICanSaveModel.Save(ModelSaveContext ctx)

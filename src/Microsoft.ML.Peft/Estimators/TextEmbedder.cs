@@ -33,11 +33,12 @@ public sealed class TextEmbedder : IEstimator<PeftTransformer>
         Device device = _host.ChooseDevice(_options.GpuDeviceId, _options.FallbackToCpu);
         TextTokenizer tokenizer = TextTokenizer.Load(_options.BaseModel);
         PretrainedModel model = BaseModels.Open(_options.BaseModel, device, _host.Seed);
-        TaskRuntime task = _task.Bind(input.Schema, tokenizer, BaseModels.MaxLength(model, _options.MaxLength));
+        TaskRuntime task = _task.Bind(input.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, _options.MaxLength));
         var tuner = new FrozenOptions();
         TunedModel tuned = Failure.Disposes(model, () => TunedModelFactory.Create(model, task, tuner, _host.Seed));
         return new PeftTransformer(_host, new ArchivedModel(
-            tuned, task, tuner, TokenizerFiles.Of(tokenizer), Path.GetFullPath(_options.BaseModel), _options.EmbedBase, _options.BatchSize), device);
+            tuned, task, tuner, TokenizerFiles.Of(tokenizer), Path.GetFullPath(_options.BaseModel), null,
+            _options.EmbedBase, _options.BatchSize), device);
     }
 
     /// <inheritdoc/>
@@ -65,7 +66,7 @@ public sealed class TextEmbedder : IEstimator<PeftTransformer>
         /// <summary>Whether vectors get length 1; true by default.</summary>
         public bool Normalize { get; set; } = true;
 
-        /// <summary>Tokens at which longer texts are cut; null (the default) for 512, or what the model takes if that is less.</summary>
+        /// <summary>Tokens at which longer texts are cut; null (the default) for 512, or less if model or tokenizer say so.</summary>
         public int? MaxLength { get; set; }
 
         /// <summary>Rows scored at once; 32 by default.</summary>

@@ -11,24 +11,27 @@ internal static class MlNetInternals
 
     private const BindingFlags Any = BindingFlags.Instance | BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic;
 
-    /// <summary>The members, as assembly-qualified type and member name; <c>.ctor</c> for a constructor.</summary>
+    /// <summary>The members by full type name and member name, <c>.ctor</c> for a constructor; a test holds them to what is called.</summary>
     public static IReadOnlyList<(string Type, string Member)> Used { get; } =
     [
+        ("Microsoft.ML.Data.IInternalCatalog", "Environment"),
         ("Microsoft.ML.LoadableClassAttribute", ".ctor"),
-        ("Microsoft.ML.VersionInfo", ".ctor"),
-        ("Microsoft.ML.SchemaShape+Column", ".ctor"),
-        ("Microsoft.ML.SchemaShape", "Create"),
-        ("Microsoft.ML.ModelSaveContext", "CheckAtModel"),
-        ("Microsoft.ML.ModelSaveContext", "SetVersionInfo"),
-        ("Microsoft.ML.ModelSaveContext", "SaveBinaryStream"),
-        ("Microsoft.ML.ModelSaveContext", "Repository"),
-        ("Microsoft.ML.ModelSaveContext", "Directory"),
         ("Microsoft.ML.ModelLoadContext", "CheckAtModel"),
+        ("Microsoft.ML.ModelLoadContext", "Directory"),
         ("Microsoft.ML.ModelLoadContext", "TryLoadBinaryStream"),
-        ("Microsoft.ML.Runtime.IHostEnvironmentInternal", "Seed"),
-        ("Microsoft.ML.Runtime.IHostEnvironmentInternal", "GpuDeviceId"),
-        ("Microsoft.ML.Runtime.IHostEnvironmentInternal", "FallbackToCpu"),
+        ("Microsoft.ML.ModelSaveContext", "CheckAtModel"),
+        ("Microsoft.ML.ModelSaveContext", "Directory"),
+        ("Microsoft.ML.ModelSaveContext", "Repository"),
+        ("Microsoft.ML.ModelSaveContext", "SaveBinaryStream"),
+        ("Microsoft.ML.ModelSaveContext", "SetVersionInfo"),
         ("Microsoft.ML.Runtime.ICancelable", "IsCanceled"),
+        ("Microsoft.ML.Runtime.IHostEnvironmentInternal", "FallbackToCpu"),
+        ("Microsoft.ML.Runtime.IHostEnvironmentInternal", "GpuDeviceId"),
+        ("Microsoft.ML.Runtime.IHostEnvironmentInternal", "Seed"),
+        ("Microsoft.ML.SchemaShape", "Create"),
+        ("Microsoft.ML.SchemaShape", "TryFindColumn"),
+        ("Microsoft.ML.SchemaShape+Column", ".ctor"),
+        ("Microsoft.ML.VersionInfo", ".ctor"),
     ];
 
     private static readonly Lazy<string?> s_missing = new(() => FirstMissing(Used));
@@ -42,9 +45,11 @@ internal static class MlNetInternals
 
     /// <summary>The first of the members that ML.NET lacks; null when it has them all.</summary>
     public static string? FirstMissing(IEnumerable<(string Type, string Member)> members) => members
-        .Where(m => Core.GetType(m.Type)?.GetMember(m.Member, Any) is not { Length: > 0 })
+        .Where(m => Find(m.Type)?.GetMember(m.Member, Any) is not { Length: > 0 })
         .Select(m => $"{m.Type}.{m.Member}")
         .FirstOrDefault();
+
+    private static Type? Find(string type) => Core.GetType(type) ?? typeof(MLContext).Assembly.GetType(type);
 
     private static Assembly Core => typeof(IHostEnvironment).Assembly;
 

@@ -51,11 +51,8 @@ internal sealed class PeftHost
         channel.Warning(MessageSensitivity.Unknown, message);
     }
 
-    public void Trace(string message)
-    {
-        using IChannel channel = _host.Start(Name);
-        channel.Trace(MessageSensitivity.Unknown, message);
-    }
+    /// <summary>A channel for the messages of a whole run.</summary>
+    public IChannel StartChannel() => _host.Start(Name);
 
     /// <summary>A channel for ML.NET's progress trackers.</summary>
     public IProgressChannel StartProgress() => _host.StartProgressChannel(Name);

@@ -17,7 +17,7 @@ internal static class ArchiveSignature
     private const uint Constant = 0x00010001;
 
     public static VersionInfo Version { get; } = new(
-        "PEFTXFRM", Constant, Constant, Constant, Loader, typeof(PeftTransformer).Assembly.FullName!);
+        "PEFTXFRM", Constant, Constant, Constant, loaderAssemblyName: typeof(PeftTransformer).Assembly.FullName!, loaderSignature: Loader);
 }
 
 /// <summary>What ML.NET calls for a saved transformer.</summary>

@@ -11,7 +11,7 @@ internal static class ArchivedTensors
     public static ITensorSource Open(Stream stream)
     {
         if (stream is FileStream file && OperatingSystem.IsLinux())
-            return SafetensorsFile.Open(file.Name);
+            return new Mapped(SafetensorsFile.Open(file.Name));
         string copy = Path.GetTempFileName();
         try
         {
@@ -24,6 +24,20 @@ internal static class ArchivedTensors
         {
             File.Delete(copy);
         }
+    }
+
+    /// <summary>A mapping whose file is about to go: it names no files.</summary>
+    private sealed class Mapped(SafetensorsFile file) : ITensorSource
+    {
+        public string Description => file.Description;
+
+        public IReadOnlyCollection<string> Names => file.Names;
+
+        public long[] ShapeOf(string name) => file.ShapeOf(name);
+
+        public Tensor Read(string name) => file.Read(name);
+
+        public void Dispose() => file.Dispose();
     }
 
     private sealed class Copied(ITensorSource source) : ITensorSource

@@ -35,7 +35,9 @@ internal static class ModelArchive
         TokenizerFiles tokenizer = TokenizerFiles.Read(archive, manifest.Tokenizer);
         TaskRuntime runtime = task.Bind(LabelSet.FromJson(manifest.Labels), tokenizer.Load(), manifest.MaxLength);
         TunedModel model = LoadModel(archive, manifest, runtime, tuner, device);
-        return new ArchivedModel(model, runtime, tuner, tokenizer, manifest.Base.Folder, manifest.Base.Kind == BaseKind.Embedded, manifest.BatchSize);
+        BaseEntry origin = manifest.Base;
+        return new ArchivedModel(
+            model, runtime, tuner, tokenizer, origin.Folder, origin.Sha256, origin.Kind == BaseKind.Embedded, manifest.BatchSize);
     }
 
     private static BaseEntry OriginOf(ArchivedModel saved)
@@ -44,7 +46,7 @@ internal static class ModelArchive
         if (weights.Checkpoint is not { } checkpoint || weights.All.All(saved.Model.Trainable.Contains))
             return new BaseEntry { Kind = BaseKind.Tuned };
         BaseKind kind = saved.EmbedBase ? BaseKind.Embedded : BaseKind.Referenced;
-        return new BaseEntry { Kind = kind, Folder = saved.BaseFolder, Sha256 = checkpoint.ContentHash };
+        return new BaseEntry { Kind = kind, Folder = saved.BaseFolder, Sha256 = saved.BaseSha256 ?? checkpoint.ContentHash };
     }
 
     private static Manifest Describe(ArchivedModel saved, BaseEntry origin) => new()

@@ -19,7 +19,9 @@ internal readonly struct JsonValue(JsonElement element, string file, string path
     {
         try
         {
-            using JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(file));
+            ReadOnlyMemory<byte> bytes = File.ReadAllBytes(file);
+            bytes = bytes.Span.StartsWith("\uFEFF"u8) ? bytes[3..] : bytes;
+            using JsonDocument document = JsonDocument.Parse(bytes);
             return new JsonValue(document.RootElement.Clone(), file, "$");
         }
         catch (JsonException exception)

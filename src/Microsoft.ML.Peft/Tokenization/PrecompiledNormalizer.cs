@@ -9,6 +9,9 @@ internal sealed class PrecompiledNormalizer : INormalizer
     private readonly uint[] _units;
     private readonly byte[] _replacements;
 
+    // For each pair of ASCII characters, whether the map leaves the first one alone: most of most texts.
+    private readonly bool[] _inert = new bool[128 * 128];
+
     public PrecompiledNormalizer(ReadOnlySpan<byte> map)
     {
         int size = map.Length < 4 ? -1 : BinaryPrimitives.ReadInt32LittleEndian(map);
@@ -22,6 +25,10 @@ internal sealed class PrecompiledNormalizer : INormalizer
             _units[i] = BinaryPrimitives.ReadUInt32LittleEndian(map[(4 + i * 4)..]);
         }
         _replacements = map[(4 + size)..].ToArray();
+        for (int pair = 0; pair < _inert.Length; pair++)
+        {
+            _inert[pair] = IsInert((byte)(pair / 128), (byte)(pair % 128));
+        }
     }
 
     public AlignedText Apply(AlignedText text)
@@ -29,6 +36,11 @@ internal sealed class PrecompiledNormalizer : INormalizer
         AlignedBuilder builder = new(text);
         for (int i = 0; i < text.Text.Length;)
         {
+            if (i + 1 < text.Text.Length && text.Text[i] < 128 && text.Text[i + 1] < 128 && _inert[text.Text[i] * 128 + text.Text[i + 1]])
+            {
+                builder.Keep(i++);
+                continue;
+            }
             int length = Match(text.Text.AsSpan(i), out int replacement);
             if (length > 0)
             {
@@ -66,6 +78,12 @@ internal sealed class PrecompiledNormalizer : INormalizer
             }
         }
         return matched;
+    }
+
+    private bool IsInert(byte first, byte second)
+    {
+        uint node = Offset(_units[0]);
+        return !Walk([first], ref node, out int value) || value < 0 && !Walk([second], ref node, out _);
     }
 
     private bool Walk(ReadOnlySpan<byte> bytes, ref uint node, out int value)

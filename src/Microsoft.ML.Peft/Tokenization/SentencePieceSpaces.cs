@@ -3,6 +3,9 @@ namespace Microsoft.ML.Peft.Tokenization;
 /// <summary>What SentencePiece does to spaces after its character map: trims and merges them, marks them, puts one in front.</summary>
 internal sealed class SentencePieceSpaces(bool removeExtra, bool addPrefix, bool escape) : INormalizer
 {
+    /// <summary>Whether text behind an added token gets its space in front too, as in Hugging Face's "legacy" tokenizers.</summary>
+    public bool PrefixesEverySegment { get; init; }
+
     public AlignedText Apply(AlignedText text)
     {
         string characters = text.Text;
@@ -13,7 +16,7 @@ internal sealed class SentencePieceSpaces(bool removeExtra, bool addPrefix, bool
         {
             return builder.Build();
         }
-        if (addPrefix && text.AtTextStart)
+        if (addPrefix && (PrefixesEverySegment || text.AtTextStart))
         {
             builder.Add(space, start, start);
         }

@@ -7,7 +7,7 @@ namespace Microsoft.ML.Peft.Tokenization;
 internal sealed class TextTokenizer
 {
     public static readonly IReadOnlyList<string> RoleNames =
-        ["pad_token", "mask_token", "cls_token", "sep_token", "unk_token", "bos_token", "eos_token"];
+        ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
     // Where no configuration says what the special tokens are.
     private static readonly Dictionary<string, string[]> UsualNames = new()
@@ -95,10 +95,10 @@ internal sealed class TextTokenizer
     public Encoding EncodeWords(IReadOnlyList<string> words, int maxLength = int.MaxValue)
     {
         List<PlacedToken> tokens = [];
-        // A byte-level vocabulary tells words from parts of words by the space before them.
-        string prefix = _pipeline.Bytes ? " " : "";
         for (int i = 0; i < words.Count; i++)
         {
+            // A byte-level vocabulary tells words from parts of words by the space before them.
+            string prefix = _pipeline.Bytes && words[i] is { Length: > 0 } word && word[0] != ' ' ? " " : "";
             foreach (PlacedToken token in Tokenize(prefix + words[i]))
             {
                 int start = Math.Max(0, token.Start - prefix.Length);

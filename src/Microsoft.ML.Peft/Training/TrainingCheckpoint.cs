@@ -58,7 +58,12 @@ internal sealed class TrainingCheckpoint(string folder, string fingerprint, IRea
         }
     }
 
-    public void Delete() => System.IO.File.Delete(File);
+    /// <summary>Removes the state; a run that was too short to write one has none.</summary>
+    public void Delete()
+    {
+        if (System.IO.File.Exists(File))
+            System.IO.File.Delete(File);
+    }
 
     private List<(string Name, Tensor Value)> Collect() =>
     [

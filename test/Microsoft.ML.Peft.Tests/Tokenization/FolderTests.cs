@@ -44,6 +44,24 @@ public sealed class FolderTests
     }
 
     [TestMethod]
+    [TestCategory("Parity")]
+    public void TheConfigurationAddsToSentencePieceModels()
+    {
+        string model = Path.Combine(Shared.ParityRoot, "tokenizers", "sentencepiece-unigram");
+        int size = Shared.Load(model).VocabularySize;
+        using TemporaryFolder folder = new();
+        File.Copy(Path.Combine(model, "spiece.model"), Path.Combine(folder.Path, "spiece.model"));
+        folder.Write("tokenizer_config.json", """
+            {"tokenizer_class": "T5Tokenizer", "extra_ids": 2, "eos_token": "</s>", "pad_token": "<pad>", "mask_token": {"content": "<mask>"}}
+            """);
+        TextTokenizer tokenizer = TextTokenizer.Load(folder.Path);
+        Assert.AreEqual((size, size + 1, size + 2), (tokenizer.IdOf("<extra_id_1>"), tokenizer.IdOf("<extra_id_0>"), tokenizer.MaskId));
+        int[] ids = tokenizer.Encode("the <extra_id_0> world</s>").Ids;
+        CollectionAssert.AreEqual(new[] { size + 1, 1, 1 }, new[] { ids[1], ids[^2], ids[^1] });
+        Assert.AreEqual("the world", tokenizer.Decode(ids));
+    }
+
+    [TestMethod]
     public void AnEmptyFolderIsNamed()
     {
         using TemporaryFolder folder = new();

@@ -70,6 +70,10 @@ public sealed class MutationTests
     private static byte[] Mutate(byte[] original, Random random)
     {
         List<byte> bytes = [.. original];
+        if (random.Next(2) == 0)
+        {
+            return Swap(bytes, random);
+        }
         for (int count = random.Next(1, 4); count > 0 && bytes.Count > 0; count--)
         {
             // Half of the damage goes where the structure is rather than the vocabulary.
@@ -92,6 +96,19 @@ public sealed class MutationTests
                     bytes.RemoveRange(at, random.Next(20) == 0 ? bytes.Count - at : 1);
                     break;
             }
+        }
+        return [.. bytes];
+    }
+
+    /// <summary>Damage that leaves the structure whole: one digit or letter for another.</summary>
+    private static byte[] Swap(List<byte> bytes, Random random)
+    {
+        for (int count = random.Next(1, 6); count > 0; count--)
+        {
+            int at = random.Next(2) == 0 ? random.Next(Math.Min(bytes.Count, 2500)) : random.Next(bytes.Count);
+            bytes[at] = char.IsAsciiDigit((char)bytes[at]) ? (byte)random.Next('0', '9' + 1)
+                : char.IsAsciiLetter((char)bytes[at]) ? (byte)random.Next('a', 'z' + 1)
+                : bytes[at];
         }
         return [.. bytes];
     }

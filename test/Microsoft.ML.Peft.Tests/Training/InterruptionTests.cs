@@ -116,10 +116,7 @@ public sealed class InterruptionTests
     {
         using TunedModel model = TinyModel.Create();
         var evaluations = new List<(float[] Weights, double Loss)>();
-        TrainingOptions options = new()
-        {
-            BatchSize = 8, MaxEpochs = 200, LearningRate = 0.5, Schedule = LearningRateSchedule.Constant, WarmupRatio = 0, EarlyStoppingPatience = 2,
-        };
+        TrainingOptions options = Overfitting();
         options.Progress = new TinyRun.Callback(p =>
         {
             if (p.Validation is { } metrics)
@@ -132,6 +129,19 @@ public sealed class InterruptionTests
         Assert.AreEqual(evaluations.Count - 3, evaluations.IndexOf(best), "two more were waited for");
         CollectionAssert.AreEqual(best.Weights, TinyRun.Weights(model));
         Assert.AreEqual(best.Loss, result.Best![Evaluator.Loss]);
+    }
+
+    [TestMethod]
+    public void The_best_weights_outlive_an_interruption()
+    {
+        using TunedModel whole = TinyModel.Create(), first = TinyModel.Create(), second = TinyModel.Create();
+        TrainingResult expected = TinyRun.Train(whole, Overfitting(), validation: _validation);
+        StopAfter(expected.Steps - 1, first, Overfitting());
+        TrainingResult resumed = TinyRun.Train(second, Overfitting(), validation: _validation);
+
+        Assert.AreEqual(TrainingEnd.StoppedEarly, resumed.End);
+        Assert.AreEqual(expected.BestStep, resumed.BestStep);
+        CollectionAssert.AreEqual(TinyRun.Weights(whole), TinyRun.Weights(second));
     }
 
     [TestMethod]
@@ -148,13 +158,19 @@ public sealed class InterruptionTests
 
     private TrainingOptions Options() => new()
     {
-        BatchSize = 8, MaxEpochs = 4, LearningRate = 1e-2, CheckpointFolder = _folder, CheckpointEverySteps = 5, EarlyStoppingPatience = null,
+        BatchSize = 8, MaxEpochs = 4, LearningRate = 1e-2, CheckpointFolder = _folder, CheckpointEverySteps = 5,
     };
 
-    private TrainingResult StopAfter(int step, TunedModel model)
+    private TrainingOptions Overfitting() => new()
+    {
+        BatchSize = 8, MaxEpochs = 200, LearningRate = 0.5, Schedule = LearningRateSchedule.Constant, WarmupRatio = 0, EarlyStoppingPatience = 2,
+        CheckpointFolder = _folder,
+    };
+
+    private TrainingResult StopAfter(int step, TunedModel model, TrainingOptions? options = null)
     {
         using var source = new CancellationTokenSource();
-        TrainingOptions options = Options();
+        options ??= Options();
         options.Progress = new TinyRun.Callback(p =>
         {
             if (p.Step == step)

@@ -1,0 +1,43 @@
+using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.Peft.Tokenization;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Benchmarks;
+
+/// <summary>all-MiniLM-L6-v2 and sms-spam's texts.</summary>
+internal static class RealText
+{
+    public const int MaxLength = 64;
+
+    public static string Model { get; } = Path.Combine(SharedData.Models, "all-minilm-l6-v2");
+
+    public static (string Label, string Text)[] Rows { get; } = [.. File.ReadLines(Path.Combine(SharedData.Data, "sms-spam", "train.tsv"))
+        .Skip(1).Select(line => line.Split('\t')).Select(cells => (cells[0], cells[1]))];
+
+    public static PretrainedModel Load() => ModelRegistry.Create(HfConfig.Load(Model), SharedCheckpoint.Acquire(Model, CPU), CPU, seed: 1);
+
+    public static Example[] Encode(TextTokenizer tokenizer, IEnumerable<string> texts) =>
+        [.. texts.Select(text => Example.From(tokenizer.Encode(text, null, MaxLength), []))];
+
+    /// <summary>Mean embeddings of rows in batches, the longest rows together; nothing is kept.</summary>
+    public static void Embed(PretrainedModel model, Head head, IEnumerable<Example> rows, int batchSize)
+    {
+        using var noGrad = inference_mode();
+        foreach (Example[] chunk in rows.OrderBy(row => row.Length).Chunk(batchSize))
+        {
+            using var scope = NewDisposeScope();
+            using Batch batch = Batch.Collate(chunk, 0, CPU, withLabels: false);
+            Tensor hidden = model.Forward(batch, head.Rows(batch), ForwardContext.Inference);
+            head.Forward(hidden, batch, ForwardContext.Inference).data<float>().ToArray();
+        }
+    }
+
+    public static Head MeanHead(PretrainedModel model, TextTokenizer tokenizer) =>
+        PeftTask.TextEmbedding().Bind(LabelSet.None, tokenizer, MaxLength).CreateHead(model);
+}

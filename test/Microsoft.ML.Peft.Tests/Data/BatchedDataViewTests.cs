@@ -1,0 +1,135 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.TestSupport;
+
+namespace Microsoft.ML.Peft.Tests.Data;
+
+[TestClass]
+public sealed class BatchedDataViewTests
+{
+    private readonly MLContext _context = new(seed: 1);
+    private readonly LengthScorer _scorer = new();
+
+    [TestMethod]
+    public void RowsComeInTheirOrderFromBatchesOfLikeLength()
+    {
+        IDataView data = Rows(100);
+        Table.AreClose([.. Review.Make(100).Select(r => (object)(double)r.Text.Length)], Table.Read(View(data), "Length"), 0, "lengths");
+        Assert.AreEqual(100, _scorer.Batches.Sum(b => b.Length));
+        Assert.IsTrue(_scorer.Batches.All(b => b.SequenceEqual(b.Order())), "A batch is not sorted by length.");
+        Assert.IsTrue(_scorer.Batches.All(b => b.Length <= _scorer.BatchSize));
+    }
+
+    [TestMethod]
+    public void ALookAtFewRowsCostsOneBatch()
+    {
+        IDataView head = _context.Data.TakeRows(View(Rows(100)), 3);
+        Assert.HasCount(3, Table.Read(head, "Length"));
+        Assert.HasCount(1, _scorer.Batches);
+    }
+
+    [TestMethod]
+    public void NothingIsScoredForOtherColumns()
+    {
+        Table.Read(View(Rows(100)), "Number");
+        Assert.IsEmpty(_scorer.Batches);
+    }
+
+    [TestMethod]
+    public void VectorsAreKeptApart()
+    {
+        IDataView view = View(Rows(20));
+        using DataViewRowCursor cursor = view.GetRowCursor(view.Schema);
+        Func<object> numbers = Table.Reader(cursor, view.Schema["Numbers"]);
+        for (int i = 0; cursor.MoveNext(); i++)
+            Assert.HasCount(i % 4, (object[])numbers());
+    }
+
+    [TestMethod]
+    public void ShufflingKeepsRowsWithTheirIds()
+    {
+        IDataView cached = _context.Data.Cache(Rows(50));
+        IDataView shuffled = View(_context.Data.ShuffleRows(cached, seed: 3));
+        var numbers = Table.Read(shuffled, "Number");
+        CollectionAssert.AreNotEqual(Table.Read(cached, "Number").ToArray(), numbers.ToArray());
+        using DataViewRowCursor cursor = shuffled.GetRowCursor(shuffled.Schema);
+        Func<object> text = Table.Reader(cursor, shuffled.Schema["Text"]), length = Table.Reader(cursor, shuffled.Schema["Length"]);
+        while (cursor.MoveNext())
+            Assert.AreEqual((double)((string)text()).Length, length());
+    }
+
+    [TestMethod]
+    public void AColumnOfTheSameNameIsHidden()
+    {
+        IDataView twice = View(View(Rows(10)));
+        string[] expected = ["Text", "Label", "Number", "Numbers", "Length", "Length"];
+        CollectionAssert.AreEqual(expected, twice.Schema.Select(c => c.Name).ToArray());
+        CollectionAssert.AreEqual(new[] { false, false, false, false, true, false }, twice.Schema.Select(c => c.IsHidden).ToArray());
+        Assert.HasCount(10, Table.Read(twice, "Length"));
+    }
+
+    [TestMethod]
+    public void AnEmptySourceHasNoRows()
+    {
+        IDataView view = View(Rows(0));
+        using DataViewRowCursor cursor = view.GetRowCursor(view.Schema);
+        Assert.IsFalse(cursor.MoveNext());
+        Assert.IsFalse(cursor.MoveNext());
+        Assert.AreEqual(-1, cursor.Position);
+    }
+
+    [TestMethod]
+    public void ObjectsThatSourcesDisposeStayAlive()
+    {
+        var source = new DisposingView(12);
+        IDataView view = View(source);
+        using DataViewRowCursor cursor = view.GetRowCursor(view.Schema);
+        var getter = cursor.GetGetter<Picture>(view.Schema["Picture"]);
+        Picture picture = null!;
+        for (int i = 0; cursor.MoveNext(); i++)
+        {
+            getter(ref picture);
+            getter(ref picture);
+            Assert.AreEqual(i, picture.Row);
+            Assert.IsFalse(picture.Disposed);
+        }
+    }
+
+    private IDataView View(IDataView data) => new BatchedDataView<string>(data, _scorer);
+
+    private IDataView Rows(int count) => _context.Data.LoadFromEnumerable(Review.Make(count));
+
+    /// <summary>Says how long a text is, and remembers what it was asked.</summary>
+    private sealed class LengthScorer : IBatchScorer<string>
+    {
+        public List<int[]> Batches { get; } = [];
+
+        public IReadOnlyList<string> InputColumns => ["Text"];
+
+        public IReadOnlyList<OutputColumn> Outputs { get; } =
+            [new OutputColumn<float>("Length", NumberDataViewType.Single, null, (object prediction, ref float value) => value = (int)prediction)];
+
+        public int BatchSize => 8;
+
+        public Func<string> CreateReader(DataViewRow row)
+        {
+            var getter = row.GetGetter<ReadOnlyMemory<char>>(row.Schema["Text"]);
+            ReadOnlyMemory<char> text = default;
+            return () =>
+            {
+                getter(ref text);
+                return text.ToString();
+            };
+        }
+
+        public int LengthOf(string row) => row.Length;
+
+        public IReadOnlyList<object> Predict(IReadOnlyList<string> rows)
+        {
+            Batches.Add([.. rows.Select(r => r.Length)]);
+            return [.. rows.Select(r => (object)r.Length)];
+        }
+
+        public IDisposable Hold() => new MemoryStream();
+    }
+}

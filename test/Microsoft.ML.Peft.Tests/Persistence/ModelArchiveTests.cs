@@ -1,0 +1,248 @@
+using System.IO.Compression;
+using System.Reflection;
+using System.Text;
+using System.Text.Json.Nodes;
+using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Persistence;
+using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.TestSupport;
+
+namespace Microsoft.ML.Peft.Tests.Persistence;
+
+[TestClass]
+public sealed class ModelArchiveTests
+{
+    private readonly MLContext _context = new(seed: 1);
+    private readonly TinyBert _bert = new();
+    private readonly string _file = Path.GetTempFileName();
+
+    [TestCleanup]
+    public void Delete()
+    {
+        if (Directory.Exists(_bert.Folder))
+            _bert.Dispose();
+        File.Delete(_file);
+    }
+
+    [TestMethod]
+    public void AnEmbeddedBaseNeedsNoFolder()
+    {
+        PeftTransformer model = Fit(embed: true);
+        var expected = Scores(model);
+        Save(model);
+        _bert.Dispose();
+        using PeftTransformer loaded = Load();
+        Table.AreClose(expected, Scores(loaded), 0, "scores");
+    }
+
+    [TestMethod]
+    public void ALoadedModelSavesAndLoadsAgain()
+    {
+        PeftTransformer model = Fit(embed: true);
+        Save(model);
+        using PeftTransformer first = Load();
+        Save(first);
+        using PeftTransformer second = Load();
+        Table.AreClose(Scores(model), Scores(second), 0, "scores");
+    }
+
+    [TestMethod]
+    public void AReferencedBaseIsNotInTheFile()
+    {
+        PeftTransformer model = Fit(embed: false);
+        Save(model);
+        Assert.DoesNotContain("base.safetensors", Entries());
+        using PeftTransformer loaded = Load();
+        Table.AreClose(Scores(model), Scores(loaded), 0, "scores");
+    }
+
+    [TestMethod]
+    public void AReferencedBaseIsFoundByVariable()
+    {
+        PeftTransformer model = Fit(embed: false);
+        Save(model);
+        using var elsewhere = new MovedFolder(_bert.Folder);
+        Assert.Contains(_bert.Folder, LoadError<FileNotFoundException>());
+        Environment.SetEnvironmentVariable(BaseFolders.Variable, elsewhere.Parent);
+        try
+        {
+            using PeftTransformer loaded = Load();
+            Table.AreClose(Scores(model), Scores(loaded), 0, "scores");
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable(BaseFolders.Variable, null);
+        }
+    }
+
+    [TestMethod]
+    public void AnotherBaseIsRefusedWithBothHashes()
+    {
+        PeftTransformer model = Fit(embed: false);
+        Save(model);
+        model.Dispose();
+        using var other = new TinyBert(seed: 2);
+        File.Copy(Path.Combine(other.Folder, "model.safetensors"), Path.Combine(_bert.Folder, "model.safetensors"), overwrite: true);
+        string message = LoadError<InvalidDataException>();
+        Assert.MatchesRegex("[0-9a-fA-F]{64}.*[0-9a-fA-F]{64}", message);
+    }
+
+    [TestMethod]
+    public void FullyTunedWeightsAreSavedOnce()
+    {
+        using PeftTransformer model = _context.Peft().FullFineTune(_bert.Folder, PeftTask.TextClassification(), maxEpochs: 1).Fit(Review.Load(_context));
+        var expected = Scores(model);
+        Save(model);
+        Assert.DoesNotContain("base.safetensors", Entries());
+        _bert.Dispose();
+        using PeftTransformer loaded = Load();
+        Table.AreClose(expected, Scores(loaded), 0, "scores");
+    }
+
+    [TestMethod]
+    public void ANewerFormatIsRefused()
+    {
+        Save(Fit(embed: true));
+        Change("manifest.json", text => Edit(text, json => json["formatVersion"] = Manifest.CurrentVersion + 1));
+        Assert.Contains($"version {Manifest.CurrentVersion + 1}", LoadError<InvalidDataException>());
+    }
+
+    [TestMethod]
+    [DataRow("task", "text-sorting")]
+    [DataRow("tuner", "magic")]
+    public void AnUnknownKeyIsRefused(string what, string key)
+    {
+        Save(Fit(embed: true));
+        Change("manifest.json", text => Edit(text, json => json[what]!["key"] = key));
+        Assert.Contains(key, LoadError<InvalidDataException>());
+    }
+
+    [TestMethod]
+    public void AChangedTokenizerIsRefused()
+    {
+        Save(Fit(embed: true));
+        Change("tokenizer.tokenizer.json", text => text.Replace("awful", "lawful", StringComparison.Ordinal));
+        Assert.Contains("tokenizer.json", LoadError<InvalidDataException>());
+    }
+
+    [TestMethod]
+    public void ABrokenManifestIsRefused()
+    {
+        Save(Fit(embed: true));
+        Change("manifest.json", text => text[..(text.Length / 2)]);
+        Assert.Contains("manifest", LoadError<InvalidDataException>());
+    }
+
+    [TestMethod]
+    public void WeightsAreStoredAsTheyAre()
+    {
+        Save(Fit(embed: true));
+        using ZipArchive archive = ZipFile.OpenRead(_file);
+        foreach (ZipArchiveEntry entry in archive.Entries.Where(e => e.Name.EndsWith(".safetensors", StringComparison.Ordinal)))
+            Assert.AreEqual(entry.Length, entry.CompressedLength, entry.FullName);
+    }
+
+    [TestMethod]
+    public void DeflatedWeightsLoadAsWell()
+    {
+        PeftTransformer model = Fit(embed: true);
+        Save(model);
+        Deflate("base.safetensors");
+        Deflate("tuned.safetensors");
+        using PeftTransformer loaded = Load();
+        Table.AreClose(Scores(model), Scores(loaded), 0, "scores");
+    }
+
+    [TestMethod]
+    public void TensorsThatCannotBeMappedAreCopied()
+    {
+        byte[] bytes = File.ReadAllBytes(Path.Combine(_bert.Folder, "model.safetensors"));
+        using ITensorSource copied = ArchivedTensors.Open(new MemoryStream(bytes));
+        using ITensorSource mapped = SafetensorsFile.Open(Path.Combine(_bert.Folder, "model.safetensors"));
+        CollectionAssert.AreEquivalent(mapped.Names.ToArray(), copied.Names.ToArray());
+        foreach (string name in mapped.Names)
+        {
+            using var scope = TorchSharp.torch.NewDisposeScope();
+            TensorAssert.Close(mapped.Read(name), copied.Read(name), 0, 0, name);
+        }
+    }
+
+    private PeftTransformer Fit(bool embed) => _context.Peft().Lora(new LoraFineTune.Options
+    {
+        BaseModel = _bert.Folder,
+        Task = PeftTask.TextClassification(),
+        Training = new TrainingOptions { MaxEpochs = 1, LearningRate = 1e-2 },
+        EmbedBase = embed,
+    }).Fit(Review.Load(_context));
+
+    private IReadOnlyList<object> Scores(PeftTransformer model) => Table.Read(model.Transform(Review.Load(_context)), "Score");
+
+    private void Save(PeftTransformer model) => _context.Model.SaveAtomically(model, Review.Load(_context).Schema, _file);
+
+    private PeftTransformer Load() => (PeftTransformer)_context.Model.Load(_file, out _);
+
+    /// <summary>ML.NET calls loaders by reflection and wraps what they throw.</summary>
+    private string LoadError<T>()
+        where T : Exception
+    {
+        var wrapped = Assert.ThrowsExactly<TargetInvocationException>(() => Load());
+        return Assert.IsInstanceOfType<T>(wrapped.InnerException).Message;
+    }
+
+    private string[] Entries()
+    {
+        using ZipArchive archive = ZipFile.OpenRead(_file);
+        return [.. archive.Entries.Select(e => e.Name)];
+    }
+
+    private void Deflate(string name)
+    {
+        using ZipArchive archive = ZipFile.Open(_file, ZipArchiveMode.Update);
+        ZipArchiveEntry stored = archive.Entries.Single(e => e.Name == name);
+        using var content = new MemoryStream();
+        using (Stream stream = stored.Open())
+            stream.CopyTo(content);
+        string path = stored.FullName;
+        stored.Delete();
+        using Stream deflated = archive.CreateEntry(path, CompressionLevel.Fastest).Open();
+        deflated.Write(content.ToArray());
+    }
+
+    private static string Edit(string text, Action<JsonNode> edit)
+    {
+        JsonNode json = JsonNode.Parse(text)!;
+        edit(json);
+        return json.ToJsonString();
+    }
+
+    private void Change(string name, Func<string, string> change)
+    {
+        using ZipArchive archive = ZipFile.Open(_file, ZipArchiveMode.Update);
+        ZipArchiveEntry entry = archive.Entries.Single(e => e.Name == name);
+        using Stream stream = entry.Open();
+        string text = new StreamReader(stream, Encoding.UTF8).ReadToEnd();
+        stream.SetLength(0);
+        stream.Write(Encoding.UTF8.GetBytes(change(text)));
+    }
+
+    /// <summary>A folder that lies elsewhere for a while.</summary>
+    private sealed class MovedFolder : IDisposable
+    {
+        private readonly string _home;
+
+        public MovedFolder(string folder)
+        {
+            _home = folder;
+            Parent = Directory.CreateTempSubdirectory("elsewhere-").FullName;
+            Directory.Move(folder, Path.Combine(Parent, Path.GetFileName(folder)));
+        }
+
+        public string Parent { get; }
+
+        public void Dispose()
+        {
+            Directory.Move(Path.Combine(Parent, Path.GetFileName(_home)), _home);
+            Directory.Delete(Parent);
+        }
+    }
+}
