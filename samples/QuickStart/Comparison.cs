@@ -12,8 +12,8 @@ internal sealed class Comparison(string baseModel, DataSplit data, string folder
 {
     private readonly Table _table = new Table().AddColumns("method", "accuracy", "macro F1", "trained weights", "of all", "seconds");
 
-    /// <summary>The archive of a method's model.</summary>
-    public string PathOf(Method method) => Path.Combine(folder, $"quickstart-{method}.zip");
+    /// <summary>Where the LoRA model is saved.</summary>
+    public string ModelPath => Path.Combine(folder, "quickstart.zip");
 
     public void Run()
     {
@@ -33,19 +33,20 @@ internal sealed class Comparison(string baseModel, DataSplit data, string folder
     {
         var ml = new MLContext(seed: 1);
         var clock = Stopwatch.StartNew();
-        IReadOnlyList<TrainingProgress> run = [];
         ITransformer model = null!;
-        LiveProgress.Show(method.ToString(), progress =>
-        {
-            model = TextModel.Train(ml, method, baseModel, data, PathOf(method), progress);
-            run = progress.Seen;
-        });
+        IReadOnlyList<TrainingProgress> run = LiveProgress.Show(
+            method.ToString(), progress => model = TextModel.Train(ml, method, baseModel, data, progress));
         clock.Stop();
-        PeftTransformer tuned = ((IEnumerable<ITransformer>)model).OfType<PeftTransformer>().Single();
-        using (tuned)
-            AddRow(method.ToString(), Score(Predicted(ml, model)), tuned.TrainedWeights, tuned.Weights, clock.Elapsed);
+        using PeftTransformer tuned = ((IEnumerable<ITransformer>)model).OfType<PeftTransformer>().Single();
+        AddRow(method.ToString(), Score(Predicted(ml, model)), tuned.TrainedWeights, tuned.Weights, clock.Elapsed);
         if (method == Method.Lora)
-            AnsiConsole.WriteLine($"Loss curve: {LossChart.Save(run, "Accuracy", "LoRA, rank 8", Path.Combine(folder, "quickstart-loss.png"))}");
+            Keep(ml, model, run);
+    }
+
+    private void Keep(MLContext ml, ITransformer model, IReadOnlyList<TrainingProgress> run)
+    {
+        TextModel.Save(ml, model, ModelPath);
+        Console.WriteLine($"Loss curve: {LossChart.Save(run, "Accuracy", "LoRA, rank 8", Path.Combine(folder, "quickstart-loss.png"))}");
     }
 
     private string[] Predicted(MLContext ml, ITransformer model) =>

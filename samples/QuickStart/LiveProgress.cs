@@ -8,11 +8,15 @@ internal sealed class LiveProgress(ProgressTask bar, string name) : IProgress<Tr
 {
     private readonly List<TrainingProgress> _seen = [];
 
-    public IReadOnlyList<TrainingProgress> Seen => _seen;
-
-    public static void Show(string name, Action<LiveProgress> work) => AnsiConsole.Progress()
+    /// <summary>Shows the bar while the work runs, and hands back what was reported.</summary>
+    public static IReadOnlyList<TrainingProgress> Show(string name, Action<LiveProgress> work) => AnsiConsole.Progress()
         .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
-        .Start(context => work(new LiveProgress(context.AddTask(name), name)));
+        .Start(context =>
+        {
+            var progress = new LiveProgress(context.AddTask(name), name);
+            work(progress);
+            return progress._seen;
+        });
 
     public void Report(TrainingProgress value)
     {

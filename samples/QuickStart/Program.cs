@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using QuickStart;
 using Samples;
-using Spectre.Console;
 
 const int Labels = 12;
 string[] sentences =
@@ -22,8 +21,8 @@ var clock = Stopwatch.StartNew();
 string folder = AppContext.BaseDirectory;
 var comparison = new Comparison(arguments.Model ?? MiniLm.WriteFolder(Path.Combine(folder, "cache", "all-MiniLM-L6-v2")), LoadData(), folder);
 comparison.Run();
-PredictElsewhere(comparison.PathOf(Method.Lora));
-AnsiConsole.WriteLine($"All of it: {clock.Elapsed:m\\:ss} min.");
+PredictElsewhere(comparison.ModelPath);
+Console.WriteLine($"All of it: {clock.Elapsed:m\\:ss} min.");
 
 DataSplit LoadData()
 {
@@ -31,7 +30,7 @@ DataSplit LoadData()
         ? TsvFile.Read(path, arguments.Text, arguments.Label)
         : ApiDocs.Commonest(ApiDocs.Load(), Labels);
     DataSplit split = DataSplit.Of(rows, arguments.Rows);
-    AnsiConsole.WriteLine($"{rows.Count:N0} different texts in {rows.DistinctBy(row => row.Label).Count()} classes; used (--rows {arguments.Rows} is the cap): "
+    Console.WriteLine($"{rows.Count:N0} different texts in {rows.DistinctBy(row => row.Label).Count()} classes; used (--rows {arguments.Rows} is the cap): "
         + $"{split.Train.Count:N0} to train, {split.Validation.Count:N0} to validate, {split.Test.Count:N0} to test.");
     return split;
 }
@@ -39,7 +38,7 @@ DataSplit LoadData()
 // A process of its own: nothing but the file can have carried the model over.
 static void PredictElsewhere(string path)
 {
-    AnsiConsole.WriteLine($"{Path.GetFileName(path)} ({new FileInfo(path).Length / 1e6:F1} MB), loaded by a new process:");
+    Console.WriteLine($"{Path.GetFileName(path)} ({new FileInfo(path).Length / 1e6:F1} MB), loaded by a new process:");
     var start = new ProcessStartInfo(Environment.ProcessPath!);
     if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet")
         start.ArgumentList.Add(typeof(MiniLm).Assembly.Location);

@@ -13,14 +13,15 @@ internal partial class TextModel
     // The documentation's sentences have some 20 tokens; what is longer costs time and adds little.
     private const int MaxLength = 64;
 
-    /// <summary>Trains by a method and saves the model.</summary>
-    public static ITransformer Train(MLContext ml, Method method, string baseModel, DataSplit data, string path, IProgress<TrainingProgress>? progress = null)
+    /// <summary>Trains by a method.</summary>
+    public static ITransformer Train(MLContext ml, Method method, string baseModel, DataSplit data, IProgress<TrainingProgress>? progress = null)
     {
         IDataView train = Rows(ml, data.Train);
-        ITransformer model = BuildPipeline(ml, method, baseModel, train, Rows(ml, data.Validation), progress).Fit(train);
-        ml.Model.SaveAtomically(model, train.Schema, path);
-        return model;
+        return BuildPipeline(ml, method, baseModel, train, Rows(ml, data.Validation), progress).Fit(train);
     }
+
+    /// <summary>Saves a model, base included, so that the file is all that a program needs.</summary>
+    public static void Save(MLContext ml, ITransformer model, string path) => ml.Model.SaveAtomically(model, Rows(ml, []).Schema, path);
 
     /// <summary>Fits the pipeline again, on other data.</summary>
     public static ITransformer RetrainModel(MLContext ml, string baseModel, IDataView train, IDataView validation) =>
@@ -44,7 +45,7 @@ internal partial class TextModel
     private static IEstimator<PeftTransformer> Estimator(
         MLContext ml, Method method, string baseModel, IDataView validation, IProgress<TrainingProgress>? progress) => method switch
         {
-            Method.LinearProbe => ml.Peft().LinearProbe(Common<LinearProbe.Options>(baseModel, validation, 10, 3e-3, progress)),
+            Method.LinearProbe => ml.Peft().LinearProbe(Common<LinearProbe.Options>(baseModel, validation, 20, 1e-2, progress)),
             Method.FullFineTune => ml.Peft().FullFineTune(Common<FullFineTune.Options>(baseModel, validation, 1, 2e-4, progress)),
             _ => ml.Peft().Lora(Lora(Common<LoraFineTune.Options>(baseModel, validation, 3, 2e-3, progress))),
         };
