@@ -6,7 +6,7 @@ internal static class CheckpointFolder
     private const string IndexSuffix = ".index.json";
 
     private static readonly string[] s_names =
-        ["model.safetensors", "model.safetensors" + IndexSuffix, "pytorch_model.bin", "pytorch_model.bin" + IndexSuffix];
+        ["model.safetensors", "model.safetensors" + IndexSuffix, "pytorch_model.bin", "pytorch_model.bin" + IndexSuffix, "model.onnx"];
 
     public static ITensorSource Open(string folder)
     {
@@ -27,6 +27,10 @@ internal static class CheckpointFolder
 
     private static bool IsIndex(string path) => path.EndsWith(IndexSuffix, StringComparison.Ordinal);
 
-    private static ITensorSource OpenFile(string path) =>
-        path.EndsWith(".bin", StringComparison.Ordinal) ? PyTorchFile.Open(path) : SafetensorsFile.Open(path);
+    private static ITensorSource OpenFile(string path) => Path.GetExtension(path) switch
+    {
+        ".bin" => PyTorchFile.Open(path),
+        ".onnx" => OnnxTensorSource.Open(path),
+        _ => SafetensorsFile.Open(path),
+    };
 }

@@ -17,6 +17,10 @@ internal static class BaseModels
         return ModelRegistry.Create(config, SharedCheckpoint.Acquire(folder, device), device, seed);
     }
 
+    /// <summary>A model with the folder's configuration and random weights.</summary>
+    public static PretrainedModel Create(string folder, Device device, long seed) =>
+        ModelRegistry.Create(HfConfig.Load(folder), checkpoint: null, device, seed);
+
     /// <summary>The caller's limit as far as the model goes; without one the tokenizer's, if that is below the usual.</summary>
     public static int MaxLength(PretrainedModel model, TextTokenizer tokenizer, int? wanted) =>
         Math.Min(wanted ?? Math.Min(DefaultMaxLength, tokenizer.ModelMaxLength), model.MaxLength);

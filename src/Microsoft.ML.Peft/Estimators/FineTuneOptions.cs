@@ -41,4 +41,7 @@ public abstract class FineTuneOptions
 
     /// <summary>Whether to run on the CPU if the GPU is not there; null (the default) for the context's choice.</summary>
     public bool? FallbackToCpu { get; set; }
+
+    /// <summary>Whether the base's weights start at random; only a method that trains all of them can.</summary>
+    internal virtual bool FromScratch => false;
 }

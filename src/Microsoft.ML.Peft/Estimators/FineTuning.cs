@@ -44,7 +44,9 @@ internal sealed class FineTuning
         _task.CheckTrainingSchema(SchemaShapes.Of(data.Schema));
         Device device = _host.ChooseDevice(_options.GpuDeviceId, _options.FallbackToCpu);
         TextTokenizer tokenizer = TextTokenizer.Load(_options.BaseModel);
-        PretrainedModel model = BaseModels.Open(_options.BaseModel, device, _host.Seed);
+        PretrainedModel model = _options.FromScratch
+            ? BaseModels.Create(_options.BaseModel, device, _host.Seed)
+            : BaseModels.Open(_options.BaseModel, device, _host.Seed);
         TaskRuntime task = _task.Bind(data.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, _options.MaxLength));
         return Failure.Disposes(model, () => Train(data, task, model, device));
     }

@@ -18,5 +18,14 @@ public sealed class FullFineTune : IEstimator<PeftTransformer>
     public SchemaShape GetOutputSchema(SchemaShape inputSchema) => _core.GetOutputSchema(inputSchema);
 
     /// <summary>Settings of <see cref="FullFineTune"/>.</summary>
-    public sealed class Options : FineTuneOptions;
+    public sealed class Options : FineTuneOptions
+    {
+        /// <summary>
+        /// Whether the model starts at random, to be pretrained: the folder then needs no weights, and any that it has are not
+        /// read. False by default.
+        /// </summary>
+        public bool StartFromScratch { get; set; }
+
+        internal override bool FromScratch => StartFromScratch;
+    }
 }

@@ -2,6 +2,7 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Persistence;
 using static TorchSharp.torch;
 
@@ -23,11 +24,19 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     internal PeftTransformer(PeftHost host, ArchivedModel archived, Device device)
     {
         (Host, _archived) = (host, archived);
+        TrainedWeights = Count(archived.Model.Trainable);
+        Weights = Count(archived.Model.Model.Weights.All.Concat(archived.Model.Trainable).Distinct());
         _scorer = new Scorer(archived.Model, archived.Task, device, archived.BatchSize);
     }
 
     /// <summary>Always true: each row is scored by itself.</summary>
     public bool IsRowToRowMapper => true;
+
+    /// <summary>Numbers that training could change: the tuner's and the head's.</summary>
+    public long TrainedWeights { get; }
+
+    /// <summary>Numbers in the whole model, the trained ones included.</summary>
+    public long Weights { get; }
 
     internal PeftHost Host { get; }
 
@@ -93,6 +102,8 @@ public sealed class PeftTransformer : ITransformer, IDisposable
         Device device = host.ChooseDevice();
         return new PeftTransformer(host, ModelArchive.Load(archive, device), device);
     }
+
+    private static long Count(IEnumerable<Parameter> weights) => weights.Sum(weight => weight.Value.numel());
 
     private void Check(DataViewSchema schema)
     {
