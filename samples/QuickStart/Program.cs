@@ -30,7 +30,8 @@ DataSplit LoadData()
         ? TsvFile.Read(path, arguments.Text, arguments.Label)
         : ApiDocs.Commonest(ApiDocs.Load(), Labels);
     DataSplit split = DataSplit.Of(rows, arguments.Rows);
-    Console.WriteLine($"{rows.Count:N0} different texts in {rows.DistinctBy(row => row.Label).Count()} classes; used (--rows {arguments.Rows} is the cap): "
+    string[] labels = [.. rows.Select(row => row.Label).Distinct().Order(StringComparer.Ordinal)];
+    Console.WriteLine($"{rows.Count:N0} different texts in {labels.Length} classes ({string.Join(", ", labels)}); used (--rows {arguments.Rows} is the cap): "
         + $"{split.Train.Count:N0} to train, {split.Validation.Count:N0} to validate, {split.Test.Count:N0} to test.");
     return split;
 }
