@@ -5,7 +5,7 @@ using Samples;
 const int Labels = 12;
 string[] sentences =
 [
-    "Reads a sequence of bytes from the current stream and advances the position within the file.",
+    "Writes the closing tag of the current element and pops the corresponding scope.",
     "Sends an HTTP request and returns the response once its headers have arrived.",
     "Adds middleware to the application's request pipeline that authenticates users.",
     "Encrypts data with the specified key and initialization vector.",
