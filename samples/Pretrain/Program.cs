@@ -42,7 +42,7 @@ PeftTransformer Train(IProgress<TrainingProgress> progress) => ml.Peft().FullFin
     Task = PeftTask.MaskedLanguageModelling(),
     ValidationSet = Texts(data.Validation.Select(row => row.Text)),
     MaxLength = 64,
-    Training = new TrainingOptions { MaxEpochs = 4, LearningRate = 2e-3, Progress = progress },
+    Training = new TrainingOptions { MaxEpochs = 3, LearningRate = 2e-3, Progress = progress },
 }).Fit(Texts(data.Train.Select(row => row.Text)));
 
 IDataView Texts(IEnumerable<string> texts) => ml.Data.LoadFromEnumerable(texts.Select(text => new Sentence { Text = text }));

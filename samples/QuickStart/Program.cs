@@ -5,7 +5,7 @@ using Samples;
 const int Labels = 12;
 string[] sentences =
 [
-    "Reads a sequence of bytes from the current stream and advances the position within the file.",
+    "Writes the closing tag of the current element and pops the corresponding scope.",
     "Sends an HTTP request and returns the response once its headers have arrived.",
     "Adds middleware to the application's request pipeline that authenticates users.",
     "Encrypts data with the specified key and initialization vector.",
@@ -30,7 +30,8 @@ DataSplit LoadData()
         ? TsvFile.Read(path, arguments.Text, arguments.Label)
         : ApiDocs.Commonest(ApiDocs.Load(), Labels);
     DataSplit split = DataSplit.Of(rows, arguments.Rows);
-    Console.WriteLine($"{rows.Count:N0} different texts in {rows.DistinctBy(row => row.Label).Count()} classes; used (--rows {arguments.Rows} is the cap): "
+    string[] labels = [.. rows.Select(row => row.Label).Distinct().Order(StringComparer.Ordinal)];
+    Console.WriteLine($"{rows.Count:N0} different texts in {labels.Length} classes ({string.Join(", ", labels)}); used (--rows {arguments.Rows} is the cap): "
         + $"{split.Train.Count:N0} to train, {split.Validation.Count:N0} to validate, {split.Test.Count:N0} to test.");
     return split;
 }

@@ -31,6 +31,21 @@ public sealed class FineTuningTests
     }
 
     [TestMethod]
+    public void AModelStartsFromScratchWithoutWeights()
+    {
+        foreach (string weights in Directory.GetFiles(_bert.Folder, "*.safetensors"))
+            File.Delete(weights);
+        using PeftTransformer model = _context.Peft().FullFineTune(new FullFineTune.Options
+        {
+            BaseModel = _bert.Folder,
+            StartFromScratch = true,
+            Task = PeftTask.TextClassification(),
+            Training = new TrainingOptions { MaxEpochs = 1 },
+        }).Fit(Review.Load(_context));
+        Assert.AreEqual(model.Weights, model.TrainedWeights);
+    }
+
+    [TestMethod]
     public void FoldsAreCrossValidated()
     {
         var folds = _context.MulticlassClassification.CrossValidate(Review.Load(_context), Lora(), numberOfFolds: 2);
