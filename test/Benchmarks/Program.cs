@@ -3,7 +3,9 @@ using Microsoft.ML.Peft.Benchmarks;
 using Microsoft.ML.Peft.Interop;
 
 // dotnet run -c Release --project test/Benchmarks -- NAME|all: one JSON line a figure, each benchmark in a process of its own.
-AllocatorTuning.TrySetMmapThreshold(1 << 20);
+if (Environment.GetEnvironmentVariable("PEFT_MMAP_THRESHOLD") is { Length: > 0 } bytes)
+    AllocatorTuning.TrySetMmapThreshold(long.Parse(bytes, System.Globalization.CultureInfo.InvariantCulture));
+
 IBenchmark[] benchmarks =
 [
     new StepBenchmark("lora-step-roberta", StepBenchmark.Lora, goal: 0.95, peer: 0.80),
