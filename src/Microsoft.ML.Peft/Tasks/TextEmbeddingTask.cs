@@ -5,6 +5,7 @@ using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Tokenization;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -23,10 +24,7 @@ namespace Microsoft.ML.Peft
         /// <summary>The largest value of each dimension over the real tokens.</summary>
         Max,
     }
-}
 
-namespace Microsoft.ML.Peft.Tasks
-{
     public abstract partial class PeftTask
     {
         /// <summary>Turns a text into a vector, without training.</summary>
@@ -38,7 +36,10 @@ namespace Microsoft.ML.Peft.Tasks
             string inputColumnName = "Text", string outputColumnName = "Embedding", TextPooling pooling = TextPooling.Mean, bool normalize = true) =>
             new TextEmbeddingTask { InputColumnName = inputColumnName, OutputColumnName = outputColumnName, Pooling = pooling, Normalize = normalize };
     }
+}
 
+namespace Microsoft.ML.Peft.Tasks
+{
     /// <summary>Sentence embeddings (Reimers and Gurevych 2019).</summary>
     internal sealed class TextEmbeddingTask : PeftTask
     {
