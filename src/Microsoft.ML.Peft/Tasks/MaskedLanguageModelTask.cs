@@ -1,5 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
@@ -36,24 +34,20 @@ namespace Microsoft.ML.Peft.Tasks
     /// <summary>Pretraining on a text column, and filling of masks.</summary>
     internal sealed class MaskedLanguageModelTask : PeftTask
     {
-        public string TextColumnName { get; init; } = "Text";
+        public required string TextColumnName { get; init; }
 
-        public string OutputColumnName { get; init; } = "PredictedTokens";
+        public required string OutputColumnName { get; init; }
 
-        public double MaskProbability { get; init; } = 0.15;
+        public required double MaskProbability { get; init; }
 
         internal override string Key => "masked-language-modelling";
 
-        internal override JsonObject ToJson() => JsonSerializer.SerializeToNode(this)!.AsObject();
+        internal TextColumn Text => new(TextColumnName, "Text");
 
-        internal override void CheckTrainingSchema(SchemaShape schema) => CheckScoringSchema(schema);
-
-        internal override void CheckScoringSchema(SchemaShape schema) => Columns.CheckText(schema, TextColumnName, "Text");
+        internal override IReadOnlyList<TaskColumn> Inputs => [Text];
 
         internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
             [SchemaShapes.Column(OutputColumnName, SchemaShape.Column.VectorKind.VariableVector, TextDataViewType.Instance)];
-
-        internal override TaskRuntime Bind(DataViewSchema schema, TextTokenizer tokenizer, int maxLength) => Bind(LabelSet.None, tokenizer, maxLength);
 
         internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) =>
             new MaskedLanguageModelRuntime(this, tokenizer, maxLength);
@@ -65,13 +59,9 @@ namespace Microsoft.ML.Peft.Tasks
         private readonly int _mask = tokenizer.MaskId
             ?? throw new ArgumentException("The tokenizer has no mask token: the model is not one of masked language modelling.");
 
-        public override IReadOnlyList<string> InputColumns { get; } = [task.TextColumnName];
-
-        public override IReadOnlyList<string> LabelColumns => [];
-
         public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
         {
-            Func<string> text = Columns.Text(row, task.TextColumnName, "Text");
+            Func<string> text = task.Text.Read(row);
             return () =>
             {
                 Encoding encoding = Tokenizer.Encode(text(), null, MaxLength);
@@ -86,16 +76,12 @@ namespace Microsoft.ML.Peft.Tasks
 
         public override IReadOnlyList<Example> Prepare(IReadOnlyList<Example> examples, Random random) => [.. examples.Select(e => Mask(e, random))];
 
-        public override (Tensor Sum, long Count) Loss(Tensor logits, Batch batch) =>
-            (Classification.CrossEntropySum(logits, batch.Labels!), batch.Examples.Sum(e => (long)e.Labels.Length));
-
         public override ITaskMetrics CreateMetrics() => new MaskedAccuracy();
 
         public override IReadOnlyList<OutputColumn> Outputs =>
         [
-            new OutputColumn<VBuffer<ReadOnlyMemory<char>>>(task.OutputColumnName, new VectorDataViewType(TextDataViewType.Instance), null,
-                (object tokens, ref VBuffer<ReadOnlyMemory<char>> value) =>
-                    VectorWriter.Write([.. ((int[])tokens).Select(id => Tokenizer.Decode([id]).Trim().AsMemory())], ref value)),
+            VectorOutput.Of(task.OutputColumnName, new VectorDataViewType(TextDataViewType.Instance),
+                (int[] tokens) => Array.ConvertAll(tokens, id => Tokenizer.Decode([id]).Trim().AsMemory())),
         ];
 
         public override IReadOnlyList<object> Predict(Tensor logits, Batch batch)

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Tasks;
@@ -19,21 +20,34 @@ public abstract partial class PeftTask
     /// <summary>PEFT's name of the kind of task; null where it has none.</summary>
     internal virtual string? PeftTaskType => null;
 
-    /// <summary>Column names and settings, for the archive.</summary>
-    internal abstract JsonObject ToJson();
+    /// <summary>The columns that scoring reads, and training too.</summary>
+    internal abstract IReadOnlyList<TaskColumn> Inputs { get; }
 
-    /// <summary>Columns that a fit needs.</summary>
-    internal abstract void CheckTrainingSchema(SchemaShape schema);
-
-    /// <summary>Columns that scoring needs.</summary>
-    internal abstract void CheckScoringSchema(SchemaShape schema);
+    /// <summary>The columns that training alone reads; none for a task that makes its own labels.</summary>
+    internal virtual IReadOnlyList<TaskColumn> Labels => [];
 
     /// <summary>Output columns as a pipeline sees them before it is fitted.</summary>
     internal abstract IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema);
 
-    /// <summary>Reads label values and types from the training data.</summary>
-    internal abstract TaskRuntime Bind(DataViewSchema schema, TextTokenizer tokenizer, int maxLength);
-
-    /// <summary>Comes back from an archive.</summary>
+    /// <summary>Joins the task with its labels and a tokenizer, after a fit as from an archive.</summary>
     internal abstract TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength);
+
+    /// <summary>Reads label values and types from the training data.</summary>
+    internal TaskRuntime Bind(DataViewSchema schema, TextTokenizer tokenizer, int maxLength) =>
+        Bind(Labels.OfType<LabelColumn>().Select(label => label.Values(schema)).FirstOrDefault(LabelSet.None), tokenizer, maxLength);
+
+    /// <summary>Column names and settings, for the archive.</summary>
+    internal JsonObject ToJson() => JsonSerializer.SerializeToNode(this, GetType())!.AsObject();
+
+    /// <exception cref="ArgumentException">A column that a fit needs is missing or holds something else.</exception>
+    internal void CheckTrainingSchema(SchemaShape schema) => Check(Inputs.Concat(Labels), schema);
+
+    /// <exception cref="ArgumentException">A column that scoring needs is missing or holds something else.</exception>
+    internal void CheckScoringSchema(SchemaShape schema) => Check(Inputs, schema);
+
+    private static void Check(IEnumerable<TaskColumn> columns, SchemaShape schema)
+    {
+        foreach (TaskColumn column in columns)
+            column.Check(schema);
+    }
 }

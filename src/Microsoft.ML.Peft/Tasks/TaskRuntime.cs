@@ -1,6 +1,8 @@
 using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tokenization;
+using Microsoft.ML.Peft.Training;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Tasks;
@@ -17,10 +19,10 @@ internal abstract class TaskRuntime(PeftTask task, LabelSet labels, TextTokenize
     public int MaxLength { get; } = maxLength;
 
     /// <summary>Names of the columns that scoring reads.</summary>
-    public abstract IReadOnlyList<string> InputColumns { get; }
+    public IReadOnlyList<string> InputColumns => [.. Task.Inputs.Select(column => column.Name)];
 
     /// <summary>Names of the columns that training reads as well.</summary>
-    public abstract IReadOnlyList<string> LabelColumns { get; }
+    public IReadOnlyList<string> LabelColumns => [.. Task.Labels.Select(column => column.Name)];
 
     /// <summary>A reader over a row's getters; it gives null for a row that has no label, and counts it.</summary>
     public abstract Func<Example?> CreateReader(DataViewRow row, bool withLabels);
@@ -30,8 +32,9 @@ internal abstract class TaskRuntime(PeftTask task, LabelSet labels, TextTokenize
     /// <summary>Changes a batch of rows for this step of training (masking); by default none.</summary>
     public virtual IReadOnlyList<Example> Prepare(IReadOnlyList<Example> examples, Random random) => examples;
 
-    /// <summary>The loss summed over what it counts, and how many that were.</summary>
-    public abstract (Tensor Sum, long Count) Loss(Tensor logits, Batch batch);
+    /// <summary>The loss summed over what it counts, and how many that were; by default cross-entropy over all labels.</summary>
+    public virtual (Tensor Sum, long Count) Loss(Tensor logits, Batch batch) =>
+        (Classification.CrossEntropySum(logits, batch.Labels!), batch.Examples.Sum(e => e.Labels.LongCount(label => label >= 0)));
 
     /// <summary>Metrics over a whole data set.</summary>
     public abstract ITaskMetrics CreateMetrics();
@@ -41,6 +44,10 @@ internal abstract class TaskRuntime(PeftTask task, LabelSet labels, TextTokenize
 
     /// <summary>One prediction a row, in managed memory.</summary>
     public abstract IReadOnlyList<object> Predict(Tensor logits, Batch batch);
+
+    /// <summary>Runs the model on a batch, once; a task that generates runs it for every token.</summary>
+    public virtual IReadOnlyList<object> Score(TunedModel model, Batch batch) =>
+        Predict(model.Forward(batch, ForwardContext.Inference), batch);
 }
 
 /// <summary>Metrics that add up over batches.</summary>

@@ -1,5 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
@@ -36,34 +34,29 @@ namespace Microsoft.ML.Peft.Tasks
     /// <summary>Sequence classification: one label for a text or a pair.</summary>
     internal sealed class TextClassificationTask : PeftTask
     {
-        public string Sentence1ColumnName { get; init; } = "Text";
+        public required string Sentence1ColumnName { get; init; }
 
-        public string? Sentence2ColumnName { get; init; }
+        public required string? Sentence2ColumnName { get; init; }
 
-        public string LabelColumnName { get; init; } = "Label";
+        public required string LabelColumnName { get; init; }
 
-        public string OutputColumnName { get; init; } = "PredictedLabel";
+        public required string OutputColumnName { get; init; }
 
-        public string ScoreColumnName { get; init; } = "Score";
+        public required string ScoreColumnName { get; init; }
 
         internal override string Key => "text-classification";
 
         internal override string PeftTaskType => "SEQ_CLS";
 
-        internal override JsonObject ToJson() => JsonSerializer.SerializeToNode(this)!.AsObject();
+        internal TextColumn Sentence1 => new(Sentence1ColumnName, "Sentence 1");
 
-        internal override void CheckTrainingSchema(SchemaShape schema)
-        {
-            CheckScoringSchema(schema);
-            Columns.CheckKey(schema, LabelColumnName, vector: false);
-        }
+        internal TextColumn? Sentence2 => Sentence2ColumnName is { } name ? new(name, "Sentence 2") : null;
 
-        internal override void CheckScoringSchema(SchemaShape schema)
-        {
-            Columns.CheckText(schema, Sentence1ColumnName, "Sentence 1");
-            if (Sentence2ColumnName is not null)
-                Columns.CheckText(schema, Sentence2ColumnName, "Sentence 2");
-        }
+        internal KeyColumn Label => new(LabelColumnName);
+
+        internal override IReadOnlyList<TaskColumn> Inputs => Sentence2 is { } second ? [Sentence1, second] : [Sentence1];
+
+        internal override IReadOnlyList<TaskColumn> Labels => [Label];
 
         internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
         [
@@ -71,25 +64,17 @@ namespace Microsoft.ML.Peft.Tasks
             SchemaShapes.Scores(ScoreColumnName, schema, LabelColumnName),
         ];
 
-        internal override TaskRuntime Bind(DataViewSchema schema, TextTokenizer tokenizer, int maxLength) =>
-            Bind(LabelSet.Of(Columns.Find(schema, LabelColumnName, "Label")), tokenizer, maxLength);
-
         internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) =>
             new Runtime(this, labels, tokenizer, maxLength);
 
         private sealed class Runtime(TextClassificationTask task, LabelSet labels, TextTokenizer tokenizer, int maxLength)
             : TaskRuntime(task, labels, tokenizer, maxLength)
         {
-            public override IReadOnlyList<string> InputColumns { get; } =
-                task.Sentence2ColumnName is { } second ? [task.Sentence1ColumnName, second] : [task.Sentence1ColumnName];
-
-            public override IReadOnlyList<string> LabelColumns { get; } = [task.LabelColumnName];
-
             public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
             {
-                Func<string> first = Columns.Text(row, task.Sentence1ColumnName, "Sentence 1");
-                Func<string>? second = task.Sentence2ColumnName is { } name ? Columns.Text(row, name, "Sentence 2") : null;
-                Func<int>? label = withLabels ? Columns.Key(row, task.LabelColumnName) : null;
+                Func<string> first = task.Sentence1.Read(row);
+                Func<string>? second = task.Sentence2?.Read(row);
+                Func<int>? label = withLabels ? task.Label.Read(row) : null;
                 return () =>
                 {
                     int index = label?.Invoke() ?? 0;
@@ -102,9 +87,6 @@ namespace Microsoft.ML.Peft.Tasks
 
             public override Head CreateHead(PretrainedModel model) => model.CreateSequenceClassificationHead(Labels.Count);
 
-            public override (Tensor Sum, long Count) Loss(Tensor logits, Batch batch) =>
-                (Classification.CrossEntropySum(logits, batch.Labels!), batch.Examples.Count);
-
             public override ITaskMetrics CreateMetrics() => new ClassificationMetrics(Labels.Count);
 
             public override IReadOnlyList<OutputColumn> Outputs =>
@@ -112,9 +94,8 @@ namespace Microsoft.ML.Peft.Tasks
                 new OutputColumn<uint>(task.OutputColumnName, new KeyDataViewType(typeof(uint), Labels.Count),
                     Classification.PredictedLabelAnnotations(Labels),
                     (object prediction, ref uint value) => value = (uint)Classification.ArgMax((float[])prediction) + 1),
-                new OutputColumn<VBuffer<float>>(task.ScoreColumnName, new VectorDataViewType(NumberDataViewType.Single, Labels.Count),
-                    Classification.ScoreAnnotations(Labels),
-                    (object prediction, ref VBuffer<float> value) => VectorWriter.Write((float[])prediction, ref value)),
+                VectorOutput.Of(task.ScoreColumnName, new VectorDataViewType(NumberDataViewType.Single, Labels.Count),
+                    (float[] scores) => scores, Classification.ScoreAnnotations(Labels)),
             ];
 
             public override IReadOnlyList<object> Predict(Tensor logits, Batch batch) =>

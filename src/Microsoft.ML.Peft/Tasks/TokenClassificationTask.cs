@@ -1,5 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
@@ -42,30 +40,27 @@ namespace Microsoft.ML.Peft.Tasks
     /// <summary>Token classification: one label for each word.</summary>
     internal sealed class TokenClassificationTask : PeftTask
     {
-        public string Sentence1ColumnName { get; init; } = "Sentence";
+        public required string Sentence1ColumnName { get; init; }
 
-        public string LabelColumnName { get; init; } = "Label";
+        public required string LabelColumnName { get; init; }
 
-        public string OutputColumnName { get; init; } = "PredictedLabel";
+        public required string OutputColumnName { get; init; }
 
-        public string ScoreColumnName { get; init; } = "Score";
+        public required string ScoreColumnName { get; init; }
 
-        public string SpansColumnName { get; init; } = "Spans";
+        public required string SpansColumnName { get; init; }
 
         internal override string Key => "token-classification";
 
         internal override string PeftTaskType => "TOKEN_CLS";
 
-        internal override JsonObject ToJson() => JsonSerializer.SerializeToNode(this)!.AsObject();
+        internal WordsColumn Words => new(Sentence1ColumnName, "Sentence");
 
-        internal override void CheckTrainingSchema(SchemaShape schema)
-        {
-            CheckScoringSchema(schema);
-            Columns.CheckKey(schema, LabelColumnName, vector: true);
-        }
+        internal KeysColumn Label => new(LabelColumnName);
 
-        internal override void CheckScoringSchema(SchemaShape schema) =>
-            Columns.CheckText(schema, Sentence1ColumnName, "Sentence", orVector: true);
+        internal override IReadOnlyList<TaskColumn> Inputs => [Words];
+
+        internal override IReadOnlyList<TaskColumn> Labels => [Label];
 
         internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
         [
@@ -73,9 +68,6 @@ namespace Microsoft.ML.Peft.Tasks
             SchemaShapes.Column(ScoreColumnName, SchemaShape.Column.VectorKind.VariableVector, NumberDataViewType.Single),
             SchemaShapes.Column(SpansColumnName, SchemaShape.Column.VectorKind.VariableVector, TextDataViewType.Instance),
         ];
-
-        internal override TaskRuntime Bind(DataViewSchema schema, TextTokenizer tokenizer, int maxLength) =>
-            Bind(LabelSet.Of(Columns.Find(schema, LabelColumnName, "Label")), tokenizer, maxLength);
 
         internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) =>
             new TokenClassificationRuntime(this, labels, tokenizer, maxLength);
@@ -88,34 +80,24 @@ namespace Microsoft.ML.Peft.Tasks
         TokenClassificationTask task, LabelSet labels, TextTokenizer tokenizer, int maxLength)
         : TaskRuntime(task, labels, tokenizer, maxLength)
     {
-        public override IReadOnlyList<string> InputColumns { get; } = [task.Sentence1ColumnName];
-
-        public override IReadOnlyList<string> LabelColumns { get; } = [task.LabelColumnName];
-
         public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
         {
-            Func<string[]> words = Columns.Words(row, task.Sentence1ColumnName);
-            Func<int[]>? keys = withLabels ? Columns.Keys(row, task.LabelColumnName) : null;
+            Func<string[]> words = task.Words.Read(row);
+            Func<int[]>? keys = withLabels ? task.Label.Read(row) : null;
             return () => Read(words(), keys?.Invoke(), row.Position);
         }
 
         public override Head CreateHead(PretrainedModel model) => model.CreateTokenClassificationHead(Labels.Count);
 
-        public override (Tensor Sum, long Count) Loss(Tensor logits, Batch batch) =>
-            (Classification.CrossEntropySum(logits, batch.Labels!), batch.Examples.Sum(e => e.Labels.LongCount(label => label >= 0)));
-
         public override ITaskMetrics CreateMetrics() => new ClassificationMetrics(Labels.Count);
 
         public override IReadOnlyList<OutputColumn> Outputs =>
         [
-            new OutputColumn<VBuffer<uint>>(task.OutputColumnName, new VectorDataViewType(new KeyDataViewType(typeof(uint), Labels.Count)),
-                Classification.PredictedLabelAnnotations(Labels),
-                (object p, ref VBuffer<uint> value) => VectorWriter.Write([.. ((WordPredictions)p).Labels.Select(label => (uint)(label + 1))], ref value)),
-            new OutputColumn<VBuffer<float>>(task.ScoreColumnName, new VectorDataViewType(NumberDataViewType.Single), null,
-                (object p, ref VBuffer<float> value) => VectorWriter.Write(((WordPredictions)p).Scores, ref value)),
-            new OutputColumn<VBuffer<ReadOnlyMemory<char>>>(task.SpansColumnName, new VectorDataViewType(TextDataViewType.Instance), null,
-                (object p, ref VBuffer<ReadOnlyMemory<char>> value) => VectorWriter.Write(
-                    [.. BioSpan.Read([.. ((WordPredictions)p).Labels.Select(Name)]).Select(span => span.ToString().AsMemory())], ref value)),
+            VectorOutput.Of(task.OutputColumnName, new VectorDataViewType(new KeyDataViewType(typeof(uint), Labels.Count)),
+                (WordPredictions p) => Array.ConvertAll(p.Labels, label => (uint)(label + 1)), Classification.PredictedLabelAnnotations(Labels)),
+            VectorOutput.Of(task.ScoreColumnName, new VectorDataViewType(NumberDataViewType.Single), (WordPredictions p) => p.Scores),
+            VectorOutput.Of(task.SpansColumnName, new VectorDataViewType(TextDataViewType.Instance),
+                (WordPredictions p) => BioSpan.Read(Array.ConvertAll(p.Labels, Name)).Select(span => span.ToString().AsMemory()).ToArray()),
         ];
 
         public override IReadOnlyList<object> Predict(Tensor logits, Batch batch)
