@@ -50,7 +50,7 @@ public sealed class RealModelTests
         var texts = expected["items"]!.AsArray().Select(item => new Review { Text = item!["text"]!.GetValue<string>() });
         IDataView data = _context.Data.LoadFromEnumerable(texts);
         using PeftTransformer model = _context.Peft()
-            .Embed(new TextEmbedder.Options { BaseModel = Model, MaxLength = 256, BatchSize = 6 }).Fit(data);
+            .Embed(new TextEmbedder.Options { BaseModel = Model, MaxLength = 256, ScoringBatchSize = 6 }).Fit(data);
         object[] vectors = [.. expected["embeddings"]!.AsArray().Select(row => row!.AsArray().Select(v => (object)v!.GetValue<double>()).ToArray())];
         Table.AreClose(vectors, Table.Read(model.Transform(data), "Embedding"), expected["tolerance"]!.GetValue<double>(), "embeddings");
     }
