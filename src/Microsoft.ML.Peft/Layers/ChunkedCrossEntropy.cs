@@ -47,7 +47,8 @@ internal sealed class ChunkedCrossEntropy : autograd.SingleTensorFunction<Chunke
             losses.narrow(0, start, count).copy_(Losses(logits, wanted));
             gradient.narrow(0, start, count).copy_(LogitGradient(logits, wanted).mm(matrix));
         }
-        ctx.save_for_backward([gradient]);
+        // Saved only after this method has returned: the gradient must outlive its scope.
+        ctx.save_for_backward([gradient.MoveToOuterDisposeScope()]);
         return losses.MoveToOuterDisposeScope();
     }
 
