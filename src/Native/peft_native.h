@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define PEFT_ABI_VERSION 1
+#define PEFT_ABI_VERSION 2
 
 #if defined(_WIN32) && defined(PEFT_NATIVE_BUILD)
 #define PEFT_API __declspec(dllexport)
@@ -46,6 +46,11 @@ PEFT_API int32_t peft_adamw_f32_isa(int32_t isa, float* p, const float* g, float
 /* The sum of the squares, added up in doubles in an order that depends on n alone. */
 PEFT_API double peft_sum_of_squares_f32(const float* x, int64_t n);
 PEFT_API double peft_sum_of_squares_f32_isa(int32_t isa, const float* x, int64_t n);
+
+/* Dropout: out = x / (1 - rate), or 0 with probability rate. Which elements are dropped is a function of the seed and the
+ * element's index alone, so that a backward pass calls it again on the gradient. out may be x; 0 <= rate < 1. */
+PEFT_API void peft_dropout_f32(const float* x, float* out, int64_t n, double rate, uint64_t seed);
+PEFT_API void peft_dropout_f32_isa(int32_t isa, const float* x, float* out, int64_t n, double rate, uint64_t seed);
 
 #ifdef __cplusplus
 }

@@ -18,11 +18,13 @@ internal static class Attention
 
     /// <summary>Attends with queries [B, Q, heads·size] over keys and values [B, S, heads·size].</summary>
     /// <returns>[B, Q, heads·size]</returns>
-    public static Tensor Attend(Tensor query, Tensor key, Tensor value, int heads, Tensor? mask, double dropout)
+    public static Tensor Attend(Tensor query, Tensor key, Tensor value, int heads, Tensor? mask, DropoutSite? dropout)
     {
+        if (dropout is not null)
+            return AttentionWithDropout.Apply(query, key, value, heads, mask, dropout);
         using var scope = NewDisposeScope();
         Tensor attended = nn.functional.scaled_dot_product_attention(
-            Split(query, heads), Split(key, heads), Split(value, heads), mask!, dropout);
+            Split(query, heads), Split(key, heads), Split(value, heads), mask!, 0);
         return attended.transpose(1, 2).flatten(2).MoveToOuterDisposeScope();
     }
 
