@@ -6,12 +6,21 @@ namespace {
 using peft::Dropout;
 using Kernel = void (*)(const Dropout&, const float*, float*, int64_t, int64_t);
 
-void baseline(const Dropout& d, const float* x, float* out, int64_t first, int64_t n) { peft::drop(d, x, out, first, n); }
-PEFT_AVX2 void avx2(const Dropout& d, const float* x, float* out, int64_t first, int64_t n) {
-    peft::drop(d, x, out, first, n);
+PEFT_INLINE void drop(const Dropout& dropout, const float* x, float* out, int64_t first, int64_t n) {
+    float mask[peft::RandomBlock];
+    for (int64_t begin = 0; begin < n; begin += peft::RandomBlock) {
+        const int64_t count = std::min(peft::RandomBlock, n - begin);
+        peft::mask(dropout, mask, first + begin, count);
+#pragma omp simd
+        for (int64_t i = 0; i < count; i++)
+            out[begin + i] = x[begin + i] * mask[i];
+    }
 }
+
+void baseline(const Dropout& d, const float* x, float* out, int64_t first, int64_t n) { drop(d, x, out, first, n); }
+PEFT_AVX2 void avx2(const Dropout& d, const float* x, float* out, int64_t first, int64_t n) { drop(d, x, out, first, n); }
 PEFT_AVX512 void avx512(const Dropout& d, const float* x, float* out, int64_t first, int64_t n) {
-    peft::drop(d, x, out, first, n);
+    drop(d, x, out, first, n);
 }
 
 constexpr Variants<Kernel> kernels{baseline, avx2, avx512};

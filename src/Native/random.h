@@ -48,8 +48,8 @@ struct Dropout {
           scale(static_cast<float>(1 / (1 - rate))) {}
 };
 
-// Drops elements first to first + n of the stream; out may be x.
-PEFT_INLINE void drop(const Dropout& dropout, const float* x, float* out, int64_t first, int64_t n) {
+// The mask of elements first to first + n of the stream: 0, or the scale.
+PEFT_INLINE void mask(const Dropout& dropout, float* out, int64_t first, int64_t n) {
     const int32_t threshold = dropout.threshold;
     const float scale = dropout.scale;
     while (n > 0) {
@@ -57,8 +57,8 @@ PEFT_INLINE void drop(const Dropout& dropout, const float* x, float* out, int64_
         const BlockKey key = block_key(dropout.seed, first / RandomBlock);
 #pragma omp simd
         for (int64_t i = 0; i < count; i++)
-            out[i] = draw(key, static_cast<uint32_t>(start + i)) >= threshold ? x[i] * scale : 0.0f;
-        x += count, out += count, first += count, n -= count;
+            out[i] = draw(key, static_cast<uint32_t>(start + i)) >= threshold ? scale : 0.0f;
+        out += count, first += count, n -= count;
     }
 }
 

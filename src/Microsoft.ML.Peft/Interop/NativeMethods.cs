@@ -41,4 +41,11 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_dropout_f32_isa")]
     internal static partial void Dropout(int isa, float* values, float* result, long count, double rate, ulong seed);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_attention_forward_f32")]
+    internal static partial void AttentionForward(in AttentionCall call, float* result, float* logSums);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_attention_backward_f32")]
+    internal static partial void AttentionBackward(
+        in AttentionCall call, float* logSums, float* gradient, float* queryGradient, float* keyGradient, float* valueGradient);
 }
