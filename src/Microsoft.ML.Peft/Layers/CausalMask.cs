@@ -20,12 +20,13 @@ internal sealed class CausalMask
     /// <param name="real">True where a key is real [B, K]; null when all are.</param>
     /// <param name="texts">The text that each token belongs to [B, K], where rows hold several that must not see each other.</param>
     /// <param name="window">How many keys a query sees at most, its own included; null for all.</param>
+    /// <param name="written">Whether the triangle must be written out, for a kernel that does not know it.</param>
     /// <param name="device">Where the mask is made.</param>
-    public CausalMask(long queries, long keys, Tensor? real, Tensor? texts, int? window, Device device)
+    public CausalMask(long queries, long keys, Tensor? real, Tensor? texts, int? window, bool written, Device device)
     {
         (_queries, _keys, _real, _texts, _window, _device) = (queries, keys, real, texts, window < keys ? window : null, device);
         bool plain = _real is null && _texts is null && _window is null;
-        IsTriangle = plain && queries == keys && queries > 1;
+        IsTriangle = plain && queries == keys && queries > 1 && !written;
         _bias = new Lazy<Tensor>(MakeBias);
         Bias = IsTriangle || (plain && queries == 1) ? null : _bias.Value;
     }

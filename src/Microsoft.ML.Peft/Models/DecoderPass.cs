@@ -38,9 +38,11 @@ internal sealed class DecoderPass
     }
 
     /// <summary>Which keys are seen by all positions, and by those that the last layer computes.</summary>
-    public (CausalMask All, CausalMask Read) Masks(int? window = null)
+    /// <param name="written">Whether the causal triangle must be written out (attention with dropout does not know it).</param>
+    /// <param name="window">How many keys a query sees at most; null for all.</param>
+    public (CausalMask All, CausalMask Read) Masks(bool written, int? window = null)
     {
-        var all = new CausalMask(_queries, _keys, _real, _texts, window, Positions.device);
+        var all = new CausalMask(_queries, _keys, _real, _texts, window, written, Positions.device);
         return (all, all.Select(Rows, _rows));
     }
 
