@@ -1,6 +1,5 @@
 using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Hosting;
-using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.Peft

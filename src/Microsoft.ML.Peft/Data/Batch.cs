@@ -14,6 +14,9 @@ internal sealed class Batch : IDisposable
     /// <summary>True where a token is real [B, S]; null when no row is padded.</summary>
     public Tensor? Mask { get; init; }
 
+    /// <summary>No row is padded but at its end: a causal model's real tokens never see padding.</summary>
+    public bool PadsEnd { get; init; }
+
     /// <summary>Segments [B, S], int64; null where all are 0.</summary>
     public Tensor? TypeIds { get; init; }
 
@@ -42,6 +45,7 @@ internal sealed class Batch : IDisposable
         {
             Examples = examples,
             Ids = Fill<long>(examples, length, padId, device, (e, row) => { for (int i = 0; i < e.Length; i++) row[i] = e.Ids[i]; }),
+            PadsEnd = true,
             Mask = padded ? Fill<bool>(examples, length, false, device, (e, row) => row[..e.Length].Fill(true)) : null,
             TypeIds = typed ? Fill<long>(examples, length, 0, device, (e, row) => { for (int i = 0; i < e.Length; i++) row[i] = e.TypeIds[i]; }) : null,
             Positions = positions > 0 ? Fill<long>(examples, positions, 0, device, (e, row) => { for (int i = 0; i < e.Positions.Length; i++) row[i] = e.Positions[i]; }) : null,

@@ -1,5 +1,3 @@
-using Microsoft.ML.Peft.Tasks;
-
 namespace Microsoft.ML.Peft;
 
 /// <summary>What every method of fine-tuning is told.</summary>

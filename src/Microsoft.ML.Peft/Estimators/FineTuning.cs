@@ -90,7 +90,7 @@ internal sealed class FineTuning
 
     private static void CheckVariety(RowSet rows, TaskRuntime task)
     {
-        if (task.LabelColumns.Count > 0 && rows.DistinctLabels < 2)
+        if (task.Labels.Count > 0 && rows.DistinctLabels < 2)
             throw new InvalidOperationException($"The training data has fewer than two different labels in {Names(task.LabelColumns)}.");
     }
 

@@ -17,6 +17,9 @@ internal sealed class ForwardContext
     /// <summary>The adapter that every row uses; null for the bare base.</summary>
     public string? Adapter { get; init; } = DefaultAdapter;
 
+    /// <summary>What a decoder has read before; null where it reads a whole text at once.</summary>
+    public KeyValueCache? Cache { get; init; }
+
     public const string DefaultAdapter = "default";
 
     public Tensor Dropout(Tensor x, double rate) => Training && rate > 0 ? nn.functional.dropout(x, rate, true) : x;

@@ -39,6 +39,8 @@ internal abstract class PretrainedModel(HfConfig config, ModelWeights weights) :
 
     public virtual Head CreateMaskedLanguageModelHead() => throw NoHead("masked language modelling");
 
+    public virtual Head CreateLanguageModelHead() => throw NoHead("causal language modelling");
+
     public void Dispose() => Weights.Dispose();
 
     private NotSupportedException NoHead(string what) => new($"Architecture '{Config.ModelType}' has no head for {what}.");

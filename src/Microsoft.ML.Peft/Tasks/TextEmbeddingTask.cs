@@ -1,10 +1,9 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Tokenization;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -23,10 +22,7 @@ namespace Microsoft.ML.Peft
         /// <summary>The largest value of each dimension over the real tokens.</summary>
         Max,
     }
-}
 
-namespace Microsoft.ML.Peft.Tasks
-{
     public abstract partial class PeftTask
     {
         /// <summary>Turns a text into a vector, without training.</summary>
@@ -38,32 +34,31 @@ namespace Microsoft.ML.Peft.Tasks
             string inputColumnName = "Text", string outputColumnName = "Embedding", TextPooling pooling = TextPooling.Mean, bool normalize = true) =>
             new TextEmbeddingTask { InputColumnName = inputColumnName, OutputColumnName = outputColumnName, Pooling = pooling, Normalize = normalize };
     }
+}
 
+namespace Microsoft.ML.Peft.Tasks
+{
     /// <summary>Sentence embeddings (Reimers and Gurevych 2019).</summary>
     internal sealed class TextEmbeddingTask : PeftTask
     {
-        public string InputColumnName { get; init; } = "Text";
+        public required string InputColumnName { get; init; }
 
-        public string OutputColumnName { get; init; } = "Embedding";
+        public required string OutputColumnName { get; init; }
 
-        public TextPooling Pooling { get; init; }
+        public required TextPooling Pooling { get; init; }
 
-        public bool Normalize { get; init; } = true;
+        public required bool Normalize { get; init; }
 
         internal override string Key => "text-embedding";
 
         internal override string PeftTaskType => "FEATURE_EXTRACTION";
 
-        internal override JsonObject ToJson() => JsonSerializer.SerializeToNode(this)!.AsObject();
+        internal TextColumn Input => new(InputColumnName, "Input");
 
-        internal override void CheckTrainingSchema(SchemaShape schema) => CheckScoringSchema(schema);
-
-        internal override void CheckScoringSchema(SchemaShape schema) => Columns.CheckText(schema, InputColumnName, "Input");
+        internal override IReadOnlyList<TaskColumn> Inputs => [Input];
 
         internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
             [SchemaShapes.Column(OutputColumnName, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single)];
-
-        internal override TaskRuntime Bind(DataViewSchema schema, TextTokenizer tokenizer, int maxLength) => Bind(LabelSet.None, tokenizer, maxLength);
 
         internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) => new Runtime(this, tokenizer, maxLength);
 
@@ -72,13 +67,9 @@ namespace Microsoft.ML.Peft.Tasks
         {
             private int _size;
 
-            public override IReadOnlyList<string> InputColumns { get; } = [task.InputColumnName];
-
-            public override IReadOnlyList<string> LabelColumns => [];
-
             public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
             {
-                Func<string> text = Columns.Text(row, task.InputColumnName, "Input");
+                Func<string> text = task.Input.Read(row);
                 return () => Example.From(Tokenizer.Encode(text(), null, MaxLength), []);
             }
 
@@ -95,8 +86,7 @@ namespace Microsoft.ML.Peft.Tasks
 
             public override IReadOnlyList<OutputColumn> Outputs =>
             [
-                new OutputColumn<VBuffer<float>>(task.OutputColumnName, new VectorDataViewType(NumberDataViewType.Single, _size), null,
-                    (object vector, ref VBuffer<float> value) => VectorWriter.Write((float[])vector, ref value)),
+                VectorOutput.Of(task.OutputColumnName, new VectorDataViewType(NumberDataViewType.Single, _size), (float[] vector) => vector),
             ];
 
             public override IReadOnlyList<object> Predict(Tensor logits, Batch batch) =>

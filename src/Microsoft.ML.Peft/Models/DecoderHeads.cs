@@ -1,0 +1,48 @@
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Layers;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Models;
+
+/// <summary>Logits over the vocabulary of the token that follows each position.</summary>
+internal sealed class LanguageModelHead(Projection output) : Head
+{
+    // A matrix that the checkpoint brings knows its work already.
+    public override IReadOnlyList<Parameter> Parameters => [.. output.Parameters.Where(p => p.IsNew)];
+
+    public Projection Output => output;
+
+    public override RowSelection Rows(Batch batch) => batch.Positions is { } at ? RowSelection.At(at) : RowSelection.All;
+
+    public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context) => output.Forward(hidden, context);
+}
+
+/// <summary>A linear classifier over the last token that is not padding.</summary>
+internal sealed class LastTokenHead(WeightScope scope, int hidden, int labels) : Head
+{
+    private readonly Projection _score = new(scope, hidden, labels, bias: false);
+
+    public override IReadOnlyList<Parameter> Parameters => _score.Parameters;
+
+    public override RowSelection Rows(Batch batch) => LastToken.Of(batch);
+
+    public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
+    {
+        using Tensor last = hidden.squeeze(1);
+        return _score.Forward(last, context);
+    }
+}
+
+/// <summary>The position of each row's last real token.</summary>
+internal static class LastToken
+{
+    public static RowSelection Of(Batch batch)
+    {
+        if (batch.Mask is null)
+            return RowSelection.Last;
+        // Read by the backward pass too: left to the caller's scope.
+        Tensor places = arange(batch.Mask.shape[1], device: batch.Mask.device);
+        return RowSelection.At((batch.Mask * places).amax([1], keepdim: true));
+    }
+}
