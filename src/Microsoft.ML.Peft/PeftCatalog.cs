@@ -79,7 +79,7 @@ namespace Microsoft.ML.Peft
         /// <param name="model">The folder of a Hugging Face model: config.json, weights and tokenizer.</param>
         /// <param name="inputColumnName">The text column.</param>
         /// <param name="outputColumnName">The column of vectors.</param>
-        /// <param name="pooling">How token states become one vector; null (the default) for what the folder says, else the mean.</param>
+        /// <param name="pooling">How token states become one vector; null (the default) for what the folder says, else the last token of a decoder and the mean of other models.</param>
         /// <param name="normalize">Whether vectors get length 1; null (the default) for what the folder says, else true.</param>
         /// <param name="batchSize">Rows scored at once.</param>
         /// <returns>The estimator.</returns>

@@ -57,7 +57,7 @@ internal sealed class FineTuning
         {
             if (_options.AdapterFolder is { } folder)
                 AdapterFolder.ReadWeights(folder, tuned.Tuner);
-            return Run(tuned, task, train.Examples, validation?.Examples, device);
+            return Run(tuned, task, task.Pack(train.Examples), validation is null ? null : task.Pack(validation.Examples), device);
         });
         var archived = new ArchivedModel(
             tuned, task, _tuner, files, Path.GetFullPath(_options.BaseModel), null, _options.EmbedBase, _options.ScoringBatchSize);

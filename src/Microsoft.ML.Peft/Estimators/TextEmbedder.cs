@@ -52,12 +52,14 @@ public sealed class TextEmbedder : IEstimator<PeftTransformer>
         return SchemaShapes.Append(inputSchema, _task.OutputShape(inputSchema));
     }
 
-    private static TextPooling PoolingOf(string? mode) => mode switch
+    private static TextPooling? PoolingOf(string? mode) => mode switch
     {
-        null or "mean_tokens" => TextPooling.Mean,
+        null => null,
+        "mean_tokens" => TextPooling.Mean,
         "cls_token" => TextPooling.Cls,
         "max_tokens" => TextPooling.Max,
-        _ => throw new NotSupportedException($"Pooling '{mode}' is not supported; known are mean_tokens, cls_token, max_tokens."),
+        "lasttoken" => TextPooling.Last,
+        _ => throw new NotSupportedException($"Pooling '{mode}' is not supported; known are mean_tokens, cls_token, max_tokens, lasttoken."),
     };
 
     /// <summary>Settings of <see cref="TextEmbedder"/>.</summary>
@@ -69,7 +71,7 @@ public sealed class TextEmbedder : IEstimator<PeftTransformer>
         /// <summary>The column of vectors.</summary>
         public string OutputColumnName { get; set; } = "Embedding";
 
-        /// <summary>How token states become one vector; null (the default) for what the folder's sentence-transformers files say, else the mean.</summary>
+        /// <summary>How token states become one vector; null (the default) for what the folder's sentence-transformers files say, else the last token of a decoder and the mean of other models.</summary>
         public TextPooling? Pooling { get; set; }
 
         /// <summary>Whether vectors get length 1; null (the default) for what the folder's sentence-transformers files say, else true.</summary>

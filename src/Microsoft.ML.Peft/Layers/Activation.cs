@@ -8,11 +8,16 @@ internal static class Activation
     private static readonly Dictionary<string, Func<Tensor, Tensor>> ByName = new(StringComparer.Ordinal)
     {
         ["gelu"] = x => nn.functional.gelu(x),
+        ["gelu_new"] = TanhGelu,
+        ["gelu_fast"] = TanhGelu,
+        ["gelu_pytorch_tanh"] = TanhGelu,
         ["relu"] = x => nn.functional.relu(x),
         ["silu"] = x => nn.functional.silu(x),
         ["swish"] = x => nn.functional.silu(x),
         ["tanh"] = tanh,
     };
+
+    private static Tensor TanhGelu(Tensor x) => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh);
 
     /// <exception cref="NotSupportedException">The name is not known.</exception>
     public static Func<Tensor, Tensor> Named(string name) => ByName.TryGetValue(name, out var f)

@@ -21,11 +21,42 @@ internal static class Attention
     public static Tensor Attend(Tensor query, Tensor key, Tensor value, int heads, Tensor? mask, double dropout)
     {
         using var scope = NewDisposeScope();
-        Tensor attended = nn.functional.scaled_dot_product_attention(
-            Split(query, heads), Split(key, heads), Split(value, heads), mask!, dropout);
-        return attended.transpose(1, 2).flatten(2).MoveToOuterDisposeScope();
+        return Attend(Split(query, heads), Split(key, heads), Split(value, heads), mask, triangle: false, dropout).MoveToOuterDisposeScope();
     }
 
-    private static Tensor Split(Tensor x, int heads) =>
+    /// <summary>
+    /// Attends with queries [B, heads, Q, size] over keys and values [B, groups, K, size]; each group serves as many heads as
+    /// there are to one (grouped-query attention, Ainslie et al. 2023).
+    /// </summary>
+    /// <param name="query">[B, heads, Q, size]</param>
+    /// <param name="key">[B, groups, K, size]</param>
+    /// <param name="value">[B, groups, K, size]</param>
+    /// <param name="mask">Which keys each query sees.</param>
+    /// <param name="dropout">On the probabilities.</param>
+    /// <returns>[B, Q, heads·size]</returns>
+    public static Tensor Attend(Tensor query, Tensor key, Tensor value, CausalMask mask, double dropout)
+    {
+        using var scope = NewDisposeScope();
+        long heads = query.shape[1], shared = heads / key.shape[1];
+        if (shared > 1 && query.shape[2] == 1)
+        {
+            // One query a head: the heads of a group stand side by side as queries, and nothing is copied.
+            Tensor side = query.view(query.shape[0], key.shape[1], shared, query.shape[3]);
+            Tensor found = nn.functional.scaled_dot_product_attention(side, key, value, mask.Bias!, dropout);
+            return found.view(query.shape[0], 1, -1).MoveToOuterDisposeScope();
+        }
+        if (shared > 1)
+            (key, value) = (Repeat(key, shared), Repeat(value, shared));
+        return Attend(query, key, value, mask.Bias, mask.IsTriangle, dropout).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>[B, S, heads·size] as [B, heads, S, size].</summary>
+    public static Tensor Split(Tensor x, int heads) =>
         x.view(x.shape[0], x.shape[1], heads, x.shape[2] / heads).transpose(1, 2);
+
+    private static Tensor Attend(Tensor query, Tensor key, Tensor value, Tensor? mask, bool triangle, double dropout) =>
+        nn.functional.scaled_dot_product_attention(query, key, value, mask!, dropout, triangle).transpose(1, 2).flatten(2);
+
+    private static Tensor Repeat(Tensor x, long times) =>
+        x.unsqueeze(2).expand(-1, -1, times, -1, -1).reshape(x.shape[0], x.shape[1] * times, x.shape[2], x.shape[3]);
 }

@@ -4,23 +4,28 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Layers;
 
-/// <summary>A matrix of floats.</summary>
-internal sealed class DenseWeight(Parameter matrix) : WeightStore
+/// <summary>A matrix of floats [out, in], or [in, out] where <paramref name="transposed"/> (GPT-2's Conv1D).</summary>
+internal sealed class DenseWeight(Parameter matrix, bool transposed = false) : WeightStore
 {
     public Parameter Matrix { get; } = matrix;
 
-    public override long Inputs => Matrix.Value.shape[1];
+    public override long Inputs => Matrix.Value.shape[transposed ? 0 : 1];
 
-    public override long Outputs => Matrix.Value.shape[0];
+    public override long Outputs => Matrix.Value.shape[transposed ? 1 : 0];
 
-    public override Tensor Multiply(Tensor input, Tensor? bias) => nn.functional.linear(input, Matrix.Value, bias);
+    public override Tensor Multiply(Tensor input, Tensor? bias)
+    {
+        using Tensor weight = Dequantize();
+        return nn.functional.linear(input, weight, bias);
+    }
 
-    public override Tensor Dequantize() => Matrix.Value.alias();
+    public override Tensor Dequantize() => transposed ? Matrix.Value.t() : Matrix.Value.alias();
 
     public override void Merge(Tensor delta)
     {
         using var noGrad = no_grad();
-        Matrix.Cover(Matrix.Value + delta);
+        using Tensor oriented = transposed ? delta.t() : delta.alias();
+        Matrix.Cover(Matrix.Value + oriented);
     }
 
     public override void Unmerge() => Matrix.Uncover();

@@ -17,6 +17,9 @@ internal sealed class ForwardContext
     /// <summary>The adapter that every row uses; null for the bare base.</summary>
     public string? Adapter { get; init; } = DefaultAdapter;
 
+    /// <summary>What a decoder has read before; null where it reads a whole text at once.</summary>
+    public KeyValueCache? Cache { get; init; }
+
     public const string DefaultAdapter = "default";
 
     public Tensor Dropout(Tensor x, double rate) => Training && rate > 0 ? nn.functional.dropout(x, rate, true) : x;
@@ -24,7 +27,16 @@ internal sealed class ForwardContext
     /// <summary>Runs one block of a model; what it makes on the way is gone afterwards, but for what backward needs.</summary>
     public Tensor Block(Tensor input, Func<Tensor, Tensor> block)
     {
+        if (Checkpointing)
+            return Recompute(input, block);
         using var scope = NewDisposeScope();
-        return (Checkpointing ? GradientCheckpoint.Run(input, block) : block(input)).MoveToOuterDisposeScope();
+        return block(input).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Runs a block of which nothing is kept but its input: the backward pass runs it again.</summary>
+    public Tensor Recompute(Tensor input, Func<Tensor, Tensor> block)
+    {
+        using var scope = NewDisposeScope();
+        return GradientCheckpoint.Run(input, block).MoveToOuterDisposeScope();
     }
 }

@@ -12,6 +12,9 @@ internal abstract class RowSelection
     /// <summary>The first position ([CLS]).</summary>
     public static RowSelection First { get; } = new Leading();
 
+    /// <summary>The last position.</summary>
+    public static RowSelection Last { get; } = new Trailing();
+
     /// <summary>Given positions [B, P].</summary>
     public static RowSelection At(Tensor positions) => new Indexed(positions);
 
@@ -26,6 +29,11 @@ internal abstract class RowSelection
     private sealed class Leading : RowSelection
     {
         public override Tensor Select(Tensor states) => states.narrow(1, 0, 1);
+    }
+
+    private sealed class Trailing : RowSelection
+    {
+        public override Tensor Select(Tensor states) => states.narrow(1, states.shape[1] - 1, 1);
     }
 
     private sealed class Indexed(Tensor positions) : RowSelection

@@ -39,8 +39,8 @@ internal sealed class TrainingStep(BatchRunner runner, IReadOnlyList<Parameter> 
         var random = new SplitMix64(seed, step, index);
         manual_seed(random.NextInt64()).Dispose();
         using Batch batch = runner.Collate(runner.Task.Prepare(examples, random), withLabels: true);
-        Tensor logits = runner.Logits(batch, _context);
-        (Tensor loss, long count) = runner.Task.Loss(logits, batch);
+        Tensor answer = runner.Answer(batch, _context);
+        (Tensor loss, long count) = runner.Task.Loss(answer, batch);
         double value = loss.ToDouble();
         if (!double.IsFinite(value))
             throw Diverged("loss", value, step, learningRate);

@@ -16,16 +16,20 @@ internal sealed class LoadedModel : IDisposable
         ["ForSequenceClassification"] = model => model.CreateSequenceClassificationHead(model.Config.Id2Label!.Count),
         ["ForTokenClassification"] = model => model.CreateTokenClassificationHead(model.Config.Id2Label!.Count),
         ["ForMaskedLM"] = model => model.CreateMaskedLanguageModelHead(),
+        ["ForCausalLM"] = model => model.CreateLanguageModelHead(),
+        ["LMHeadModel"] = model => model.CreateLanguageModelHead(),
     };
 
-    public LoadedModel(ParityCase parity)
+    /// <param name="parity">The case.</param>
+    /// <param name="side">Which of several inputs: <c>right.</c> or <c>left.</c> padding; empty where there is one.</param>
+    public LoadedModel(ParityCase parity, string side = "")
     {
         string folder = Path.Combine(parity.Folder, "model");
         HfConfig config = HfConfig.Load(folder);
         Model = ModelRegistry.Create(config, SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 1);
         string architecture = config.Architectures[0];
         Head = Heads.Single(head => architecture.EndsWith(head.Key, StringComparison.Ordinal)).Value(Model);
-        Batch = ReadBatch(parity);
+        Batch = ReadBatch(parity, $"in.{side}");
     }
 
     public PretrainedModel Model { get; }
@@ -44,7 +48,13 @@ internal sealed class LoadedModel : IDisposable
     public Tensor Loss(Tensor logits)
     {
         using var scope = NewDisposeScope();
-        return nn.functional.cross_entropy(logits.flatten(0, -2), Batch.Labels!.flatten(), ignore_index: Batch.IgnoredLabel).MoveToOuterDisposeScope();
+        Tensor labels = Batch.Labels!;
+        if (Head is LanguageModelHead)
+        {
+            // The logits of a position are a guess at the next token.
+            (logits, labels) = (logits.narrow(1, 0, logits.shape[1] - 1), labels.narrow(1, 1, labels.shape[1] - 1));
+        }
+        return nn.functional.cross_entropy(logits.flatten(0, -2), labels.flatten(), ignore_index: Batch.IgnoredLabel).MoveToOuterDisposeScope();
     }
 
     public void Dispose()
@@ -53,16 +63,15 @@ internal sealed class LoadedModel : IDisposable
         Model.Dispose();
     }
 
-    private static Batch ReadBatch(ParityCase parity)
+    private static Batch ReadBatch(ParityCase parity, string inputs)
     {
-        Tensor ids = parity.Read("in.input_ids");
-        using Tensor mask = parity.Read("in.attention_mask");
+        using Tensor? mask = parity.Has(inputs + "attention_mask") ? parity.Read(inputs + "attention_mask") : null;
         return new Batch
         {
-            Ids = ids,
-            Mask = mask.to(ScalarType.Bool),
-            TypeIds = parity.Has("in.token_type_ids") ? parity.Read("in.token_type_ids") : null,
-            Labels = parity.Read(parity.Has("in.labels") ? "in.labels" : "in.input_ids"),
+            Ids = parity.Read(inputs + "input_ids"),
+            Mask = mask?.to(ScalarType.Bool),
+            TypeIds = parity.Has(inputs + "token_type_ids") ? parity.Read(inputs + "token_type_ids") : null,
+            Labels = parity.Read(parity.Has("in.labels") ? "in.labels" : inputs + "input_ids"),
             Examples = [],
         };
     }

@@ -13,6 +13,22 @@ internal static class ModelParity
     public static void Run(ParityCase parity)
     {
         using var scope = NewDisposeScope();
+        if (parity.Has("in.input_ids"))
+            CheckModel(parity);
+        foreach (string side in new[] { "right.", "left." }.Where(side => parity.Has($"in.{side}input_ids")))
+            CheckSide(parity, side);
+    }
+
+    private static void CheckSide(ParityCase parity, string side)
+    {
+        using var loaded = new LoadedModel(parity, side);
+        Tensor logits = loaded.Logits(ForwardContext.Inference);
+        parity.Check($"out.{side}logits", logits);
+        parity.Check($"out.{side}loss", loaded.Loss(logits));
+    }
+
+    private static void CheckModel(ParityCase parity)
+    {
         using var loaded = new LoadedModel(parity);
         string[] graded = [.. parity.TensorNames.Where(n => n.StartsWith(Gradient, StringComparison.Ordinal)).Select(n => n[Gradient.Length..])];
         var parameters = loaded.Model.Weights.All.Where(p => graded.Contains(p.Name)).ToList();

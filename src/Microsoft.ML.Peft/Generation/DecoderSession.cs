@@ -1,0 +1,44 @@
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Generation;
+
+/// <summary>A decoder with its head and a cache of keys and values.</summary>
+internal sealed class DecoderSession(DecoderModel model, Head head, string? adapter) : IDecodingSession
+{
+    private readonly KeyValueCache _cache = new(model.LayerCount);
+
+    public int Rows { get; private set; }
+
+    public int MaxLength => model.MaxLength;
+
+    public Tensor Read(Tensor ids, Tensor? mask)
+    {
+        using var scope = NewDisposeScope();
+        using var noGradient = inference_mode();
+        Rows = (int)ids.shape[0];
+        var batch = new Batch { Ids = ids, Mask = mask, Examples = [] };
+        var context = new ForwardContext { Adapter = adapter, Cache = _cache };
+        Tensor hidden = model.Forward(batch, RowSelection.Last, context);
+        return head.Forward(hidden, batch, context).squeeze(1).MoveToOuterDisposeScope();
+    }
+
+    public Tensor Next(long[] ids)
+    {
+        using Tensor tokens = tensor(ids, device: model.Weights.Device).unsqueeze(1);
+        return Read(tokens, null);
+    }
+
+    public void Keep(long[] rows)
+    {
+        using var noGradient = inference_mode();
+        using Tensor index = tensor(rows, device: model.Weights.Device);
+        _cache.Keep(index);
+        Rows = rows.Length;
+    }
+
+    public void Dispose() => _cache.Dispose();
+}

@@ -1,0 +1,17 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Layers;
+
+/// <summary>Root mean square normalisation over the last dimension (Zhang and Sennrich 2019): x / √(mean(x²) + ε) · w.</summary>
+internal sealed class RmsNorm(WeightScope scope, long width, double epsilon)
+{
+    private readonly Parameter _weight = scope.Load("weight", Init.Ones, width);
+
+    public Tensor Forward(Tensor x)
+    {
+        using var call = NewDisposeScope();
+        Tensor scale = x.square().mean([-1], keepdim: true).add_(epsilon).rsqrt();
+        return (x * scale * _weight.Value).MoveToOuterDisposeScope();
+    }
+}

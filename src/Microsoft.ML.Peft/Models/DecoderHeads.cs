@@ -1,0 +1,60 @@
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Layers;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Models;
+
+/// <summary>Logits over the vocabulary of the token that follows each position.</summary>
+internal sealed class LanguageModelHead(Projection output) : Head
+{
+    // A matrix that the checkpoint brings knows its work already.
+    public override IReadOnlyList<Parameter> Parameters => [.. output.Parameters.Where(p => p.IsNew)];
+
+    public override RowSelection Rows(Batch batch) => batch.Positions is { } at ? RowSelection.At(at) : RowSelection.All;
+
+    public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context) => output.Forward(hidden, context);
+
+    /// <summary>
+    /// What each label costs, -ln p: the logits of a few positions exist at a time, never all of them, so that memory does not
+    /// grow with the vocabulary.
+    /// </summary>
+    /// <param name="hidden">[B, P, hidden]</param>
+    /// <param name="labels">[B, P], -100 where there is none.</param>
+    /// <param name="context">The call.</param>
+    /// <returns>[B·P], 0 where there is no label.</returns>
+    public Tensor TokenLosses(Tensor hidden, Tensor labels, ForwardContext context)
+    {
+        using var scope = NewDisposeScope();
+        return ChunkedCrossEntropy.Apply(hidden.flatten(0, 1), labels.flatten(), output, context).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>A linear classifier over the last token that is not padding.</summary>
+internal sealed class LastTokenHead(WeightScope scope, int hidden, int labels) : Head
+{
+    private readonly Projection _score = new(scope, hidden, labels, bias: false);
+
+    public override IReadOnlyList<Parameter> Parameters => _score.Parameters;
+
+    public override RowSelection Rows(Batch batch) => LastToken.Of(batch);
+
+    public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
+    {
+        using Tensor last = hidden.squeeze(1);
+        return _score.Forward(last, context);
+    }
+}
+
+/// <summary>The position of each row's last real token.</summary>
+internal static class LastToken
+{
+    public static RowSelection Of(Batch batch)
+    {
+        if (batch.Mask is null)
+            return RowSelection.Last;
+        // Read by the backward pass too: left to the caller's scope.
+        Tensor places = arange(batch.Mask.shape[1], device: batch.Mask.device);
+        return RowSelection.At((batch.Mask * places).amax([1], keepdim: true));
+    }
+}

@@ -1,0 +1,54 @@
+using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Layers;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Models;
+
+/// <summary>A model that reads from left to right: positions, masks and heads that all decoders share.</summary>
+internal abstract class DecoderModel(HfConfig config, ModelWeights weights) : PretrainedModel(config, weights)
+{
+    public override bool IsCausal => true;
+
+    /// <summary>How many layers keep keys and values.</summary>
+    public abstract int LayerCount { get; }
+
+    /// <summary>The matrix from hidden states to the vocabulary.</summary>
+    protected abstract Projection Output { get; }
+
+    public override Head CreateLanguageModelHead() => new LanguageModelHead(Output);
+
+    public override Head CreateSequenceClassificationHead(int labels) => new LastTokenHead(Weights.Root["score"], HiddenSize, labels);
+
+    public override Tensor Forward(Batch batch, RowSelection rows, ForwardContext context)
+    {
+        // What the layers share is left to the caller's scope: under gradient checkpointing the backward pass reads it again.
+        DecoderPass pass = DecoderPass.Begin(batch, rows, context.Cache);
+        return Forward(batch, pass, context);
+    }
+
+    /// <summary>Last hidden states, normed, of the positions that the pass reads.</summary>
+    protected abstract Tensor Forward(Batch batch, DecoderPass pass, ForwardContext context);
+
+    /// <summary>Runs layers one after another; the last one computes only the positions that are read.</summary>
+    protected static Tensor Run<T>(Tensor hidden, IReadOnlyList<T> layers, DecoderPass pass, ForwardContext context, Func<T, int, Tensor, RowSelection, Tensor> forward)
+    {
+        for (int i = 0; i < layers.Count; i++)
+        {
+            (T layer, int index) = (layers[i], i);
+            RowSelection read = i == layers.Count - 1 ? pass.Rows : RowSelection.All;
+            Tensor next = context.Block(hidden, x => forward(layer, index, x, read));
+            hidden.Dispose();
+            hidden = next;
+        }
+        return hidden;
+    }
+
+    /// <summary>The output matrix: the model's own, or the table of its tokens where they are tied.</summary>
+    protected static Projection OutputOf(ModelWeights weights, Parameter table, bool tied)
+    {
+        WeightScope scope = weights.Root["lm_head"];
+        return new Projection(scope, new DenseWeight(tied ? table : scope.Load("weight", Init.Normal, table.Value.shape)), null);
+    }
+}

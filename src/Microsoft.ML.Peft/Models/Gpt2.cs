@@ -1,0 +1,108 @@
+using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Layers;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Models;
+
+/// <summary>GPT-2 (Radford et al. 2019): learned positions, norms before each part, query, key and value as one projection.</summary>
+[Architecture("gpt2", "transformer")]
+internal sealed class Gpt2 : DecoderModel
+{
+    private readonly Gpt2Config _config;
+    private readonly TokenEmbedding _tokens, _positions;
+    private readonly Gpt2Layer[] _layers;
+    private readonly Norm _norm;
+
+    public Gpt2(HfConfig config, ModelWeights weights) : base(config, weights)
+    {
+        _config = Gpt2Config.From(config);
+        WeightScope scope = weights.Root["transformer"];
+        _tokens = new TokenEmbedding(scope["wte"], _config.Vocabulary, _config.Hidden);
+        _positions = new TokenEmbedding(scope["wpe"], _config.Positions, _config.Hidden);
+        _layers = [.. Enumerable.Range(0, _config.Layers).Select(i => new Gpt2Layer(scope["h"][$"{i}"], _config, i))];
+        _norm = new Norm(scope["ln_f"], _config.Hidden, _config.Epsilon);
+        Output = OutputOf(weights, _tokens.Table, config.Bool("tie_word_embeddings", true));
+    }
+
+    public override int HiddenSize => _config.Hidden;
+
+    public override int MaxLength => _config.Positions;
+
+    public override int LayerCount => _config.Layers;
+
+    public override IReadOnlyList<string> DefaultTargets => ["c_attn"];
+
+    protected override Projection Output { get; }
+
+    // Old checkpoints carry the causal mask, and the head's copy of the token table.
+    protected override bool IsOptional(string name) => name == "lm_head.weight"
+        || name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal);
+
+    protected override Tensor Forward(Batch batch, DecoderPass pass, ForwardContext context)
+    {
+        var (all, read) = pass.Masks();
+        Tensor hidden = Embed(batch.Ids, pass.Positions, context);
+        hidden = Run(hidden, _layers, pass, context,
+            (layer, i, x, rows) => layer.Forward(x, rows, i == _layers.Length - 1 ? read : all, context));
+        using (hidden)
+            return _norm.Forward(hidden);
+    }
+
+    private Tensor Embed(Tensor ids, Tensor positions, ForwardContext context)
+    {
+        using var scope = NewDisposeScope();
+        Tensor sum = _tokens.Forward(ids) + _positions.Forward(positions);
+        return context.Dropout(sum, _config.EmbeddingDropout).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>The sizes and rates that GPT-2 reads from config.json.</summary>
+internal sealed record Gpt2Config(
+    int Hidden, int Layers, int Heads, int Intermediate, int Vocabulary, int Positions, double Epsilon, string Activation,
+    double EmbeddingDropout, double AttentionDropout, double ResidualDropout, bool ScalesScores, bool ScalesByLayer)
+{
+    public static Gpt2Config From(HfConfig c) => new(
+        c.Int("n_embd"), c.Int("n_layer"), c.Int("n_head"), c.Int("n_inner", 4 * c.Int("n_embd")), c.Int("vocab_size"), c.Int("n_positions"),
+        c.Double("layer_norm_epsilon", 1e-5), c.String("activation_function", "gelu_new"), c.Double("embd_pdrop", 0.1),
+        c.Double("attn_pdrop", 0.1), c.Double("resid_pdrop", 0.1), c.Bool("scale_attn_weights", true),
+        c.Bool("scale_attn_by_inverse_layer_idx", false));
+}
+
+/// <summary>One layer: normed attention and normed feed-forward, each added to what came in.</summary>
+internal sealed class Gpt2Layer(WeightScope scope, Gpt2Config config, int index)
+{
+    private readonly Norm _attentionNorm = new(scope["ln_1"], config.Hidden, config.Epsilon);
+    private readonly Projection _queryKeyValue = Conv1D(scope["attn"]["c_attn"], config.Hidden, 3 * config.Hidden);
+    private readonly Projection _attended = Conv1D(scope["attn"]["c_proj"], config.Hidden, config.Hidden);
+    private readonly Norm _norm = new(scope["ln_2"], config.Hidden, config.Epsilon);
+    private readonly Projection _up = Conv1D(scope["mlp"]["c_fc"], config.Hidden, config.Intermediate);
+    private readonly Projection _down = Conv1D(scope["mlp"]["c_proj"], config.Intermediate, config.Hidden);
+    private readonly Func<Tensor, Tensor> _activation = Activation.Named(config.Activation);
+
+    /// <summary>What the scores are multiplied with beside the usual 1/√size.</summary>
+    private readonly double _scale = (config.ScalesScores ? 1 : Math.Sqrt(config.Hidden / config.Heads)) / (config.ScalesByLayer ? index + 1 : 1);
+
+    public Tensor Forward(Tensor x, RowSelection rows, CausalMask mask, ForwardContext context)
+    {
+        Tensor attended = _attended.Forward(Attend(_attentionNorm.Forward(x), rows, mask, context), context);
+        Tensor middle = rows.Select(x) + context.Dropout(attended, config.ResidualDropout);
+        Tensor inner = _down.Forward(_activation(_up.Forward(_norm.Forward(middle), context)), context);
+        return middle + context.Dropout(inner, config.ResidualDropout);
+    }
+
+    private Tensor Attend(Tensor normed, RowSelection rows, CausalMask mask, ForwardContext context)
+    {
+        Tensor[] parts = _queryKeyValue.Forward(normed, context).chunk(3, -1);
+        Tensor query = rows.Select(parts[0]), key = Attention.Split(parts[1], config.Heads), value = Attention.Split(parts[2], config.Heads);
+        if (context.Cache is { } cache)
+            (key, value) = cache.Append(index, key, value);
+        query = Attention.Split(_scale == 1 ? query : query * _scale, config.Heads);
+        return Attention.Attend(query, key, value, mask, context.Training ? config.AttentionDropout : 0);
+    }
+
+    // Conv1D stores its matrix [in, out].
+    private static Projection Conv1D(WeightScope scope, long inputs, long outputs) => new(
+        scope, new DenseWeight(scope.Load("weight", Init.Normal, inputs, outputs), transposed: true), scope.Load("bias", Init.Zeros, outputs));
+}
