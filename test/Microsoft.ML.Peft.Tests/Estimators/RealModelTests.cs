@@ -31,8 +31,10 @@ public sealed class RealModelTests
         ITransformer model = pipeline.Fit(train);
         MulticlassClassificationMetrics metrics = _context.MulticlassClassification.Evaluate(model.Transform(test));
         Console.WriteLine($"Accuracy {metrics.MicroAccuracy:F4}, macro {metrics.MacroAccuracy:F4}, log-loss {metrics.LogLoss:F4}.");
-        // Ham alone is 87 %.
-        Assert.IsGreaterThan(0.92, metrics.MicroAccuracy);
+        // At most half the errors of calling everything ham.
+        string[] labels = [.. test.GetColumn<string>("Label")];
+        double majority = (double)labels.CountBy(label => label).Max(label => label.Value) / labels.Length;
+        Assert.IsGreaterThanOrEqualTo(1 - (1 - majority) / 2, metrics.MicroAccuracy);
 
         using var file = new MemoryStream();
         _context.Model.Save(model, train.Schema, file);
