@@ -29,7 +29,7 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
         using var generator = new Generator((ulong)seed, target.Weights.Device);
         foreach (Projection site in sites)
         {
-            LoraDelta delta = Create(site, target.Weights.Device, generator);
+            LoraDelta delta = Create(site, target, generator);
             _deltas.Add(delta);
             site.Attach(ForwardContext.DefaultAdapter, delta);
         }
@@ -77,12 +77,15 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
         }
     }
 
-    private LoraDelta Create(Projection site, Device device, Generator generator)
+    private LoraDelta Create(Projection site, TuningTarget target, Generator generator)
     {
         int rank = TargetMatcher.ByEnd(site.Path, options.RankPattern, options.Rank);
         double alpha = TargetMatcher.ByEnd(site.Path, options.AlphaPattern, options.Alpha);
         double scale = alpha / (options.UseRankStabilizedScaling ? Math.Sqrt(rank) : rank);
         long inputs = site.Weight.Inputs;
+        Device device = target.Weights.Device;
+        string nameOfA = site.Path + ".lora_A.weight";
+        target.CheckSaved(nameOfA, rank, inputs);
 
         // Kaiming's uniform start with a = √5, as PEFT's: ±1/√in. B starts at 0, so the update does too.
         double bound = 1 / Math.Sqrt(inputs);
@@ -90,7 +93,7 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
         Tensor a = rand([rank, inputs], device: device, generator: generator).mul_(2 * bound).sub_(bound);
         Tensor b = zeros([site.Weight.Outputs, rank], device: device);
         return new LoraDelta(
-            site, new Parameter(site.Path + ".lora_A.weight", a.DetachFromDisposeScope(), owned: true),
+            site, new Parameter(nameOfA, a.DetachFromDisposeScope(), owned: true),
             new Parameter(site.Path + ".lora_B.weight", b.DetachFromDisposeScope(), owned: true), scale, options.Dropout);
     }
 
