@@ -12,7 +12,7 @@ namespace Microsoft.ML.Peft.Persistence;
 /// <summary>The only writer and reader of a transformer's part of an archive.</summary>
 internal static class ModelArchive
 {
-    private const string ManifestName = "manifest.json", TunedName = "tuned.safetensors", BaseName = "base.safetensors";
+    private const string ManifestName = "manifest.json", TunedName = "tuned.safetensors", BaseName = "base.safetensors", PackedName = "base.gguf";
 
     public static void Save(ArchiveWriter archive, ArchivedModel saved)
     {
@@ -23,6 +23,8 @@ internal static class ModelArchive
         archive.WriteStored(TunedName, stream => SafetensorsWriter.Write(stream, saved.Model.Tuner.Export()));
         if (origin.Kind == BaseKind.Embedded)
             archive.WriteStored(BaseName, stream => WriteBase(stream, saved.Model.Model.Weights.Checkpoint!));
+        if (origin.Kind == BaseKind.Packed)
+            archive.WriteStored(PackedName, saved.Model.Model.Weights.Checkpoint!.CopyTo!);
     }
 
     /// <exception cref="InvalidDataException">The archive is newer than the library, damaged, or its base is another one.</exception>
@@ -37,7 +39,7 @@ internal static class ModelArchive
         TunedModel model = LoadModel(archive, manifest, runtime, tuner, device);
         BaseEntry origin = manifest.Base;
         return new ArchivedModel(
-            model, runtime, tuner, tokenizer, origin.Folder, origin.Sha256, origin.Kind == BaseKind.Embedded, manifest.BatchSize);
+            model, runtime, tuner, tokenizer, origin.Folder, origin.Sha256, origin.Kind is BaseKind.Embedded or BaseKind.Packed, manifest.BatchSize);
     }
 
     private static BaseEntry OriginOf(ArchivedModel saved)
@@ -45,7 +47,7 @@ internal static class ModelArchive
         ModelWeights weights = saved.Model.Model.Weights;
         if (weights.Checkpoint is not { } checkpoint || weights.All.All(saved.Model.Trainable.Contains))
             return new BaseEntry { Kind = BaseKind.Tuned };
-        BaseKind kind = saved.EmbedBase ? BaseKind.Embedded : BaseKind.Referenced;
+        BaseKind kind = !saved.EmbedBase ? BaseKind.Referenced : checkpoint.CopyTo is null ? BaseKind.Embedded : BaseKind.Packed;
         return new BaseEntry { Kind = kind, Folder = saved.BaseFolder, Sha256 = saved.BaseSha256 ?? checkpoint.ContentHash };
     }
 
@@ -70,6 +72,7 @@ internal static class ModelArchive
         SharedCheckpoint? checkpoint = manifest.Base.Kind switch
         {
             BaseKind.Embedded => SharedCheckpoint.From(archive.Read(BaseName, ArchivedTensors.Open), device, config: config),
+            BaseKind.Packed => SharedCheckpoint.From(archive.Read(PackedName, ArchivedTensors.OpenPacked), device, config: config),
             BaseKind.Referenced => BaseFolders.Acquire(manifest.Base, device),
             _ => null,
         };

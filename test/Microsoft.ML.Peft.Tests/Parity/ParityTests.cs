@@ -11,6 +11,7 @@ public sealed class ParityTests
     {
         ["model"] = ModelParity.Run,
         ["tuner"] = TunerParity.Run,
+        ["gguf"] = GgufParity.Run,
     };
 
     public static IEnumerable<object[]> Cases
