@@ -21,6 +21,9 @@ internal enum BaseKind
     /// <summary>In the archive.</summary>
     Embedded,
 
+    /// <summary>In the archive, as the quantized file that they came in.</summary>
+    Packed,
+
     /// <summary>In a folder outside, known by the hash of its weights.</summary>
     Referenced,
 

@@ -12,7 +12,7 @@ namespace Microsoft.ML.Peft.Persistence;
 /// <summary>The only writer and reader of a transformer's part of an archive.</summary>
 internal static class ModelArchive
 {
-    private const string ManifestName = "manifest.json", TunedName = "tuned.safetensors", BaseName = "base.safetensors";
+    private const string ManifestName = "manifest.json", TunedName = "tuned.safetensors", BaseName = "base.safetensors", PackedName = "base.gguf";
 
     public static void Save(ArchiveWriter archive, ArchivedModel saved)
     {
@@ -23,6 +23,8 @@ internal static class ModelArchive
         archive.WriteStored(TunedName, stream => SafetensorsWriter.Write(stream, saved.Model.Tuner.Export()));
         if (origin.Kind == BaseKind.Embedded)
             archive.WriteStored(BaseName, stream => WriteBase(stream, saved.Model.Model.Weights.Checkpoint!));
+        if (origin.Kind == BaseKind.Packed)
+            archive.WriteStored(PackedName, saved.Model.Model.Weights.Checkpoint!.CopyTo!);
     }
 
     /// <exception cref="InvalidDataException">The archive is newer than the library, damaged, or its base is another one.</exception>
@@ -39,7 +41,7 @@ internal static class ModelArchive
         });
         BaseEntry origin = manifest.Base;
         return new ArchivedModel(
-            model, runtime, settings.Tuner, tokenizer, origin.Folder, origin.Sha256, origin.Kind == BaseKind.Embedded, manifest.BatchSize);
+            model, runtime, settings.Tuner, tokenizer, origin.Folder, origin.Sha256, origin.Kind is BaseKind.Embedded or BaseKind.Packed, manifest.BatchSize);
     }
 
     private static BaseEntry OriginOf(ArchivedModel saved)
@@ -47,7 +49,7 @@ internal static class ModelArchive
         ModelWeights weights = saved.Model.Model.Weights;
         if (weights.Checkpoint is not { } checkpoint || weights.All.All(saved.Model.Trainable.Contains))
             return new BaseEntry { Kind = BaseKind.Tuned };
-        BaseKind kind = saved.EmbedBase ? BaseKind.Embedded : BaseKind.Referenced;
+        BaseKind kind = !saved.EmbedBase ? BaseKind.Referenced : checkpoint.CopyTo is null ? BaseKind.Embedded : BaseKind.Packed;
         return new BaseEntry { Kind = kind, Folder = saved.BaseFolder, Sha256 = saved.BaseSha256 ?? checkpoint.ContentHash };
     }
 
@@ -87,9 +89,12 @@ internal static class ModelArchive
         if (origin.Kind == BaseKind.Referenced)
             return BaseFolders.Acquire(origin, device);
         // Where the tuned tensors are all weights that there are, the model is built over them: every shape is checked.
-        ITensorSource source = origin.Kind == BaseKind.Embedded
-            ? archive.Read(BaseName, ArchivedTensors.Open)
-            : PeftNames.WithoutPrefix(archive.Read(TunedName, ArchivedTensors.Open));
+        ITensorSource source = origin.Kind switch
+        {
+            BaseKind.Embedded => archive.Read(BaseName, ArchivedTensors.Open),
+            BaseKind.Packed => archive.Read(PackedName, ArchivedTensors.OpenPacked),
+            _ => PeftNames.WithoutPrefix(archive.Read(TunedName, ArchivedTensors.Open)),
+        };
         return SharedCheckpoint.From(source, device, config: settings.Config);
     }
 }

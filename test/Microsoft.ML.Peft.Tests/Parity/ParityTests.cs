@@ -12,6 +12,7 @@ public sealed class ParityTests
         ["model"] = ModelParity.Run,
         ["tuner"] = TunerParity.Run,
         ["sampling"] = SamplingParity.Run,
+        ["gguf"] = GgufParity.Run,
     };
 
     public static IEnumerable<object[]> Cases
