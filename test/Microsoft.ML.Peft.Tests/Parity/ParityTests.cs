@@ -13,6 +13,7 @@ public sealed class ParityTests
         ["tuner"] = TunerParity.Run,
         ["sampling"] = SamplingParity.Run,
         ["gguf"] = GgufParity.Run,
+        ["chat-template"] = ChatTemplateParity.Run,
     };
 
     public static IEnumerable<object[]> Cases
