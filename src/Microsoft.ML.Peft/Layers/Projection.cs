@@ -49,6 +49,10 @@ internal sealed class Projection
             : output;
     }
 
+    /// <summary>Whether a call is the frozen matrix alone: nothing of it trains, and no adapter joins in.</summary>
+    public bool IsPlain(ForwardContext context) =>
+        !(context.Adapter is { } adapter && _deltas.ContainsKey(adapter)) && !Parameters.Any(p => p.Value.requires_grad);
+
     public void Attach(string adapter, IProjectionDelta delta) =>
         _deltas = new Dictionary<string, IProjectionDelta>(_deltas) { [adapter] = delta };
 

@@ -32,9 +32,19 @@ internal abstract class TaskRuntime(PeftTask task, LabelSet labels, TextTokenize
     /// <summary>Changes a batch of rows for this step of training (masking); by default none.</summary>
     public virtual IReadOnlyList<Example> Prepare(IReadOnlyList<Example> examples, Random random) => examples;
 
+    /// <summary>Rows as training takes them: a task may pack several into one. By default as they are.</summary>
+    public virtual IReadOnlyList<Example> Pack(IReadOnlyList<Example> examples) => examples;
+
+    /// <summary>What loss, metrics and predictions are made of; by default the head's logits.</summary>
+    /// <param name="head">The head that <see cref="CreateHead"/> made.</param>
+    /// <param name="hidden">[B, positions, hidden], what the head reads.</param>
+    /// <param name="batch">The rows.</param>
+    /// <param name="context">The call.</param>
+    public virtual Tensor Answer(Head head, Tensor hidden, Batch batch, ForwardContext context) => head.Forward(hidden, batch, context);
+
     /// <summary>The loss summed over what it counts, and how many that were; by default cross-entropy over all labels.</summary>
-    public virtual (Tensor Sum, long Count) Loss(Tensor logits, Batch batch) =>
-        (Classification.CrossEntropySum(logits, batch.Labels!), batch.Examples.Sum(e => e.Labels.LongCount(label => label >= 0)));
+    public virtual (Tensor Sum, long Count) Loss(Tensor answer, Batch batch) =>
+        (Classification.CrossEntropySum(answer, batch.Labels!), batch.Examples.Sum(e => e.Labels.LongCount(label => label >= 0)));
 
     /// <summary>Metrics over a whole data set.</summary>
     public abstract ITaskMetrics CreateMetrics();
@@ -43,17 +53,22 @@ internal abstract class TaskRuntime(PeftTask task, LabelSet labels, TextTokenize
     public abstract IReadOnlyList<OutputColumn> Outputs { get; }
 
     /// <summary>One prediction a row, in managed memory.</summary>
-    public abstract IReadOnlyList<object> Predict(Tensor logits, Batch batch);
+    public abstract IReadOnlyList<object> Predict(Tensor answer, Batch batch);
 
     /// <summary>Runs the model on a batch, once; a task that generates runs it for every token.</summary>
-    public virtual IReadOnlyList<object> Score(TunedModel model, Batch batch) =>
-        Predict(model.Forward(batch, ForwardContext.Inference), batch);
+    public virtual IReadOnlyList<object> Score(TunedModel model, Batch batch)
+    {
+        using Tensor hidden = model.Features(batch, ForwardContext.Inference);
+        return Predict(Answer(model.Head, hidden, batch, ForwardContext.Inference), batch);
+    }
 }
 
 /// <summary>Metrics that add up over batches.</summary>
 internal interface ITaskMetrics
 {
-    void Add(Tensor logits, Batch batch);
+    /// <param name="answer">What <see cref="TaskRuntime.Answer"/> gave.</param>
+    /// <param name="batch">The rows, with labels.</param>
+    void Add(Tensor answer, Batch batch);
 
     /// <summary>Name and value; the first one is what early stopping watches when it is told to watch a metric.</summary>
     IReadOnlyList<(string Name, double Value)> Result { get; }

@@ -21,6 +21,9 @@ namespace Microsoft.ML.Peft
 
         /// <summary>The largest value of each dimension over the real tokens.</summary>
         Max,
+
+        /// <summary>The last real token, the only one of a decoder's that has read the whole text.</summary>
+        Last,
     }
 
     public abstract partial class PeftTask
@@ -28,10 +31,10 @@ namespace Microsoft.ML.Peft
         /// <summary>Turns a text into a vector, without training.</summary>
         /// <param name="inputColumnName">The text.</param>
         /// <param name="outputColumnName">The vector, of the model's hidden size.</param>
-        /// <param name="pooling">How token states become one vector; the mean by default.</param>
+        /// <param name="pooling">How token states become one vector; null (the default) for the last token of a decoder, the mean of other models.</param>
         /// <param name="normalize">Whether vectors get length 1; true by default.</param>
         public static PeftTask TextEmbedding(
-            string inputColumnName = "Text", string outputColumnName = "Embedding", TextPooling pooling = TextPooling.Mean, bool normalize = true) =>
+            string inputColumnName = "Text", string outputColumnName = "Embedding", TextPooling? pooling = null, bool normalize = true) =>
             new TextEmbeddingTask { InputColumnName = inputColumnName, OutputColumnName = outputColumnName, Pooling = pooling, Normalize = normalize };
     }
 }
@@ -45,7 +48,7 @@ namespace Microsoft.ML.Peft.Tasks
 
         public required string OutputColumnName { get; init; }
 
-        public required TextPooling Pooling { get; init; }
+        public required TextPooling? Pooling { get; init; }
 
         public required bool Normalize { get; init; }
 
@@ -76,7 +79,7 @@ namespace Microsoft.ML.Peft.Tasks
             public override Head CreateHead(PretrainedModel model)
             {
                 _size = model.HiddenSize;
-                return new PoolingHead(task.Pooling, task.Normalize);
+                return new PoolingHead(task.Pooling ?? (model.IsCausal ? TextPooling.Last : TextPooling.Mean), task.Normalize);
             }
 
             public override (Tensor Sum, long Count) Loss(Tensor logits, Batch batch) =>
@@ -97,12 +100,17 @@ namespace Microsoft.ML.Peft.Tasks
         {
             public override IReadOnlyList<Parameter> Parameters => [];
 
-            public override RowSelection Rows(Batch batch) => pooling == TextPooling.Cls ? RowSelection.First : RowSelection.All;
+            public override RowSelection Rows(Batch batch) => pooling switch
+            {
+                TextPooling.Cls => RowSelection.First,
+                TextPooling.Last => LastToken.Of(batch),
+                _ => RowSelection.All,
+            };
 
             public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
             {
                 using var scope = NewDisposeScope();
-                Tensor? mask = pooling == TextPooling.Cls ? null : batch.Mask?.unsqueeze(-1);
+                Tensor? mask = hidden.shape[1] == 1 ? null : batch.Mask?.unsqueeze(-1);
                 Tensor vector = pooling == TextPooling.Max
                     ? (mask is null ? hidden : hidden.masked_fill(mask.logical_not(), float.NegativeInfinity)).amax(1)
                     : mask is null ? hidden.mean([1]) : (hidden * mask).sum(1) / mask.sum(1);

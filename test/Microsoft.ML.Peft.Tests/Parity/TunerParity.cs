@@ -76,7 +76,7 @@ internal static class TunerParity
         for (int step = 0; step < train["steps"]!.GetValue<int>(); step++)
         {
             using var stepScope = NewDisposeScope();
-            Tensor loss = loaded.Loss(loaded.Logits(new ForwardContext { Training = true }));
+            Tensor loss = loaded.Loss(loaded.Logits(new ForwardContext { Seeds = new DropoutSeeds(step) }));
             losses.Add(loss.item<float>());
             loss.backward();
             optimizer.Step(train["lr"]!.GetValue<double>(), gradientScale: 1);

@@ -125,6 +125,19 @@ public sealed class ModelArchiveTests
     }
 
     [TestMethod]
+    [DataRow("base.safetensors")]
+    [DataRow("tuned.safetensors")]
+    public void AFlippedByteIsRefused(string name)
+    {
+        Save(Fit(embed: true));
+        var (start, length) = StoredEntry.Find(_file, name);
+        byte[] bytes = File.ReadAllBytes(_file);
+        bytes[start + length - 5] ^= 4;
+        File.WriteAllBytes(_file, bytes);
+        Assert.Contains(name, LoadError<InvalidDataException>());
+    }
+
+    [TestMethod]
     public void ABrokenManifestIsRefused()
     {
         Save(Fit(embed: true));
