@@ -44,7 +44,7 @@ internal sealed class Bert : PretrainedModel
     {
         WeightScope scope = Weights.Root["cls"]["predictions"];
         return new MaskedLanguageModelHead(
-            new Projection(scope["transform"]["dense"], HiddenSize, HiddenSize),
+            scope["decoder"], new Projection(scope["transform"]["dense"], HiddenSize, HiddenSize),
             new Norm(scope["transform"]["LayerNorm"], HiddenSize, _config.Epsilon),
             Activation.Named(_config.Activation), _encoder.WordTable, scope.Load("bias", Init.Zeros, _config.Vocabulary));
     }

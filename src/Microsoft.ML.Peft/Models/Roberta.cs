@@ -45,7 +45,7 @@ internal sealed class Roberta : PretrainedModel
     {
         WeightScope scope = Weights.Root["lm_head"];
         return new MaskedLanguageModelHead(
-            new Projection(scope["dense"], HiddenSize, HiddenSize), new Norm(scope["layer_norm"], HiddenSize, _config.Epsilon),
+            scope["decoder"], new Projection(scope["dense"], HiddenSize, HiddenSize), new Norm(scope["layer_norm"], HiddenSize, _config.Epsilon),
             Activation.Named("gelu"), _encoder.WordTable, scope.Load("bias", Init.Zeros, _config.Vocabulary));
     }
 
