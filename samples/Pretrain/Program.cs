@@ -3,7 +3,6 @@ using System.Globalization;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft;
-using Microsoft.ML.Peft.Tasks;
 using Pretrain;
 using Samples;
 

@@ -21,14 +21,16 @@ var clock = Stopwatch.StartNew();
 string folder = AppContext.BaseDirectory;
 var comparison = new Comparison(arguments.Model ?? MiniLm.WriteFolder(Path.Combine(folder, "cache", "all-MiniLM-L6-v2")), LoadData(), folder);
 comparison.Run();
-PredictElsewhere(comparison.ModelPath);
+PredictElsewhere(comparison.ModelPath, args);
 Console.WriteLine($"All of it: {clock.Elapsed:m\\:ss} min.");
+
+IReadOnlyList<LabelledText> Rows() => arguments.Data is { } path
+    ? TsvFile.Read(path, arguments.Text, arguments.Label)
+    : ApiDocs.Commonest(ApiDocs.Load(), Labels);
 
 DataSplit LoadData()
 {
-    IReadOnlyList<LabelledText> rows = arguments.Data is { } path
-        ? TsvFile.Read(path, arguments.Text, arguments.Label)
-        : ApiDocs.Commonest(ApiDocs.Load(), Labels);
+    IReadOnlyList<LabelledText> rows = Rows();
     DataSplit split = DataSplit.Of(rows, arguments.Rows);
     string[] labels = [.. rows.Select(row => row.Label).Distinct().Order(StringComparer.Ordinal)];
     Console.WriteLine($"{rows.Count:N0} different texts in {labels.Length} classes ({string.Join(", ", labels)}); used (--rows {arguments.Rows} is the cap): "
@@ -37,26 +39,31 @@ DataSplit LoadData()
 }
 
 // A process of its own: nothing but the file can have carried the model over.
-static void PredictElsewhere(string path)
+static void PredictElsewhere(string path, string[] args)
 {
     Console.WriteLine($"{Path.GetFileName(path)} ({new FileInfo(path).Length / 1e6:F1} MB), loaded by a new process:");
     var start = new ProcessStartInfo(Environment.ProcessPath!);
     if (Path.GetFileNameWithoutExtension(start.FileName) == "dotnet")
         start.ArgumentList.Add(typeof(MiniLm).Assembly.Location);
-    start.ArgumentList.Add("--predict");
-    start.ArgumentList.Add(path);
+    foreach (string argument in args.Concat(["--predict", path]))
+        start.ArgumentList.Add(argument);
     using Process process = Process.Start(start)!;
     process.WaitForExit();
     if (process.ExitCode != 0)
         throw new InvalidOperationException($"The new process ended with {process.ExitCode}.");
 }
 
+// One's own data is asked about itself: rows that no training saw.
 void Predict(string path)
 {
     using TextModel model = TextModel.Load(path);
-    foreach (string sentence in sentences)
+    IEnumerable<LabelledText> asked = arguments.Data is null
+        ? sentences.Select(sentence => new LabelledText(sentence, ""))
+        : DataSplit.Of(Rows(), arguments.Rows).Test.Take(sentences.Length);
+    foreach (LabelledText row in asked)
     {
-        var best = model.PredictAllLabels(sentence).Take(3).Select(l => $"{l.Label} {l.Score:P0}");
-        Console.WriteLine($"  {sentence}\n    {model.Predict(sentence).PredictedLabel}: {string.Join(", ", best)}");
+        var best = model.PredictAllLabels(row.Text).Take(3).Select(l => $"{l.Label} {l.Score:P0}");
+        string truth = row.Label.Length == 0 ? "" : $" (labelled {row.Label})";
+        Console.WriteLine($"  {row.Text}\n    {model.Predict(row.Text).PredictedLabel}{truth}: {string.Join(", ", best)}");
     }
 }

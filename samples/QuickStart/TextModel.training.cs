@@ -1,6 +1,5 @@
 using Microsoft.ML;
 using Microsoft.ML.Peft;
-using Microsoft.ML.Peft.Tasks;
 using Samples;
 
 namespace QuickStart;

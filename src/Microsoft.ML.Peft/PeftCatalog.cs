@@ -1,6 +1,5 @@
 using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Hosting;
-using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.Peft
@@ -25,14 +24,12 @@ namespace Microsoft.ML.Peft
         /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
         public LoraFineTune Lora(
             string model, PeftTask task, int rank = 8, double? alpha = null, int maxEpochs = 3, int batchSize = 32, double learningRate = 1e-3,
-            IDataView? validationSet = null) => Lora(new LoraFineTune.Options
-            {
-                BaseModel = model,
-                Task = task,
-                Lora = new LoraOptions { Rank = rank, Alpha = alpha ?? rank },
-                Training = Training(maxEpochs, batchSize, learningRate),
-                ValidationSet = validationSet,
-            });
+            IDataView? validationSet = null)
+        {
+            var options = Options<LoraFineTune.Options>(model, task, maxEpochs, batchSize, learningRate, validationSet);
+            options.Lora = new LoraOptions { Rank = rank, Alpha = alpha ?? rank };
+            return Lora(options);
+        }
 
         /// <summary>Fine-tunes a model with LoRA.</summary>
         /// <param name="options">All settings.</param>
@@ -51,13 +48,7 @@ namespace Microsoft.ML.Peft
         /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
         public FullFineTune FullFineTune(
             string model, PeftTask task, int maxEpochs = 3, int batchSize = 32, double learningRate = 2e-5, IDataView? validationSet = null) =>
-            FullFineTune(new FullFineTune.Options
-            {
-                BaseModel = model,
-                Task = task,
-                Training = Training(maxEpochs, batchSize, learningRate),
-                ValidationSet = validationSet,
-            });
+            FullFineTune(Options<FullFineTune.Options>(model, task, maxEpochs, batchSize, learningRate, validationSet));
 
         /// <summary>Trains every weight of a model.</summary>
         /// <param name="options">All settings.</param>
@@ -76,13 +67,7 @@ namespace Microsoft.ML.Peft
         /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
         public LinearProbe LinearProbe(
             string model, PeftTask task, int maxEpochs = 10, int batchSize = 32, double learningRate = 1e-3, IDataView? validationSet = null) =>
-            LinearProbe(new LinearProbe.Options
-            {
-                BaseModel = model,
-                Task = task,
-                Training = Training(maxEpochs, batchSize, learningRate),
-                ValidationSet = validationSet,
-            });
+            LinearProbe(Options<LinearProbe.Options>(model, task, maxEpochs, batchSize, learningRate, validationSet));
 
         /// <summary>Trains a task's head alone, on a base that stays as it is.</summary>
         /// <param name="options">All settings.</param>
@@ -94,7 +79,7 @@ namespace Microsoft.ML.Peft
         /// <param name="model">The folder of a Hugging Face model: config.json, weights and tokenizer.</param>
         /// <param name="inputColumnName">The text column.</param>
         /// <param name="outputColumnName">The column of vectors.</param>
-        /// <param name="pooling">How token states become one vector; null (the default) for what the folder says, else the mean.</param>
+        /// <param name="pooling">How token states become one vector; null (the default) for what the folder says, else the last token of a decoder and the mean of other models.</param>
         /// <param name="normalize">Whether vectors get length 1; null (the default) for what the folder says, else true.</param>
         /// <param name="batchSize">Rows scored at once.</param>
         /// <returns>The estimator.</returns>
@@ -108,7 +93,7 @@ namespace Microsoft.ML.Peft
                 OutputColumnName = outputColumnName,
                 Pooling = pooling,
                 Normalize = normalize,
-                BatchSize = batchSize,
+                ScoringBatchSize = batchSize,
             });
 
         /// <summary>Turns texts into vectors with a model as it is.</summary>
@@ -119,8 +104,15 @@ namespace Microsoft.ML.Peft
 
         private PeftHost Host(string name) => new(_environment, name);
 
-        private static TrainingOptions Training(int maxEpochs, int batchSize, double learningRate) =>
-            new() { MaxEpochs = maxEpochs, BatchSize = batchSize, LearningRate = learningRate };
+        private static T Options<T>(
+            string model, PeftTask task, int maxEpochs, int batchSize, double learningRate, IDataView? validationSet)
+            where T : FineTuneOptions, new() => new()
+            {
+                BaseModel = model,
+                Task = task,
+                Training = new TrainingOptions { MaxEpochs = maxEpochs, BatchSize = batchSize, LearningRate = learningRate },
+                ValidationSet = validationSet,
+            };
 
         private static T Given<T>(T options) => options ?? throw new ArgumentNullException(nameof(options));
     }

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define PEFT_ABI_VERSION 1
+#define PEFT_ABI_VERSION 2
 
 #if defined(_WIN32) && defined(PEFT_NATIVE_BUILD)
 #define PEFT_API __declspec(dllexport)
@@ -46,6 +46,36 @@ PEFT_API int32_t peft_adamw_f32_isa(int32_t isa, float* p, const float* g, float
 /* The sum of the squares, added up in doubles in an order that depends on n alone. */
 PEFT_API double peft_sum_of_squares_f32(const float* x, int64_t n);
 PEFT_API double peft_sum_of_squares_f32_isa(int32_t isa, const float* x, int64_t n);
+
+/* Dropout: out = x / (1 - rate), or 0 with probability rate. Which elements are dropped is a function of the seed and the
+ * element's index alone, so that a backward pass calls it again on the gradient. out may be x; 0 <= rate < 1. */
+PEFT_API void peft_dropout_f32(const float* x, float* out, int64_t n, double rate, uint64_t seed);
+PEFT_API void peft_dropout_f32_isa(int32_t isa, const float* x, float* out, int64_t n, double rate, uint64_t seed);
+
+/* BLAS's sgemm_ with 32-bit integers, which libtorch exports where it brings MKL. */
+typedef void (*peft_sgemm)(const char* transa, const char* transb, const int32_t* m, const int32_t* n, const int32_t* k,
+                           const float* alpha, const float* a, const int32_t* lda, const float* b, const int32_t* ldb,
+                           const float* beta, float* c, const int32_t* ldc);
+
+/* Scaled dot-product attention with dropout on the probabilities. Queries [batch, queries, heads * size], keys and values
+ * [batch, keys, heads * size], all dense. The mask (or null) is added to the scores: the row of (b, h, i) begins at
+ * b * mask_batch + h * mask_head + i * mask_query. The dropout is that of peft_dropout_f32 on [batch, heads, queries, keys]. */
+typedef struct {
+    int64_t batch, heads, queries, keys, size;
+    const float *q, *k, *v, *mask;
+    int64_t mask_batch, mask_head, mask_query;
+    double rate;
+    uint64_t seed;
+    peft_sgemm sgemm;
+} peft_attention;
+
+/* out [batch, queries, heads * size]; log_sums [batch, heads, queries] is what the backward pass needs besides. A query
+ * that the mask leaves no key is 0. */
+PEFT_API void peft_attention_forward_f32(const peft_attention* attention, float* out, float* log_sums);
+
+/* From the output's gradient to those of queries, keys and values; null for one that is not needed. */
+PEFT_API void peft_attention_backward_f32(const peft_attention* attention, const float* log_sums, const float* gradient,
+                                          float* dq, float* dk, float* dv);
 
 #ifdef __cplusplus
 }

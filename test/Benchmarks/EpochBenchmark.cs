@@ -1,5 +1,4 @@
 using Microsoft.ML.Data;
-using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Training;
 
 namespace Microsoft.ML.Peft.Benchmarks;

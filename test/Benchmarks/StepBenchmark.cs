@@ -45,8 +45,8 @@ internal sealed class StepBenchmark(string name, StepBenchmark.Method method, do
     private static void Step(TunedModel tuned, AdamW optimizer, Batch batch)
     {
         using var scope = NewDisposeScope();
-        Tensor loss = nn.functional.cross_entropy(tuned.Forward(batch, new ForwardContext { Training = true }), batch.Labels!);
-        loss.backward();
+        Tensor loss = nn.functional.cross_entropy(tuned.Forward(batch, new ForwardContext { Seeds = new DropoutSeeds(1) }), batch.Labels!);
+        BackwardPass.Run(loss);
         optimizer.Step(1e-4, gradientScale: 1);
         optimizer.ClearGradients();
     }

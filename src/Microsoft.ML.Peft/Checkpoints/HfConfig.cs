@@ -51,6 +51,9 @@ internal sealed class HfConfig
 
     public bool Has(string key) => Find(key) is not null;
 
+    /// <summary>What kind of value stands under a key; null where none does.</summary>
+    public JsonValueKind? Kind(string key) => Find(key)?.ValueKind;
+
     public int Int(string key) => AsInt(key, Required(key, "an integer"));
 
     public int Int(string key, int fallback) => Find(key) is { } value ? AsInt(key, value) : fallback;

@@ -5,58 +5,36 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Checkpoints;
 
 /// <summary>The weights of a model that PyTorch exported to ONNX, under the names that they have on Hugging Face.</summary>
-internal sealed class OnnxTensorSource : ITensorSource
+internal sealed class OnnxTensorSource : MappedTensors<OnnxWeight>
 {
-    private readonly MappedFile _mapping;
-    private readonly Dictionary<string, OnnxWeight> _weights;
-
-    private OnnxTensorSource(MappedFile mapping, FileRegion region)
+    private OnnxTensorSource(MappedFile mapping, FileRegion region) : base(mapping, region)
     {
-        _mapping = mapping;
-        Description = region.Path;
-        Files = [region];
         if (mapping.Length > int.MaxValue)
             throw Malformed.File(Description, "at most 2 GiB, protobuf's own limit", $"{mapping.Length} bytes");
-        _weights = OnnxNames.Resolve(OnnxGraph.Parse(mapping.Span(0, (int)mapping.Length), Description));
-        if (_weights.Count == 0)
+        Entries = OnnxNames.Resolve(OnnxGraph.Parse(mapping.Span(0, (int)mapping.Length), Description));
+        if (Entries.Count == 0)
             throw Malformed.File(Description, "an ONNX graph with weights", "none");
-        foreach (var (name, weight) in _weights)
+        foreach (var (name, weight) in Entries)
             Check(name, weight);
     }
 
-    public string Description { get; }
+    public override Dictionary<string, OnnxWeight> Entries { get; }
 
-    public IReadOnlyList<FileRegion> Files { get; }
+    public static OnnxTensorSource Open(string path) => Open(FileRegion.Whole(path), Create);
 
-    public IReadOnlyCollection<string> Names => _weights.Keys;
+    public static OnnxTensorSource Open(string path, long offset, long length) => Open(new FileRegion(path, offset, length), Create);
 
-    public static OnnxTensorSource Open(string path) => Open(path, 0, new FileInfo(path).Length);
-
-    public static OnnxTensorSource Open(string path, long offset, long length)
-    {
-        MappedFile mapping = MappedFile.Open(path, offset, length);
-        try
-        {
-            return new(mapping, new(path, offset, length));
-        }
-        catch
-        {
-            mapping.Dispose();
-            throw;
-        }
-    }
-
-    public long[] ShapeOf(string name)
+    public override long[] ShapeOf(string name)
     {
         OnnxWeight weight = Find(name);
         return weight.Transposed ? [weight.Initializer.Shape[1], weight.Initializer.Shape[0]] : weight.Initializer.Shape;
     }
 
-    public Tensor Read(string name)
+    public override Tensor Read(string name)
     {
         var (initializer, transposed) = Find(name);
         OnnxGraph.TryGetType(initializer.Type, out ScalarType type);
-        Tensor stored = _mapping.Tensor(initializer.Data.Start.Value, type, initializer.Shape);
+        Tensor stored = Mapping.Tensor(initializer.Data.Start.Value, type, initializer.Shape);
         if (!transposed)
             return stored;
         using (stored)
@@ -64,7 +42,7 @@ internal sealed class OnnxTensorSource : ITensorSource
             return view.contiguous();
     }
 
-    public void Dispose() => _mapping.Dispose();
+    private static OnnxTensorSource Create(MappedFile mapping, FileRegion region) => new(mapping, region);
 
     private void Check(string name, OnnxWeight weight)
     {
@@ -79,7 +57,4 @@ internal sealed class OnnxTensorSource : ITensorSource
         if (!DTypes.TryCountBytes(initializer.Shape, type.ElementSize(), out long bytes) || initializer.Shape.Length > 64 || bytes != found)
             throw Malformed.Tensor(Description, name, $"{bytes} bytes in the file for {type} {Malformed.Shape(initializer.Shape)}", $"{found}");
     }
-
-    private OnnxWeight Find(string name) =>
-        _weights.TryGetValue(name, out OnnxWeight weight) ? weight : throw Malformed.NoTensor(Description, name);
 }

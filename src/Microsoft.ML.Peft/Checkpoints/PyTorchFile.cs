@@ -5,64 +5,41 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Checkpoints;
 
 /// <summary>The state dict in a file of <c>torch.save</c>. Its storages are mapped, its pickle is read without running anything.</summary>
-internal sealed class PyTorchFile : ITensorSource
+internal sealed class PyTorchFile : MappedTensors<PickledTensor>
 {
     // Training scripts put the state dict beside other things under one of these.
     private static readonly string[] s_wrappers = ["state_dict", "model", "module"];
 
-    private readonly MappedFile _mapping;
     private readonly IReadOnlyDictionary<string, FileRegion> _storages;
-    private readonly Dictionary<string, PickledTensor> _tensors = new(StringComparer.Ordinal);
 
-    private PyTorchFile(MappedFile mapping, FileRegion region)
+    private PyTorchFile(MappedFile mapping, FileRegion region) : base(mapping, region)
     {
-        _mapping = mapping;
-        Description = region.Path;
-        Files = [region];
         (object? root, _storages) = ZipDirectory.IsZip(mapping) ? PyTorchZip.Read(mapping, Description) : PyTorchLegacy.Read(mapping, Description);
         foreach (var (key, value) in StateDict(root))
         {
             if (key is string name && value is PickledTensor tensor)
-                _tensors.Add(name, tensor);
+                Entries.Add(name, tensor);
         }
-        foreach (var (name, tensor) in _tensors)
+        foreach (var (name, tensor) in Entries)
             CheckStorage(name, tensor.Storage);
     }
 
-    public string Description { get; }
+    public override Dictionary<string, PickledTensor> Entries { get; } = new(StringComparer.Ordinal);
 
-    public IReadOnlyList<FileRegion> Files { get; }
+    public static PyTorchFile Open(string path) => Open(FileRegion.Whole(path), Create);
 
-    public IReadOnlyCollection<string> Names => _tensors.Keys;
+    public static PyTorchFile Open(string path, long offset, long length) => Open(new FileRegion(path, offset, length), Create);
 
-    public static PyTorchFile Open(string path) => Open(FileRegion.Whole(path));
+    public override long[] ShapeOf(string name) => Find(name).Shape;
 
-    public static PyTorchFile Open(string path, long offset, long length) => Open(new FileRegion(path, offset, length));
-
-    public long[] ShapeOf(string name) => Find(name).Shape;
-
-    public Tensor Read(string name)
+    public override Tensor Read(string name)
     {
         PickledTensor tensor = Find(name);
-        using Tensor storage = _mapping.Tensor(_storages[tensor.Storage.Key].Offset, tensor.Storage.Type, [tensor.Storage.Count]);
+        using Tensor storage = Mapping.Tensor(_storages[tensor.Storage.Key].Offset, tensor.Storage.Type, [tensor.Storage.Count]);
         return storage.as_strided(tensor.Shape, tensor.Strides, tensor.Offset);
     }
 
-    public void Dispose() => _mapping.Dispose();
-
-    private static PyTorchFile Open(FileRegion region)
-    {
-        MappedFile mapping = MappedFile.Open(region.Path, region.Offset, region.Length);
-        try
-        {
-            return new(mapping, region);
-        }
-        catch
-        {
-            mapping.Dispose();
-            throw;
-        }
-    }
+    private static PyTorchFile Create(MappedFile mapping, FileRegion region) => new(mapping, region);
 
     private Dictionary<object, object?> StateDict(object? root)
     {
@@ -82,7 +59,4 @@ internal sealed class PyTorchFile : ITensorSource
             throw Malformed.Tensor(Description, name, expected, $"{region.Length} bytes");
         }
     }
-
-    private PickledTensor Find(string name) =>
-        _tensors.TryGetValue(name, out PickledTensor? tensor) ? tensor : throw Malformed.NoTensor(Description, name);
 }

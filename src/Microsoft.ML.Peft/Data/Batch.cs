@@ -20,6 +20,12 @@ internal sealed class Batch : IDisposable
     /// <summary>Segments [B, S], int64; null where all are 0.</summary>
     public Tensor? TypeIds { get; init; }
 
+    /// <summary>The number of its text within a packed row, for each token [B, S], int64; null where each row is one text.</summary>
+    public Tensor? Texts { get; init; }
+
+    /// <summary>Positions within the texts of packed rows [B, S], int64; null where each row is one text.</summary>
+    public Tensor? TextPositions { get; init; }
+
     /// <summary>Positions that the head reads [B, P], int64; null where the head decides alone.</summary>
     public Tensor? Positions { get; init; }
 
@@ -32,13 +38,14 @@ internal sealed class Batch : IDisposable
     public int RealTokens => Examples.Sum(e => e.Length);
 
     /// <summary>Pads rows to the longest of them.</summary>
-    /// <param name="examples">The rows; none may be empty of tokens.</param>
+    /// <param name="examples">The rows.</param>
     /// <param name="padId">The id that fills.</param>
     /// <param name="device">Where the tensors go.</param>
     /// <param name="withLabels">Whether <see cref="Example.Labels"/> become a tensor.</param>
     public static Batch Collate(IReadOnlyList<Example> examples, int padId, Device device, bool withLabels)
     {
-        int rows = examples.Count, length = examples.Max(e => e.Length), positions = examples.Max(e => e.Positions.Length);
+        int rows = examples.Count, length = Math.Max(1, examples.Max(e => e.Length)), positions = examples.Max(e => e.Positions.Length);
+        bool packed = examples.Any(e => e.Starts.Length > 1);
         bool padded = examples.Any(e => e.Length != length), typed = examples.Any(e => Array.Exists(e.TypeIds, t => t != 0));
         using var scope = NewDisposeScope();
         return new Batch
@@ -48,6 +55,8 @@ internal sealed class Batch : IDisposable
             PadsEnd = true,
             Mask = padded ? Fill<bool>(examples, length, false, device, (e, row) => row[..e.Length].Fill(true)) : null,
             TypeIds = typed ? Fill<long>(examples, length, 0, device, (e, row) => { for (int i = 0; i < e.Length; i++) row[i] = e.TypeIds[i]; }) : null,
+            Texts = packed ? Fill<long>(examples, length, 0, device, (e, row) => NumberTexts(e, row, (text, _) => text)) : null,
+            TextPositions = packed ? Fill<long>(examples, length, 0, device, (e, row) => NumberTexts(e, row, (_, place) => place)) : null,
             Positions = positions > 0 ? Fill<long>(examples, positions, 0, device, (e, row) => { for (int i = 0; i < e.Positions.Length; i++) row[i] = e.Positions[i]; }) : null,
             Labels = withLabels ? LabelTensor(examples, positions, device) : null,
         };
@@ -58,6 +67,8 @@ internal sealed class Batch : IDisposable
         Ids.Dispose();
         Mask?.Dispose();
         TypeIds?.Dispose();
+        Texts?.Dispose();
+        TextPositions?.Dispose();
         Positions?.Dispose();
         Labels?.Dispose();
     }
@@ -67,6 +78,17 @@ internal sealed class Batch : IDisposable
         if (positions == 0)
             return tensor(examples.Select(e => (long)e.Labels[0]).ToArray(), device: device).DetachFromDisposeScope();
         return Fill<long>(examples, positions, IgnoredLabel, device, (e, row) => { for (int i = 0; i < e.Labels.Length; i++) row[i] = e.Labels[i]; });
+    }
+
+    private static void NumberTexts(Example example, Span<long> row, Func<int, int, long> number)
+    {
+        int[] starts = example.Starts.Length == 0 ? [0] : example.Starts;
+        for (int text = 0; text < starts.Length; text++)
+        {
+            int end = text + 1 < starts.Length ? starts[text + 1] : example.Length;
+            for (int i = starts[text]; i < end; i++)
+                row[i] = number(text, i - starts[text]);
+        }
     }
 
     /// <summary>The label that no loss counts, as in PyTorch's cross-entropy.</summary>

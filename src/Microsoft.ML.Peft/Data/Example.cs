@@ -20,6 +20,9 @@ internal sealed class Example
     /// <summary>Token positions that the head reads (the first piece of each word); empty where the head decides alone.</summary>
     public int[] Positions { get; init; } = [];
 
+    /// <summary>Where each text begins of several that are packed into this row; empty for one text.</summary>
+    public int[] Starts { get; init; } = [];
+
     /// <summary>What the task needs to write its outputs (words, offsets); null where ids suffice.</summary>
     public object? Source { get; init; }
 

@@ -21,15 +21,10 @@ internal sealed class FineTuning
     /// <exception cref="ArgumentException">An option is missing or out of range; the message names it.</exception>
     public FineTuning(PeftHost host, FineTuneOptions options, TunerOptions tuner)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(options.BaseModel, nameof(options.BaseModel));
-        ArgumentNullException.ThrowIfNull(options.Training, nameof(options.Training));
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.ScoringBatchSize, 1, nameof(options.ScoringBatchSize));
-        if (options.MaxLength is { } length)
-            ArgumentOutOfRangeException.ThrowIfLessThan(length, 1, nameof(options.MaxLength));
-        _task = options.Task ?? throw new ArgumentNullException(nameof(options), $"{nameof(options.Task)} is missing.");
-        options.Training.Validate();
+        options.Validate();
         tuner.Create().Dispose();
-        (_host, _options, _tuner) = (host, options, options.AdapterFolder is { } folder ? AdapterFolder.ReadOptions(folder) : tuner);
+        (_host, _options, _task) = (host, options, options.Task!);
+        _tuner = options.AdapterFolder is { } folder ? AdapterFolder.ReadOptions(folder) : tuner;
     }
 
     public SchemaShape GetOutputSchema(SchemaShape input)
@@ -70,7 +65,7 @@ internal sealed class FineTuning
         {
             if (_options.AdapterFolder is { } folder)
                 AdapterFolder.ReadWeights(folder, tuned.Tuner);
-            return Run(tuned, task, train.Examples, validation?.Examples, device);
+            return Run(tuned, task, task.Pack(train.Examples), validation is null ? null : task.Pack(validation.Examples), device);
         });
         var archived = new ArchivedModel(
             tuned, task, tuner, files, Path.GetFullPath(_options.BaseModel), null, _options.EmbedBase, _options.ScoringBatchSize);
@@ -98,7 +93,7 @@ internal sealed class FineTuning
 
     private static void CheckVariety(RowSet rows, TaskRuntime task)
     {
-        if (task.LabelColumns.Count > 0 && rows.DistinctLabels < 2)
+        if (task.Labels.Count > 0 && rows.DistinctLabels < 2)
             throw new InvalidOperationException($"The training data has fewer than two different labels in {Names(task.LabelColumns)}.");
     }
 

@@ -1,21 +1,12 @@
-using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Tuners.Full;
 
 namespace Microsoft.ML.Peft;
 
 /// <summary>Trains every weight of a model: the baseline that other methods are measured against.</summary>
-public sealed class FullFineTune : IEstimator<PeftTransformer>
+public sealed class FullFineTune : FineTuneEstimator
 {
-    private readonly FineTuning _core;
-
-    internal FullFineTune(PeftHost host, Options options) => _core = new FineTuning(host, options, new FullOptions());
-
-    /// <inheritdoc/>
-    public PeftTransformer Fit(IDataView input) => _core.Fit(input);
-
-    /// <inheritdoc/>
-    public SchemaShape GetOutputSchema(SchemaShape inputSchema) => _core.GetOutputSchema(inputSchema);
+    internal FullFineTune(PeftHost host, Options options) : base(host, options, new FullOptions()) { }
 
     /// <summary>Settings of <see cref="FullFineTune"/>.</summary>
     public sealed class Options : FineTuneOptions

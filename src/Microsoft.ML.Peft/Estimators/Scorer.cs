@@ -1,5 +1,4 @@
 using Microsoft.ML.Peft.Data;
-using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Training;
 using TorchSharp;
@@ -55,7 +54,7 @@ internal sealed class Scorer : IBatchScorer<Example>
         using var scope = NewDisposeScope();
         using var noGradient = inference_mode();
         using Batch batch = Batch.Collate(rows, Task.Tokenizer.PadId ?? 0, _device, withLabels: false);
-        return Task.Predict(Model.Forward(batch, ForwardContext.Inference), batch);
+        return Task.Score(Model, batch);
     }
 
     public void Dispose() => _lifetime.Dispose();

@@ -21,8 +21,7 @@ public sealed class TextEmbedder : IEstimator<PeftTransformer>
 
     internal TextEmbedder(PeftHost host, Options options)
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(options.BaseModel, nameof(options.BaseModel));
-        ArgumentOutOfRangeException.ThrowIfLessThan(options.BatchSize, 1, nameof(options.BatchSize));
+        options.Validate();
         (_host, _options) = (host, options);
         var folder = SentenceTransformersFolder.Read(options.BaseModel);
         _maxLength = options.MaxLength ?? folder.MaxLength;
@@ -43,7 +42,7 @@ public sealed class TextEmbedder : IEstimator<PeftTransformer>
         TunedModel tuned = Failure.Disposes(model, () => TunedModelFactory.Create(model, task, tuner, _host.Seed));
         return new PeftTransformer(_host, new ArchivedModel(
             tuned, task, tuner, TokenizerFiles.Of(tokenizer), Path.GetFullPath(_options.BaseModel), null,
-            _options.EmbedBase, _options.BatchSize), device);
+            _options.EmbedBase, _options.ScoringBatchSize), device);
     }
 
     /// <inheritdoc/>
@@ -53,45 +52,29 @@ public sealed class TextEmbedder : IEstimator<PeftTransformer>
         return SchemaShapes.Append(inputSchema, _task.OutputShape(inputSchema));
     }
 
-    private static TextPooling PoolingOf(string? mode) => mode switch
+    private static TextPooling? PoolingOf(string? mode) => mode switch
     {
-        null or "mean_tokens" => TextPooling.Mean,
+        null => null,
+        "mean_tokens" => TextPooling.Mean,
         "cls_token" => TextPooling.Cls,
         "max_tokens" => TextPooling.Max,
-        _ => throw new NotSupportedException($"Pooling '{mode}' is not supported; known are mean_tokens, cls_token, max_tokens."),
+        "lasttoken" => TextPooling.Last,
+        _ => throw new NotSupportedException($"Pooling '{mode}' is not supported; known are mean_tokens, cls_token, max_tokens, lasttoken."),
     };
 
     /// <summary>Settings of <see cref="TextEmbedder"/>.</summary>
-    public sealed class Options
+    public sealed class Options : ModelOptions
     {
-        /// <summary>The folder of a Hugging Face model: config.json, weights and tokenizer. Required.</summary>
-        public string BaseModel { get; set; } = "";
-
         /// <summary>The text column.</summary>
         public string InputColumnName { get; set; } = "Text";
 
         /// <summary>The column of vectors.</summary>
         public string OutputColumnName { get; set; } = "Embedding";
 
-        /// <summary>How token states become one vector; null (the default) for what the folder's sentence-transformers files say, else the mean.</summary>
+        /// <summary>How token states become one vector; null (the default) for what the folder's sentence-transformers files say, else the last token of a decoder and the mean of other models.</summary>
         public TextPooling? Pooling { get; set; }
 
         /// <summary>Whether vectors get length 1; null (the default) for what the folder's sentence-transformers files say, else true.</summary>
         public bool? Normalize { get; set; }
-
-        /// <summary>Tokens at which longer texts are cut; null (the default) for what the folder says, else 512, as far as the model goes.</summary>
-        public int? MaxLength { get; set; }
-
-        /// <summary>Rows scored at once; 32 by default.</summary>
-        public int BatchSize { get; set; } = 32;
-
-        /// <summary>Whether a saved model holds the base's weights; true by default.</summary>
-        public bool EmbedBase { get; set; } = true;
-
-        /// <summary>The GPU to run on; null (the default) for the context's choice, the CPU if it has none.</summary>
-        public int? GpuDeviceId { get; set; }
-
-        /// <summary>Whether to run on the CPU if the GPU is not there; null (the default) for the context's choice.</summary>
-        public bool? FallbackToCpu { get; set; }
     }
 }

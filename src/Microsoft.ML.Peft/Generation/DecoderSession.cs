@@ -20,7 +20,7 @@ internal sealed class DecoderSession(DecoderModel model, Head head, string? adap
         using var scope = NewDisposeScope();
         using var noGradient = inference_mode();
         Rows = (int)ids.shape[0];
-        var batch = new Batch { Ids = ids, Mask = mask, Examples = [] };
+        var batch = new Batch { Ids = ids.to(model.Weights.Device), Mask = mask?.to(model.Weights.Device), Examples = [] };
         var context = new ForwardContext { Adapter = adapter, Cache = _cache };
         Tensor hidden = model.Forward(batch, RowSelection.Last, context);
         return head.Forward(hidden, batch, context).squeeze(1).MoveToOuterDisposeScope();
@@ -28,7 +28,7 @@ internal sealed class DecoderSession(DecoderModel model, Head head, string? adap
 
     public Tensor Next(long[] ids)
     {
-        using Tensor tokens = tensor(ids, device: model.Weights.Device).unsqueeze(1);
+        using Tensor tokens = tensor(ids, [ids.Length, 1]);
         return Read(tokens, null);
     }
 

@@ -2,22 +2,28 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Generation;
 
-/// <summary>A model in the act of writing: it remembers what each row has read and gives the logits of the next token.</summary>
+/// <summary>
+/// A model in the act of writing: it remembers what each row has read and gives the logits of the next token. The logits
+/// belong to the caller; what the session remembers is its own, whatever dispose scope is open around a call.
+/// </summary>
 internal interface IDecodingSession : IDisposable
 {
+    /// <summary>How many rows it holds.</summary>
     int Rows { get; }
 
     /// <summary>The model's positions.</summary>
     int MaxLength { get; }
 
-    /// <summary>Reads prompts, or a chat's next turn; logits [B, V] behind each row's last token.</summary>
-    /// <param name="ids">[B, S], padded on the left, int64.</param>
-    /// <param name="mask">[B, S], true where a token is real; null when no row is padded.</param>
+    /// <summary>Reads prompts that are padded on the left, or further tokens of rows that it has, as a chat's next turn.</summary>
+    /// <param name="ids">[B, S], of 64 bits, on the CPU.</param>
+    /// <param name="mask">[B, S], true where a token is real; null if none is padding.</param>
+    /// <returns>[B, V]: the logits after each row's last token.</returns>
     Tensor Read(Tensor ids, Tensor? mask);
 
-    /// <summary>Reads one token a row; logits [B, V].</summary>
+    /// <summary>Reads one token a row.</summary>
+    /// <returns>[B, V]</returns>
     Tensor Next(long[] ids);
 
-    /// <summary>Goes on with the given rows, by index: other order, repeats (beams), without those that are done.</summary>
+    /// <summary>The rows to go on with, by index: repeats rows (beams), puts them in order, and drops those left out.</summary>
     void Keep(long[] rows);
 }

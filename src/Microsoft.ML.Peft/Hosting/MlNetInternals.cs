@@ -18,6 +18,7 @@ internal static class MlNetInternals
         ("Microsoft.ML.LoadableClassAttribute", ".ctor"),
         ("Microsoft.ML.ModelLoadContext", "CheckAtModel"),
         ("Microsoft.ML.ModelLoadContext", "Directory"),
+        ("Microsoft.ML.ModelLoadContext", "Repository"),
         ("Microsoft.ML.ModelLoadContext", "TryLoadBinaryStream"),
         ("Microsoft.ML.ModelSaveContext", "CheckAtModel"),
         ("Microsoft.ML.ModelSaveContext", "Directory"),

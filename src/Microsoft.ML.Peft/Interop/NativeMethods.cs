@@ -6,7 +6,7 @@ namespace Microsoft.ML.Peft.Interop;
 internal static unsafe partial class NativeMethods
 {
     /// <summary>The version of the header that these declarations were written for.</summary>
-    internal const int AbiVersion = 1;
+    internal const int AbiVersion = 2;
 
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_abi_version")]
     internal static partial int GetAbiVersion();
@@ -35,4 +35,17 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_sum_of_squares_f32_isa")]
     internal static partial double SumOfSquares(int isa, float* values, long count);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_dropout_f32")]
+    internal static partial void Dropout(float* values, float* result, long count, double rate, ulong seed);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_dropout_f32_isa")]
+    internal static partial void Dropout(int isa, float* values, float* result, long count, double rate, ulong seed);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_attention_forward_f32")]
+    internal static partial void AttentionForward(in AttentionCall call, float* result, float* logSums);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_attention_backward_f32")]
+    internal static partial void AttentionBackward(
+        in AttentionCall call, float* logSums, float* gradient, float* queryGradient, float* keyGradient, float* valueGradient);
 }

@@ -27,6 +27,9 @@ internal static unsafe partial class NativeTensor
     /// <summary>Where the elements of a contiguous CPU tensor lie.</summary>
     public static byte* Address(Tensor tensor) => (byte*)THSTensor_data(tensor.Handle);
 
+    /// <summary>The same for floats.</summary>
+    public static float* Floats(Tensor tensor) => (float*)THSTensor_data(tensor.Handle);
+
     /// <summary>Hands out the bytes of any tensor piece by piece, from a copy where it lies elsewhere or is not contiguous.</summary>
     public static void VisitBytes(Tensor tensor, SpanVisitor visit)
     {

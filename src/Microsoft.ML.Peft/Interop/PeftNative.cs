@@ -1,3 +1,6 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
 namespace Microsoft.ML.Peft.Interop;
 
 /// <summary>
@@ -13,6 +16,9 @@ internal static unsafe class PeftNative
     /// <summary>Why the kernels cannot be used; null when they can.</summary>
     internal static string? UnavailableReason => Reason.Value;
 
+    /// <summary>The kernels are there and work where this tensor is and on its type.</summary>
+    internal static bool Takes(Tensor tensor) => IsAvailable && tensor.device_type == DeviceType.CPU && tensor.dtype == ScalarType.Float32;
+
     /// <summary>One AdamW step over contiguous CPU floats, in place.</summary>
     internal static void AdamW(
         float* parameter, float* gradient, float* mean, float* variance, long count, in AdamWStep step)
@@ -22,6 +28,10 @@ internal static unsafe class PeftNative
 
     /// <summary>The sum of the squares of contiguous CPU floats; the same bits for any number of threads.</summary>
     internal static double SumOfSquares(float* values, long count) => NativeMethods.SumOfSquares(values, count);
+
+    /// <summary>Dropout of contiguous CPU floats; the seed and an element's index decide, not the threads.</summary>
+    internal static void Dropout(float* values, float* result, long count, double rate, long seed)
+        => NativeMethods.Dropout(values, result, count, rate, (ulong)seed);
 
     private static string? CheckAbi()
     {

@@ -18,10 +18,12 @@ internal static class Attention
 
     /// <summary>Attends with queries [B, Q, heads·size] over keys and values [B, S, heads·size].</summary>
     /// <returns>[B, Q, heads·size]</returns>
-    public static Tensor Attend(Tensor query, Tensor key, Tensor value, int heads, Tensor? mask, double dropout)
+    public static Tensor Attend(Tensor query, Tensor key, Tensor value, int heads, Tensor? mask, DropoutSite? dropout)
     {
+        if (dropout is not null)
+            return AttentionWithDropout.Apply(query, key, value, heads, mask, dropout);
         using var scope = NewDisposeScope();
-        return Attend(Split(query, heads), Split(key, heads), Split(value, heads), mask, triangle: false, dropout).MoveToOuterDisposeScope();
+        return Attend(Split(query, heads), Split(key, heads), Split(value, heads), mask, triangle: false).MoveToOuterDisposeScope();
     }
 
     /// <summary>
@@ -34,7 +36,7 @@ internal static class Attention
     /// <param name="mask">Which keys each query sees.</param>
     /// <param name="dropout">On the probabilities.</param>
     /// <returns>[B, Q, heads·size]</returns>
-    public static Tensor Attend(Tensor query, Tensor key, Tensor value, CausalMask mask, double dropout)
+    public static Tensor Attend(Tensor query, Tensor key, Tensor value, CausalMask mask, DropoutSite? dropout)
     {
         using var scope = NewDisposeScope();
         long heads = query.shape[1], shared = heads / key.shape[1];
@@ -42,20 +44,25 @@ internal static class Attention
         {
             // One query a head: the heads of a group stand side by side as queries, and nothing is copied.
             Tensor side = query.view(query.shape[0], key.shape[1], shared, query.shape[3]);
-            Tensor found = nn.functional.scaled_dot_product_attention(side, key, value, mask.Bias!, dropout);
+            Tensor found = nn.functional.scaled_dot_product_attention(side, key, value, mask.Bias!);
             return found.view(query.shape[0], 1, -1).MoveToOuterDisposeScope();
         }
         if (shared > 1)
             (key, value) = (Repeat(key, shared), Repeat(value, shared));
-        return Attend(query, key, value, mask.Bias, mask.IsTriangle, dropout).MoveToOuterDisposeScope();
+        Tensor attended = dropout is null
+            ? Attend(query, key, value, mask.Bias, mask.IsTriangle)
+            : AttentionWithDropout.Apply(Join(query), Join(key), Join(value), (int)heads, mask.Bias, dropout);
+        return attended.MoveToOuterDisposeScope();
     }
 
     /// <summary>[B, S, heads·size] as [B, heads, S, size].</summary>
     public static Tensor Split(Tensor x, int heads) =>
         x.view(x.shape[0], x.shape[1], heads, x.shape[2] / heads).transpose(1, 2);
 
-    private static Tensor Attend(Tensor query, Tensor key, Tensor value, Tensor? mask, bool triangle, double dropout) =>
-        nn.functional.scaled_dot_product_attention(query, key, value, mask!, dropout, triangle).transpose(1, 2).flatten(2);
+    private static Tensor Attend(Tensor query, Tensor key, Tensor value, Tensor? mask, bool triangle) =>
+        Join(nn.functional.scaled_dot_product_attention(query, key, value, mask!, 0, triangle));
+
+    private static Tensor Join(Tensor x) => x.transpose(1, 2).flatten(2);
 
     private static Tensor Repeat(Tensor x, long times) =>
         x.unsqueeze(2).expand(-1, -1, times, -1, -1).reshape(x.shape[0], x.shape[1] * times, x.shape[2], x.shape[3]);

@@ -10,7 +10,7 @@ namespace Microsoft.ML.Peft.Layers;
 internal sealed class CausalMask
 {
     private readonly long _queries, _keys;
-    private readonly Tensor? _real;
+    private readonly Tensor? _real, _texts;
     private readonly int? _window;
     private readonly Device _device;
     private readonly Lazy<Tensor> _bias;
@@ -18,13 +18,15 @@ internal sealed class CausalMask
     /// <param name="queries">Q: they stand at the last Q of all positions.</param>
     /// <param name="keys">K</param>
     /// <param name="real">True where a key is real [B, K]; null when all are.</param>
+    /// <param name="texts">The text that each token belongs to [B, K], where rows hold several that must not see each other.</param>
     /// <param name="window">How many keys a query sees at most, its own included; null for all.</param>
+    /// <param name="written">Whether the triangle must be written out, for a kernel that does not know it.</param>
     /// <param name="device">Where the mask is made.</param>
-    public CausalMask(long queries, long keys, Tensor? real, int? window, Device device)
+    public CausalMask(long queries, long keys, Tensor? real, Tensor? texts, int? window, bool written, Device device)
     {
-        (_queries, _keys, _real, _window, _device) = (queries, keys, real, window < keys ? window : null, device);
-        bool plain = _real is null && _window is null;
-        IsTriangle = plain && queries == keys && queries > 1;
+        (_queries, _keys, _real, _texts, _window, _device) = (queries, keys, real, texts, window < keys ? window : null, device);
+        bool plain = _real is null && _texts is null && _window is null;
+        IsTriangle = plain && queries == keys && queries > 1 && !written;
         _bias = new Lazy<Tensor>(MakeBias);
         Bias = IsTriangle || (plain && queries == 1) ? null : _bias.Value;
     }
@@ -55,6 +57,8 @@ internal sealed class CausalMask
         if (_window is { } window)
             visible = visible.logical_and(key > query - window);
         visible = visible.unsqueeze(0);
+        if (_texts is not null)
+            visible = visible.logical_and(_texts.unsqueeze(2).eq(_texts.unsqueeze(1)));
         if (_real is not null)
         {
             visible = visible.logical_and(_real.unsqueeze(1));

@@ -3,13 +3,19 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Layers;
 
-/// <summary>What changes from call to call: it travels with the call, so that one model serves many threads.</summary>
+/// <summary>
+/// What changes from call to call: it travels with the call, so that one model serves many threads. One with
+/// <see cref="Seeds"/> is for a single forward pass (and its backward pass).
+/// </summary>
 internal sealed class ForwardContext
 {
     public static ForwardContext Inference { get; } = new();
 
+    /// <summary>Where dropout takes its seeds from; null: it is off.</summary>
+    public DropoutSeeds? Seeds { get; init; }
+
     /// <summary>Dropout is on.</summary>
-    public bool Training { get; init; }
+    public bool Training => Seeds is not null;
 
     /// <summary>Blocks keep their input alone and run again for the backward pass.</summary>
     public bool Checkpointing { get; init; }
@@ -22,12 +28,24 @@ internal sealed class ForwardContext
 
     public const string DefaultAdapter = "default";
 
-    public Tensor Dropout(Tensor x, double rate) => Training && rate > 0 ? nn.functional.dropout(x, rate, true) : x;
+    /// <summary>The next dropout of this pass; null where nothing is dropped.</summary>
+    public DropoutSite? NextDropout(double rate) => rate > 0 ? Seeds?.Next(rate) : null;
+
+    public Tensor Dropout(Tensor x, double rate) => NextDropout(rate) is { } site ? Layers.Dropout.Apply(x, site) : x;
 
     /// <summary>Runs one block of a model; what it makes on the way is gone afterwards, but for what backward needs.</summary>
     public Tensor Block(Tensor input, Func<Tensor, Tensor> block)
     {
+        if (Checkpointing)
+            return Recompute(input, block);
         using var scope = NewDisposeScope();
-        return (Checkpointing ? GradientCheckpoint.Run(input, block) : block(input)).MoveToOuterDisposeScope();
+        return block(input).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Runs a block of which nothing is kept but its input: the backward pass runs it again.</summary>
+    public Tensor Recompute(Tensor input, Func<Tensor, Tensor> block)
+    {
+        using var scope = NewDisposeScope();
+        return GradientCheckpoint.Run(input, Seeds?.Replaying(block) ?? block).MoveToOuterDisposeScope();
     }
 }

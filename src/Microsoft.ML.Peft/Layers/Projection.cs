@@ -47,6 +47,10 @@ internal sealed class Projection
         return _deltas.Of(context) is { } delta ? delta.Apply(input, output, context) : output;
     }
 
+    /// <summary>Whether a call is the frozen matrix alone: nothing of it trains, and no adapter joins in.</summary>
+    public bool IsPlain(ForwardContext context) =>
+        _replacements.Of(context) is null && _deltas.Of(context) is null && !Parameters.Any(p => p.Value.requires_grad);
+
     public void Attach(string adapter, IProjectionDelta delta) => _deltas.Attach(adapter, delta);
 
     /// <summary>Lets another layer stand in for this one.</summary>

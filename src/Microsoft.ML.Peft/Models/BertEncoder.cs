@@ -89,7 +89,7 @@ internal sealed class BertLayer(WeightScope scope, BertConfig config)
         Tensor read = rows.Select(x);
         Tensor attended = Attention.Attend(
             _query.Forward(read, context), _key.Forward(x, context), _value.Forward(x, context),
-            config.Heads, mask, context.Training ? config.AttentionDropout : 0);
+            config.Heads, mask, context.NextDropout(config.AttentionDropout));
         Tensor projected = context.Dropout(_attended.Forward(attended, context), config.HiddenDropout);
         Tensor middle = _attendedNorm.Forward(read + projected);
         Tensor inner = _down.Forward(_activation(_up.Forward(middle, context)), context);

@@ -11,11 +11,23 @@ internal sealed class LanguageModelHead(Projection output) : Head
     // A matrix that the checkpoint brings knows its work already.
     public override IReadOnlyList<Parameter> Parameters => [.. output.Parameters.Where(p => p.IsNew)];
 
-    public Projection Output => output;
-
     public override RowSelection Rows(Batch batch) => batch.Positions is { } at ? RowSelection.At(at) : RowSelection.All;
 
     public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context) => output.Forward(hidden, context);
+
+    /// <summary>
+    /// What each label costs, -ln p: the logits of a few positions exist at a time, never all of them, so that memory does not
+    /// grow with the vocabulary.
+    /// </summary>
+    /// <param name="hidden">[B, P, hidden]</param>
+    /// <param name="labels">[B, P], -100 where there is none.</param>
+    /// <param name="context">The call.</param>
+    /// <returns>[B·P], 0 where there is no label.</returns>
+    public Tensor TokenLosses(Tensor hidden, Tensor labels, ForwardContext context)
+    {
+        using var scope = NewDisposeScope();
+        return ChunkedCrossEntropy.Apply(hidden.flatten(0, 1), labels.flatten(), output, context).MoveToOuterDisposeScope();
+    }
 }
 
 /// <summary>A linear classifier over the last token that is not padding.</summary>

@@ -21,6 +21,34 @@ internal sealed class TokenHead(WeightScope scope, double dropout, int hidden, i
     }
 }
 
+/// <summary>The first token through a dense layer and tanh, then a linear classifier.</summary>
+internal sealed class PooledHead(WeightScope dense, WeightScope classifier, int hidden, int labels) : Head
+{
+    private readonly Projection _dense = new(dense, hidden, hidden);
+    private readonly Projection _classifier = new(classifier, hidden, labels);
+
+    /// <summary>Before the dense layer; 0 by default.</summary>
+    public double InputDropout { get; init; }
+
+    /// <summary>Before the classifier.</summary>
+    public required double Dropout { get; init; }
+
+    /// <summary>Whether the dense layer is of the head, not of the base, and trains with it.</summary>
+    public required bool TrainsDense { get; init; }
+
+    public override IReadOnlyList<Parameter> Parameters =>
+        TrainsDense ? [.. _dense.Parameters, .. _classifier.Parameters] : _classifier.Parameters;
+
+    public override RowSelection Rows(Batch batch) => RowSelection.First;
+
+    public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
+    {
+        using var scope = NewDisposeScope();
+        Tensor pooled = tanh(_dense.Forward(context.Dropout(hidden.squeeze(1), InputDropout), context));
+        return _classifier.Forward(context.Dropout(pooled, Dropout), context).MoveToOuterDisposeScope();
+    }
+}
+
 /// <summary>Dense, activation, norm, then the word table as output matrix.</summary>
 internal sealed class MaskedLanguageModelHead : Head
 {

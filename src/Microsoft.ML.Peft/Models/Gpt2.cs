@@ -43,7 +43,7 @@ internal sealed class Gpt2 : DecoderModel
 
     protected override Tensor Forward(Batch batch, DecoderPass pass, ForwardContext context)
     {
-        var (all, read) = pass.Masks();
+        var (all, read) = pass.Masks(context.Training && _config.AttentionDropout > 0);
         Tensor hidden = Embed(batch.Ids, pass.Positions, context);
         hidden = Run(hidden, _layers, pass, context,
             (layer, i, x, rows) => layer.Forward(x, rows, i == _layers.Length - 1 ? read : all, context));
@@ -100,7 +100,7 @@ internal sealed class Gpt2Layer(WeightScope scope, Gpt2Config config, int index)
         if (context.Cache is { } cache)
             (key, value) = cache.Append(index, key, value);
         query = Attention.Split(_scale == 1 ? query : query * _scale, config.Heads);
-        return Attention.Attend(query, key, value, mask, context.Training ? config.AttentionDropout : 0);
+        return Attention.Attend(query, key, value, mask, context.NextDropout(config.AttentionDropout));
     }
 
     // Conv1D stores its matrix [in, out].

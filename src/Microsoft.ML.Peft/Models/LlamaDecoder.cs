@@ -75,7 +75,8 @@ internal abstract class LlamaDecoder : DecoderModel
     protected override Tensor Forward(Batch batch, DecoderPass pass, ForwardContext context)
     {
         var (rotation, readRotation) = pass.Rotations(_rotary);
-        var masks = Enumerable.Range(0, _layers.Length).Select(_config.Window).Distinct().ToDictionary(w => w ?? 0, w => pass.Masks(w));
+        bool written = context.Training && _config.AttentionDropout > 0;
+        var masks = Enumerable.Range(0, _layers.Length).Select(_config.Window).Distinct().ToDictionary(w => w ?? 0, w => pass.Masks(written, w));
         Tensor hidden = _tokens.Forward(batch.Ids, context);
         hidden = Run(hidden, _layers, pass, context, (layer, i, x, rows) =>
         {
@@ -120,7 +121,7 @@ internal sealed class LlamaLayer(WeightScope scope, LlamaConfig config, int inde
         Tensor value = Attention.Split(_value.Forward(normed, context), config.Groups);
         if (context.Cache is { } cache)
             (key, value) = cache.Append(index, key, value);
-        Tensor attended = Attention.Attend(query, key, value, view.Mask, context.Training ? config.AttentionDropout : 0);
+        Tensor attended = Attention.Attend(query, key, value, view.Mask, context.NextDropout(config.AttentionDropout));
         return _attended.Forward(attended, context);
     }
 }

@@ -19,6 +19,9 @@ internal abstract class PretrainedModel(HfConfig config, ModelWeights weights) :
     /// <summary>The longest row in tokens.</summary>
     public abstract int MaxLength { get; }
 
+    /// <summary>Whether a token sees only those before it.</summary>
+    public virtual bool IsCausal => false;
+
     /// <summary>Target modules of LoRA where the user names none, as PEFT has them for this architecture.</summary>
     public abstract IReadOnlyList<string> DefaultTargets { get; }
 

@@ -36,7 +36,7 @@ internal sealed class ArchiveWriter
             return;
         }
         // An archive that is being made has one open entry at a time: ML.NET's waiting ones go first.
-        s_flush.Invoke(_context.Repository, null);
+        s_flush.Invoke(_context.Repository, BindingFlags.DoNotWrapExceptions, null, null, null);
         string path = Path.Combine(_context.Directory ?? "", name).TrimStart(Path.DirectorySeparatorChar);
         using Stream stream = archive.CreateEntry(path, CompressionLevel.NoCompression).Open();
         write(stream);

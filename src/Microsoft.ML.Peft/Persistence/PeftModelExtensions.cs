@@ -7,7 +7,7 @@ public static class PeftModelExtensions
 {
     /// <summary>
     /// Saves a model so that a crash, a full disk or a failing write never costs the file that was there: it is written beside
-    /// the target, flushed to the disk, reopened, checked entry by entry and then renamed.
+    /// the target, flushed to the disk, reopened, checked entry by entry (length and CRC-32) and then renamed.
     /// </summary>
     /// <remarks><c>Save(..., path)</c> of ML.NET empties the target first and swallows errors on closing.</remarks>
     /// <param name="catalog">The catalog <c>mlContext.Model</c>.</param>
@@ -21,24 +21,10 @@ public static class PeftModelExtensions
         ArgumentNullException.ThrowIfNull(catalog);
         ArgumentNullException.ThrowIfNull(model);
         ArgumentException.ThrowIfNullOrWhiteSpace(filePath);
-        string beside = $"{filePath}.{Guid.NewGuid():N}.tmp";
-        try
-        {
-            Write(beside, stream => catalog.Save(model, inputSchema, stream));
-            using (FileStream written = File.OpenRead(beside))
-                ZipVerifier.Verify(written);
-            File.Move(beside, filePath, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(beside);
-        }
+        SaveAtomically(catalog, model, inputSchema, filePath, path => new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite));
     }
 
-    private static void Write(string path, Action<Stream> write)
-    {
-        using var stream = new FileStream(path, FileMode.CreateNew, FileAccess.ReadWrite);
-        write(stream);
-        stream.Flush(flushToDisk: true);
-    }
+    internal static void SaveAtomically(
+        ModelOperationsCatalog catalog, ITransformer model, DataViewSchema? inputSchema, string filePath, Func<string, FileStream> create) =>
+        AtomicFile.Replace(filePath, stream => catalog.Save(model, inputSchema, stream), ZipVerifier.Verify, create);
 }

@@ -31,7 +31,7 @@ internal sealed class LabelSet
     /// <exception cref="ArgumentException">The column holds no keys, or keys over values of an unknown type.</exception>
     public static LabelSet Of(DataViewSchema.Column column)
     {
-        if (Columns.ItemType(column.Type) is not KeyDataViewType key)
+        if (KeyTypeOf(column) is not { } key)
             throw new ArgumentException($"Column '{column.Name}' must hold keys (MapValueToKey makes them), but is {column.Type}.");
         if (column.Annotations.Schema.GetColumnOrNull("KeyValues") is not { Type: VectorDataViewType { ItemType: var type } })
             return Text([.. Enumerable.Range(0, checked((int)key.Count)).Select(i => i.ToString(CultureInfo.InvariantCulture))]);
@@ -39,6 +39,10 @@ internal sealed class LabelSet
             throw new ArgumentException($"Column '{column.Name}' has key values of type {type}, which is not supported.");
         return new LabelSet(Generic.Invoke<string[]>(Read<int>, type.RawType, column), type);
     }
+
+    /// <summary>The type of a column of keys or of vectors of keys; null for any other.</summary>
+    public static KeyDataViewType? KeyTypeOf(DataViewSchema.Column column) =>
+        (column.Type is VectorDataViewType vector ? vector.ItemType : column.Type) as KeyDataViewType;
 
     /// <summary>Adds the values as key values to a column's annotations.</summary>
     public void Annotate(DataViewSchema.Annotations.Builder builder, string kind)

@@ -1,132 +1,123 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Tokenization;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Microsoft.ML.Peft.Tasks;
-
-public abstract partial class PeftTask
+namespace Microsoft.ML.Peft
 {
-    /// <summary>
-    /// Masked language modelling (Devlin et al. 2018): of the chosen tokens 80 % become the mask, 10 % another token, 10 %
-    /// stay, drawn anew each epoch. In scoring, the words for each mask in the text.
-    /// </summary>
-    /// <param name="textColumnName">The text.</param>
-    /// <param name="outputColumnName">The predicted token for each mask in the text, a vector of text.</param>
-    /// <param name="maskProbability">The share of tokens to predict; 0.15 by default.</param>
-    /// <exception cref="ArgumentOutOfRangeException">The share is not between 0 and 1.</exception>
-    public static PeftTask MaskedLanguageModelling(
-        string textColumnName = "Text", string outputColumnName = "PredictedTokens", double maskProbability = 0.15)
+    public abstract partial class PeftTask
     {
-        if (maskProbability is not (> 0 and < 1))
-            throw new ArgumentOutOfRangeException(nameof(maskProbability), maskProbability, "The share of masked tokens lies between 0 and 1.");
-        return new MaskedLanguageModelTask { TextColumnName = textColumnName, OutputColumnName = outputColumnName, MaskProbability = maskProbability };
+        /// <summary>
+        /// Masked language modelling (Devlin et al. 2018): of the chosen tokens 80 % become the mask, 10 % another token, 10 %
+        /// stay, drawn anew each epoch. In scoring, the words for each mask in the text.
+        /// </summary>
+        /// <param name="textColumnName">The text.</param>
+        /// <param name="outputColumnName">The predicted token for each mask in the text, a vector of text.</param>
+        /// <param name="maskProbability">The share of tokens to predict; 0.15 by default.</param>
+        /// <exception cref="ArgumentOutOfRangeException">The share is not between 0 and 1.</exception>
+        public static PeftTask MaskedLanguageModelling(
+            string textColumnName = "Text", string outputColumnName = "PredictedTokens", double maskProbability = 0.15)
+        {
+            if (maskProbability is not (> 0 and < 1))
+                throw new ArgumentOutOfRangeException(nameof(maskProbability), maskProbability, "The share of masked tokens lies between 0 and 1.");
+            return new MaskedLanguageModelTask { TextColumnName = textColumnName, OutputColumnName = outputColumnName, MaskProbability = maskProbability };
+        }
     }
 }
 
-/// <summary>Pretraining on a text column, and filling of masks.</summary>
-internal sealed class MaskedLanguageModelTask : PeftTask
+namespace Microsoft.ML.Peft.Tasks
 {
-    public string TextColumnName { get; init; } = "Text";
-
-    public string OutputColumnName { get; init; } = "PredictedTokens";
-
-    public double MaskProbability { get; init; } = 0.15;
-
-    internal override string Key => "masked-language-modelling";
-
-    internal override JsonObject ToJson() => JsonSerializer.SerializeToNode(this)!.AsObject();
-
-    internal override void CheckTrainingSchema(SchemaShape schema) => CheckScoringSchema(schema);
-
-    internal override void CheckScoringSchema(SchemaShape schema) => Columns.CheckText(schema, TextColumnName, "Text");
-
-    internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
-        [SchemaShapes.Column(OutputColumnName, SchemaShape.Column.VectorKind.VariableVector, TextDataViewType.Instance)];
-
-    internal override TaskRuntime Bind(DataViewSchema schema, TextTokenizer tokenizer, int maxLength) => Bind(LabelSet.None, tokenizer, maxLength);
-
-    internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) =>
-        new MaskedLanguageModelRuntime(this, tokenizer, maxLength);
-}
-
-internal sealed class MaskedLanguageModelRuntime(MaskedLanguageModelTask task, TextTokenizer tokenizer, int maxLength)
-    : TaskRuntime(task, LabelSet.None, tokenizer, maxLength)
-{
-    private readonly int _mask = tokenizer.MaskId
-        ?? throw new ArgumentException("The tokenizer has no mask token: the model is not one of masked language modelling.");
-
-    public override IReadOnlyList<string> InputColumns { get; } = [task.TextColumnName];
-
-    public override IReadOnlyList<string> LabelColumns => [];
-
-    public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
+    /// <summary>Pretraining on a text column, and filling of masks.</summary>
+    internal sealed class MaskedLanguageModelTask : PeftTask
     {
-        Func<string> text = Columns.Text(row, task.TextColumnName, "Text");
-        return () =>
+        public required string TextColumnName { get; init; }
+
+        public required string OutputColumnName { get; init; }
+
+        public required double MaskProbability { get; init; }
+
+        internal override string Key => "masked-language-modelling";
+
+        internal TextColumn Text => new(TextColumnName, "Text");
+
+        internal override IReadOnlyList<TaskColumn> Inputs => [Text];
+
+        internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
+            [SchemaShapes.Column(OutputColumnName, SchemaShape.Column.VectorKind.VariableVector, TextDataViewType.Instance)];
+
+        internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) =>
+            new MaskedLanguageModelRuntime(this, tokenizer, maxLength);
+    }
+
+    internal sealed class MaskedLanguageModelRuntime(MaskedLanguageModelTask task, TextTokenizer tokenizer, int maxLength)
+        : TaskRuntime(task, LabelSet.None, tokenizer, maxLength)
+    {
+        private readonly int _mask = tokenizer.MaskId
+            ?? throw new ArgumentException("The tokenizer has no mask token: the model is not one of masked language modelling.");
+
+        public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
         {
-            Encoding encoding = Tokenizer.Encode(text(), null, MaxLength);
-            if (!withLabels)
-                return Example.From(encoding, [], [.. Enumerable.Range(0, encoding.Ids.Length).Where(i => encoding.Ids[i] == _mask)]);
-            // Masks are drawn at each step; a text of special tokens alone has nothing to mask.
-            return encoding.Ids.All(Tokenizer.IsSpecial) ? null : Example.From(encoding, []);
-        };
-    }
-
-    public override Head CreateHead(PretrainedModel model) => model.CreateMaskedLanguageModelHead();
-
-    public override IReadOnlyList<Example> Prepare(IReadOnlyList<Example> examples, Random random) => [.. examples.Select(e => Mask(e, random))];
-
-    public override (Tensor Sum, long Count) Loss(Tensor logits, Batch batch) =>
-        (Classification.CrossEntropySum(logits, batch.Labels!), batch.Examples.Sum(e => (long)e.Labels.Length));
-
-    public override ITaskMetrics CreateMetrics() => new MaskedAccuracy();
-
-    public override IReadOnlyList<OutputColumn> Outputs =>
-    [
-        new OutputColumn<VBuffer<ReadOnlyMemory<char>>>(task.OutputColumnName, new VectorDataViewType(TextDataViewType.Instance), null,
-            (object tokens, ref VBuffer<ReadOnlyMemory<char>> value) =>
-                VectorWriter.Write([.. ((int[])tokens).Select(id => Tokenizer.Decode([id]).Trim().AsMemory())], ref value)),
-    ];
-
-    public override IReadOnlyList<object> Predict(Tensor logits, Batch batch)
-    {
-        using var scope = NewDisposeScope();
-        long[] best = logits.argmax(-1).flatten().cpu().data<long>().ToArray();
-        int width = batch.Positions is null ? 0 : (int)batch.Positions.shape[1];
-        return [.. batch.Examples.Select((e, row) => (object)Enumerable.Range(0, e.Positions.Length).Select(i => (int)best[row * width + i]).ToArray())];
-    }
-
-    private Example Mask(Example example, Random random)
-    {
-        int[] words = [.. Enumerable.Range(0, example.Length).Where(i => !Tokenizer.IsSpecial(example.Ids[i]))];
-        int[] chosen = [.. words.Where(_ => random.NextDouble() < task.MaskProbability)];
-        // A row that was spared would have no loss: one token of it is always asked for.
-        if (chosen.Length == 0)
-            chosen = [words[random.Next(words.Length)]];
-        int[] ids = [.. example.Ids];
-        foreach (int i in chosen)
-            ids[i] = random.NextDouble() switch { < 0.8 => _mask, < 0.9 => random.Next(Tokenizer.VocabularySize), _ => ids[i] };
-        return new Example { Ids = ids, TypeIds = example.TypeIds, Positions = chosen, Labels = [.. chosen.Select(i => example.Ids[i])] };
-    }
-
-    /// <summary>The share of masked tokens that are guessed.</summary>
-    private sealed class MaskedAccuracy : ITaskMetrics
-    {
-        private long _right, _all;
-
-        public void Add(Tensor logits, Batch batch)
-        {
-            using var scope = NewDisposeScope();
-            _right += logits.argmax(-1).eq(batch.Labels!).sum().item<long>();
-            _all += batch.Examples.Sum(e => (long)e.Labels.Length);
+            Func<string> text = task.Text.Read(row);
+            return () =>
+            {
+                Encoding encoding = Tokenizer.Encode(text(), null, MaxLength);
+                if (!withLabels)
+                    return Example.From(encoding, [], [.. Enumerable.Range(0, encoding.Ids.Length).Where(i => encoding.Ids[i] == _mask)]);
+                // Masks are drawn at each step; a text of special tokens alone has nothing to mask.
+                return encoding.Ids.All(Tokenizer.IsSpecial) ? null : Example.From(encoding, []);
+            };
         }
 
-        public IReadOnlyList<(string Name, double Value)> Result => [("MaskedAccuracy", (double)_right / Math.Max(1, _all))];
+        public override Head CreateHead(PretrainedModel model) => model.CreateMaskedLanguageModelHead();
+
+        public override IReadOnlyList<Example> Prepare(IReadOnlyList<Example> examples, Random random) => [.. examples.Select(e => Mask(e, random))];
+
+        public override ITaskMetrics CreateMetrics() => new MaskedAccuracy();
+
+        public override IReadOnlyList<OutputColumn> Outputs =>
+        [
+            VectorOutput.Of(task.OutputColumnName, new VectorDataViewType(TextDataViewType.Instance),
+                (int[] tokens) => Array.ConvertAll(tokens, id => Tokenizer.Decode([id]).Trim().AsMemory())),
+        ];
+
+        public override IReadOnlyList<object> Predict(Tensor logits, Batch batch)
+        {
+            using var scope = NewDisposeScope();
+            long[] best = logits.argmax(-1).flatten().cpu().data<long>().ToArray();
+            int width = batch.Positions is null ? 0 : (int)batch.Positions.shape[1];
+            return [.. batch.Examples.Select((e, row) => (object)Enumerable.Range(0, e.Positions.Length).Select(i => (int)best[row * width + i]).ToArray())];
+        }
+
+        private Example Mask(Example example, Random random)
+        {
+            int[] words = [.. Enumerable.Range(0, example.Length).Where(i => !Tokenizer.IsSpecial(example.Ids[i]))];
+            int[] chosen = [.. words.Where(_ => random.NextDouble() < task.MaskProbability)];
+            // A row that was spared would have no loss: one token of it is always asked for.
+            if (chosen.Length == 0)
+                chosen = [words[random.Next(words.Length)]];
+            int[] ids = [.. example.Ids];
+            foreach (int i in chosen)
+                ids[i] = random.NextDouble() switch { < 0.8 => _mask, < 0.9 => random.Next(Tokenizer.VocabularySize), _ => ids[i] };
+            return new Example { Ids = ids, TypeIds = example.TypeIds, Positions = chosen, Labels = [.. chosen.Select(i => example.Ids[i])] };
+        }
+
+        /// <summary>The share of masked tokens that are guessed.</summary>
+        private sealed class MaskedAccuracy : ITaskMetrics
+        {
+            private long _right, _all;
+
+            public void Add(Tensor logits, Batch batch)
+            {
+                using var scope = NewDisposeScope();
+                _right += logits.argmax(-1).eq(batch.Labels!).sum().item<long>();
+                _all += batch.Examples.Sum(e => (long)e.Labels.Length);
+            }
+
+            public IReadOnlyList<(string Name, double Value)> Result => [("MaskedAccuracy", (double)_right / Math.Max(1, _all))];
+        }
     }
 }

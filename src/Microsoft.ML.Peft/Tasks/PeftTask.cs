@@ -1,11 +1,10 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
-using Microsoft.ML.Peft.Data;
-using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Tokenization;
-using static TorchSharp.torch;
 
-namespace Microsoft.ML.Peft.Tasks;
+namespace Microsoft.ML.Peft;
 
 /// <summary>
 /// What a model is to learn or to answer: the columns it reads, the head on the model, the loss, the metrics and the
@@ -21,77 +20,34 @@ public abstract partial class PeftTask
     /// <summary>PEFT's name of the kind of task; null where it has none.</summary>
     internal virtual string? PeftTaskType => null;
 
-    /// <summary>Column names and settings, for the archive.</summary>
-    internal abstract JsonObject ToJson();
+    /// <summary>The columns that scoring reads, and training too.</summary>
+    internal abstract IReadOnlyList<TaskColumn> Inputs { get; }
 
-    /// <summary>Columns that a fit needs.</summary>
-    internal abstract void CheckTrainingSchema(SchemaShape schema);
-
-    /// <summary>Columns that scoring needs.</summary>
-    internal abstract void CheckScoringSchema(SchemaShape schema);
+    /// <summary>The columns that training alone reads; none for a task that makes its own labels.</summary>
+    internal virtual IReadOnlyList<TaskColumn> Labels => [];
 
     /// <summary>Output columns as a pipeline sees them before it is fitted.</summary>
     internal abstract IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema);
 
-    /// <summary>Reads label values and types from the training data.</summary>
-    internal abstract TaskRuntime Bind(DataViewSchema schema, TextTokenizer tokenizer, int maxLength);
-
-    /// <summary>Comes back from an archive.</summary>
+    /// <summary>Joins the task with its labels and a tokenizer, after a fit as from an archive.</summary>
     internal abstract TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength);
-}
 
-/// <summary>Finds a task by the key in an archive.</summary>
-internal static class TaskRegistry
-{
-    private static readonly KeyedTypes<PeftTask> Known = new(task => task.Key);
+    /// <summary>Reads label values and types from the training data.</summary>
+    internal TaskRuntime Bind(DataViewSchema schema, TextTokenizer tokenizer, int maxLength) =>
+        Bind(Labels.OfType<LabelColumn>().Select(label => label.Values(schema)).FirstOrDefault(LabelSet.None), tokenizer, maxLength);
 
-    /// <exception cref="InvalidDataException">The key or the JSON is not known.</exception>
-    public static PeftTask FromJson(string key, JsonObject json) => Known.Deserialize("task", key, json);
-}
+    /// <summary>Column names and settings, for the archive.</summary>
+    internal JsonObject ToJson() => JsonSerializer.SerializeToNode(this, GetType())!.AsObject();
 
-/// <summary>A task with its labels and tokenizer: all that training and scoring need of it.</summary>
-internal abstract class TaskRuntime(PeftTask task, LabelSet labels, TextTokenizer tokenizer, int maxLength)
-{
-    public PeftTask Task { get; } = task;
+    /// <exception cref="ArgumentException">A column that a fit needs is missing or holds something else.</exception>
+    internal void CheckTrainingSchema(SchemaShape schema) => Check(Inputs.Concat(Labels), schema);
 
-    public LabelSet Labels { get; } = labels;
+    /// <exception cref="ArgumentException">A column that scoring needs is missing or holds something else.</exception>
+    internal void CheckScoringSchema(SchemaShape schema) => Check(Inputs, schema);
 
-    public TextTokenizer Tokenizer { get; } = tokenizer;
-
-    public int MaxLength { get; } = maxLength;
-
-    /// <summary>Names of the columns that scoring reads.</summary>
-    public abstract IReadOnlyList<string> InputColumns { get; }
-
-    /// <summary>Names of the columns that training reads as well.</summary>
-    public abstract IReadOnlyList<string> LabelColumns { get; }
-
-    /// <summary>A reader over a row's getters; it gives null for a row that has no label, and counts it.</summary>
-    public abstract Func<Example?> CreateReader(DataViewRow row, bool withLabels);
-
-    public abstract Head CreateHead(PretrainedModel model);
-
-    /// <summary>Changes a batch of rows for this step of training (masking); by default none.</summary>
-    public virtual IReadOnlyList<Example> Prepare(IReadOnlyList<Example> examples, Random random) => examples;
-
-    /// <summary>The loss summed over what it counts, and how many that were.</summary>
-    public abstract (Tensor Sum, long Count) Loss(Tensor logits, Batch batch);
-
-    /// <summary>Metrics over a whole data set.</summary>
-    public abstract ITaskMetrics CreateMetrics();
-
-    /// <summary>The output columns, in order.</summary>
-    public abstract IReadOnlyList<OutputColumn> Outputs { get; }
-
-    /// <summary>One prediction a row, in managed memory.</summary>
-    public abstract IReadOnlyList<object> Predict(Tensor logits, Batch batch);
-}
-
-/// <summary>Metrics that add up over batches.</summary>
-internal interface ITaskMetrics
-{
-    void Add(Tensor logits, Batch batch);
-
-    /// <summary>Name and value; the first one is what early stopping watches when it is told to watch a metric.</summary>
-    IReadOnlyList<(string Name, double Value)> Result { get; }
+    private static void Check(IEnumerable<TaskColumn> columns, SchemaShape schema)
+    {
+        foreach (TaskColumn column in columns)
+            column.Check(schema);
+    }
 }

@@ -1,10 +1,9 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Tokenization;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -22,48 +21,47 @@ namespace Microsoft.ML.Peft
 
         /// <summary>The largest value of each dimension over the real tokens.</summary>
         Max,
-    }
-}
 
-namespace Microsoft.ML.Peft.Tasks
-{
+        /// <summary>The last real token, the only one of a decoder's that has read the whole text.</summary>
+        Last,
+    }
+
     public abstract partial class PeftTask
     {
         /// <summary>Turns a text into a vector, without training.</summary>
         /// <param name="inputColumnName">The text.</param>
         /// <param name="outputColumnName">The vector, of the model's hidden size.</param>
-        /// <param name="pooling">How token states become one vector; the mean by default.</param>
+        /// <param name="pooling">How token states become one vector; null (the default) for the last token of a decoder, the mean of other models.</param>
         /// <param name="normalize">Whether vectors get length 1; true by default.</param>
         public static PeftTask TextEmbedding(
-            string inputColumnName = "Text", string outputColumnName = "Embedding", TextPooling pooling = TextPooling.Mean, bool normalize = true) =>
+            string inputColumnName = "Text", string outputColumnName = "Embedding", TextPooling? pooling = null, bool normalize = true) =>
             new TextEmbeddingTask { InputColumnName = inputColumnName, OutputColumnName = outputColumnName, Pooling = pooling, Normalize = normalize };
     }
+}
 
+namespace Microsoft.ML.Peft.Tasks
+{
     /// <summary>Sentence embeddings (Reimers and Gurevych 2019).</summary>
     internal sealed class TextEmbeddingTask : PeftTask
     {
-        public string InputColumnName { get; init; } = "Text";
+        public required string InputColumnName { get; init; }
 
-        public string OutputColumnName { get; init; } = "Embedding";
+        public required string OutputColumnName { get; init; }
 
-        public TextPooling Pooling { get; init; }
+        public required TextPooling? Pooling { get; init; }
 
-        public bool Normalize { get; init; } = true;
+        public required bool Normalize { get; init; }
 
         internal override string Key => "text-embedding";
 
         internal override string PeftTaskType => "FEATURE_EXTRACTION";
 
-        internal override JsonObject ToJson() => JsonSerializer.SerializeToNode(this)!.AsObject();
+        internal TextColumn Input => new(InputColumnName, "Input");
 
-        internal override void CheckTrainingSchema(SchemaShape schema) => CheckScoringSchema(schema);
-
-        internal override void CheckScoringSchema(SchemaShape schema) => Columns.CheckText(schema, InputColumnName, "Input");
+        internal override IReadOnlyList<TaskColumn> Inputs => [Input];
 
         internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
             [SchemaShapes.Column(OutputColumnName, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single)];
-
-        internal override TaskRuntime Bind(DataViewSchema schema, TextTokenizer tokenizer, int maxLength) => Bind(LabelSet.None, tokenizer, maxLength);
 
         internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) => new Runtime(this, tokenizer, maxLength);
 
@@ -72,20 +70,16 @@ namespace Microsoft.ML.Peft.Tasks
         {
             private int _size;
 
-            public override IReadOnlyList<string> InputColumns { get; } = [task.InputColumnName];
-
-            public override IReadOnlyList<string> LabelColumns => [];
-
             public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
             {
-                Func<string> text = Columns.Text(row, task.InputColumnName, "Input");
+                Func<string> text = task.Input.Read(row);
                 return () => Example.From(Tokenizer.Encode(text(), null, MaxLength), []);
             }
 
             public override Head CreateHead(PretrainedModel model)
             {
                 _size = model.HiddenSize;
-                return new PoolingHead(task.Pooling, task.Normalize);
+                return new PoolingHead(task.Pooling ?? (model.IsCausal ? TextPooling.Last : TextPooling.Mean), task.Normalize);
             }
 
             public override (Tensor Sum, long Count) Loss(Tensor logits, Batch batch) =>
@@ -95,8 +89,7 @@ namespace Microsoft.ML.Peft.Tasks
 
             public override IReadOnlyList<OutputColumn> Outputs =>
             [
-                new OutputColumn<VBuffer<float>>(task.OutputColumnName, new VectorDataViewType(NumberDataViewType.Single, _size), null,
-                    (object vector, ref VBuffer<float> value) => VectorWriter.Write((float[])vector, ref value)),
+                VectorOutput.Of(task.OutputColumnName, new VectorDataViewType(NumberDataViewType.Single, _size), (float[] vector) => vector),
             ];
 
             public override IReadOnlyList<object> Predict(Tensor logits, Batch batch) =>
@@ -107,12 +100,17 @@ namespace Microsoft.ML.Peft.Tasks
         {
             public override IReadOnlyList<Parameter> Parameters => [];
 
-            public override RowSelection Rows(Batch batch) => pooling == TextPooling.Cls ? RowSelection.First : RowSelection.All;
+            public override RowSelection Rows(Batch batch) => pooling switch
+            {
+                TextPooling.Cls => RowSelection.First,
+                TextPooling.Last => LastToken.Of(batch),
+                _ => RowSelection.All,
+            };
 
             public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
             {
                 using var scope = NewDisposeScope();
-                Tensor? mask = pooling == TextPooling.Cls ? null : batch.Mask?.unsqueeze(-1);
+                Tensor? mask = hidden.shape[1] == 1 ? null : batch.Mask?.unsqueeze(-1);
                 Tensor vector = pooling == TextPooling.Max
                     ? (mask is null ? hidden : hidden.masked_fill(mask.logical_not(), float.NegativeInfinity)).amax(1)
                     : mask is null ? hidden.mean([1]) : (hidden * mask).sum(1) / mask.sum(1);

@@ -1,170 +1,157 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Tokenization;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Microsoft.ML.Peft.Tasks;
-
-public abstract partial class PeftTask
+namespace Microsoft.ML.Peft
 {
-    /// <summary>
-    /// Gives each word a label (named entities, parts of speech). Words may be cut into pieces: the first piece decides.
-    /// A word beyond the model's length has a missing label and scores of 0.
-    /// </summary>
-    /// <param name="sentence1ColumnName">The words: a vector of text, or one text that is split at white space.</param>
-    /// <param name="labelColumnName">The labels: a vector of keys, one for each word.</param>
-    /// <param name="outputColumnName">The predicted labels: a vector of keys, one for each word.</param>
-    /// <param name="scoreColumnName">Probabilities: for each word in turn those of all labels, a vector of Single.</param>
-    /// <param name="spansColumnName">
-    /// Spans of words under BIO labels as a vector of text, <c>type:first-end</c> with the first word and the one behind the last.
-    /// </param>
-    public static PeftTask TokenClassification(
-        string sentence1ColumnName = "Sentence", string labelColumnName = "Label", string outputColumnName = "PredictedLabel",
-        string scoreColumnName = "Score", string spansColumnName = "Spans") => new TokenClassificationTask
-        {
-            Sentence1ColumnName = sentence1ColumnName,
-            LabelColumnName = labelColumnName,
-            OutputColumnName = outputColumnName,
-            ScoreColumnName = scoreColumnName,
-            SpansColumnName = spansColumnName,
-        };
+    public abstract partial class PeftTask
+    {
+        /// <summary>
+        /// Gives each word a label (named entities, parts of speech). Words may be cut into pieces: the first piece decides.
+        /// A word beyond the model's length has a missing label and scores of 0.
+        /// </summary>
+        /// <param name="sentence1ColumnName">The words: a vector of text, or one text that is split at white space.</param>
+        /// <param name="labelColumnName">The labels: a vector of keys, one for each word.</param>
+        /// <param name="outputColumnName">The predicted labels: a vector of keys, one for each word.</param>
+        /// <param name="scoreColumnName">Probabilities: for each word in turn those of all labels, a vector of Single.</param>
+        /// <param name="spansColumnName">
+        /// Spans of words under BIO labels as a vector of text, <c>type:first-end</c> with the first word and the one behind the last.
+        /// </param>
+        public static PeftTask TokenClassification(
+            string sentence1ColumnName = "Sentence", string labelColumnName = "Label", string outputColumnName = "PredictedLabel",
+            string scoreColumnName = "Score", string spansColumnName = "Spans") => new TokenClassificationTask
+            {
+                Sentence1ColumnName = sentence1ColumnName,
+                LabelColumnName = labelColumnName,
+                OutputColumnName = outputColumnName,
+                ScoreColumnName = scoreColumnName,
+                SpansColumnName = spansColumnName,
+            };
+    }
 }
 
-/// <summary>Token classification: one label for each word.</summary>
-internal sealed class TokenClassificationTask : PeftTask
+namespace Microsoft.ML.Peft.Tasks
 {
-    public string Sentence1ColumnName { get; init; } = "Sentence";
-
-    public string LabelColumnName { get; init; } = "Label";
-
-    public string OutputColumnName { get; init; } = "PredictedLabel";
-
-    public string ScoreColumnName { get; init; } = "Score";
-
-    public string SpansColumnName { get; init; } = "Spans";
-
-    internal override string Key => "token-classification";
-
-    internal override string PeftTaskType => "TOKEN_CLS";
-
-    internal override JsonObject ToJson() => JsonSerializer.SerializeToNode(this)!.AsObject();
-
-    internal override void CheckTrainingSchema(SchemaShape schema)
+    /// <summary>Token classification: one label for each word.</summary>
+    internal sealed class TokenClassificationTask : PeftTask
     {
-        CheckScoringSchema(schema);
-        Columns.CheckKey(schema, LabelColumnName, vector: true);
+        public required string Sentence1ColumnName { get; init; }
+
+        public required string LabelColumnName { get; init; }
+
+        public required string OutputColumnName { get; init; }
+
+        public required string ScoreColumnName { get; init; }
+
+        public required string SpansColumnName { get; init; }
+
+        internal override string Key => "token-classification";
+
+        internal override string PeftTaskType => "TOKEN_CLS";
+
+        internal WordsColumn Words => new(Sentence1ColumnName, "Sentence");
+
+        internal KeysColumn Label => new(LabelColumnName);
+
+        internal override IReadOnlyList<TaskColumn> Inputs => [Words];
+
+        internal override IReadOnlyList<TaskColumn> Labels => [Label];
+
+        internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
+        [
+            SchemaShapes.PredictedKey(OutputColumnName, schema, LabelColumnName, SchemaShape.Column.VectorKind.VariableVector),
+            SchemaShapes.Column(ScoreColumnName, SchemaShape.Column.VectorKind.VariableVector, NumberDataViewType.Single),
+            SchemaShapes.Column(SpansColumnName, SchemaShape.Column.VectorKind.VariableVector, TextDataViewType.Instance),
+        ];
+
+        internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) =>
+            new TokenClassificationRuntime(this, labels, tokenizer, maxLength);
     }
 
-    internal override void CheckScoringSchema(SchemaShape schema) =>
-        Columns.CheckText(schema, Sentence1ColumnName, "Sentence", orVector: true);
+    /// <summary>What one row was predicted: a label index (-1 beyond the model's length) and scores for each word.</summary>
+    internal sealed record WordPredictions(int[] Labels, float[] Scores);
 
-    internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
-    [
-        SchemaShapes.PredictedKey(OutputColumnName, schema, LabelColumnName, SchemaShape.Column.VectorKind.VariableVector),
-        SchemaShapes.Column(ScoreColumnName, SchemaShape.Column.VectorKind.VariableVector, NumberDataViewType.Single),
-        SchemaShapes.Column(SpansColumnName, SchemaShape.Column.VectorKind.VariableVector, TextDataViewType.Instance),
-    ];
-
-    internal override TaskRuntime Bind(DataViewSchema schema, TextTokenizer tokenizer, int maxLength) =>
-        Bind(LabelSet.Of(Columns.Find(schema, LabelColumnName, "Label")), tokenizer, maxLength);
-
-    internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) =>
-        new TokenClassificationRuntime(this, labels, tokenizer, maxLength);
-}
-
-/// <summary>What one row was predicted: a label index (-1 beyond the model's length) and scores for each word.</summary>
-internal sealed record WordPredictions(int[] Labels, float[] Scores);
-
-internal sealed class TokenClassificationRuntime(
-    TokenClassificationTask task, LabelSet labels, TextTokenizer tokenizer, int maxLength)
-    : TaskRuntime(task, labels, tokenizer, maxLength)
-{
-    public override IReadOnlyList<string> InputColumns { get; } = [task.Sentence1ColumnName];
-
-    public override IReadOnlyList<string> LabelColumns { get; } = [task.LabelColumnName];
-
-    public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
+    internal sealed class TokenClassificationRuntime(
+        TokenClassificationTask task, LabelSet labels, TextTokenizer tokenizer, int maxLength)
+        : TaskRuntime(task, labels, tokenizer, maxLength)
     {
-        Func<string[]> words = Columns.Words(row, task.Sentence1ColumnName);
-        Func<int[]>? keys = withLabels ? Columns.Keys(row, task.LabelColumnName) : null;
-        return () => Read(words(), keys?.Invoke(), row.Position);
-    }
-
-    public override Head CreateHead(PretrainedModel model) => model.CreateTokenClassificationHead(Labels.Count);
-
-    public override (Tensor Sum, long Count) Loss(Tensor logits, Batch batch) =>
-        (Classification.CrossEntropySum(logits, batch.Labels!), batch.Examples.Sum(e => e.Labels.LongCount(label => label >= 0)));
-
-    public override ITaskMetrics CreateMetrics() => new ClassificationMetrics(Labels.Count);
-
-    public override IReadOnlyList<OutputColumn> Outputs =>
-    [
-        new OutputColumn<VBuffer<uint>>(task.OutputColumnName, new VectorDataViewType(new KeyDataViewType(typeof(uint), Labels.Count)),
-            Classification.PredictedLabelAnnotations(Labels),
-            (object p, ref VBuffer<uint> value) => VectorWriter.Write([.. ((WordPredictions)p).Labels.Select(label => (uint)(label + 1))], ref value)),
-        new OutputColumn<VBuffer<float>>(task.ScoreColumnName, new VectorDataViewType(NumberDataViewType.Single), null,
-            (object p, ref VBuffer<float> value) => VectorWriter.Write(((WordPredictions)p).Scores, ref value)),
-        new OutputColumn<VBuffer<ReadOnlyMemory<char>>>(task.SpansColumnName, new VectorDataViewType(TextDataViewType.Instance), null,
-            (object p, ref VBuffer<ReadOnlyMemory<char>> value) => VectorWriter.Write(
-                [.. BioSpan.Read([.. ((WordPredictions)p).Labels.Select(Name)]).Select(span => span.ToString().AsMemory())], ref value)),
-    ];
-
-    public override IReadOnlyList<object> Predict(Tensor logits, Batch batch)
-    {
-        float[] scores = Classification.Probabilities(logits);
-        int width = logits.shape.Length == 3 ? (int)logits.shape[1] * Labels.Count : 0;
-        return [.. batch.Examples.Select((example, row) => Spread(example, scores.AsSpan(row * width, example.Positions.Length * Labels.Count)))];
-    }
-
-    private string Name(int label) => label < 0 ? "O" : Labels.Names[label];
-
-    private Example? Read(string[] words, int[]? labels, long row)
-    {
-        if (labels is not null && labels.Length != words.Length)
+        public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
         {
-            throw new InvalidOperationException(
-                $"Row {row}: column '{task.Sentence1ColumnName}' has {words.Length} words, but column '{task.LabelColumnName}' has {labels.Length} labels.");
+            Func<string[]> words = task.Words.Read(row);
+            Func<int[]>? keys = withLabels ? task.Label.Read(row) : null;
+            return () => Read(words(), keys?.Invoke(), row.Position);
         }
-        Encoding encoding = Tokenizer.EncodeWords(words, MaxLength);
-        int[] first = FirstPieces(encoding, words.Length);
-        int[] present = [.. Enumerable.Range(0, words.Length).Where(word => first[word] >= 0)];
-        if (labels is not null && !present.Any(word => labels[word] >= 0))
-            return null;
-        return Example.From(encoding, labels is null ? [] : [.. present.Select(word => labels[word] < 0 ? (int)Batch.IgnoredLabel : labels[word])],
-            [.. present.Select(word => first[word])], new WordMap(words.Length, present));
-    }
 
-    private static int[] FirstPieces(Encoding encoding, int words)
-    {
-        var first = new int[words];
-        Array.Fill(first, -1);
-        for (int i = encoding.Words.Length - 1; i >= 0; i--)
+        public override Head CreateHead(PretrainedModel model) => model.CreateTokenClassificationHead(Labels.Count);
+
+        public override ITaskMetrics CreateMetrics() => new ClassificationMetrics(Labels.Count);
+
+        public override IReadOnlyList<OutputColumn> Outputs =>
+        [
+            VectorOutput.Of(task.OutputColumnName, new VectorDataViewType(new KeyDataViewType(typeof(uint), Labels.Count)),
+                (WordPredictions p) => Array.ConvertAll(p.Labels, label => (uint)(label + 1)), Classification.PredictedLabelAnnotations(Labels)),
+            VectorOutput.Of(task.ScoreColumnName, new VectorDataViewType(NumberDataViewType.Single), (WordPredictions p) => p.Scores),
+            VectorOutput.Of(task.SpansColumnName, new VectorDataViewType(TextDataViewType.Instance),
+                (WordPredictions p) => BioSpan.Read(Array.ConvertAll(p.Labels, Name)).Select(span => span.ToString().AsMemory()).ToArray()),
+        ];
+
+        public override IReadOnlyList<object> Predict(Tensor logits, Batch batch)
         {
-            if (encoding.Words[i] >= 0)
-                first[encoding.Words[i]] = i;
+            float[] scores = Classification.Probabilities(logits);
+            int width = logits.shape.Length == 3 ? (int)logits.shape[1] * Labels.Count : 0;
+            return [.. batch.Examples.Select((example, row) => Spread(example, scores.AsSpan(row * width, example.Positions.Length * Labels.Count)))];
         }
-        return first;
-    }
 
-    private WordPredictions Spread(Example example, ReadOnlySpan<float> scores)
-    {
-        var map = (WordMap)example.Source!;
-        var result = new WordPredictions(new int[map.Words], new float[map.Words * Labels.Count]);
-        Array.Fill(result.Labels, -1);
-        for (int i = 0; i < map.Present.Length; i++)
+        private string Name(int label) => label < 0 ? "O" : Labels.Names[label];
+
+        private Example? Read(string[] words, int[]? labels, long row)
         {
-            ReadOnlySpan<float> word = scores.Slice(i * Labels.Count, Labels.Count);
-            result.Labels[map.Present[i]] = Classification.ArgMax(word);
-            word.CopyTo(result.Scores.AsSpan(map.Present[i] * Labels.Count));
+            if (labels is not null && labels.Length != words.Length)
+            {
+                throw new InvalidOperationException(
+                    $"Row {row}: column '{task.Sentence1ColumnName}' has {words.Length} words, but column '{task.LabelColumnName}' has {labels.Length} labels.");
+            }
+            Encoding encoding = Tokenizer.EncodeWords(words, MaxLength);
+            int[] first = FirstPieces(encoding, words.Length);
+            int[] present = [.. Enumerable.Range(0, words.Length).Where(word => first[word] >= 0)];
+            if (labels is not null && !present.Any(word => labels[word] >= 0))
+                return null;
+            return Example.From(encoding, labels is null ? [] : [.. present.Select(word => labels[word] < 0 ? (int)Batch.IgnoredLabel : labels[word])],
+                [.. present.Select(word => first[word])], new WordMap(words.Length, present));
         }
-        return result;
-    }
 
-    /// <summary>How many words a row has, and which of them the model saw.</summary>
-    private sealed record WordMap(int Words, int[] Present);
+        private static int[] FirstPieces(Encoding encoding, int words)
+        {
+            var first = new int[words];
+            Array.Fill(first, -1);
+            for (int i = encoding.Words.Length - 1; i >= 0; i--)
+            {
+                if (encoding.Words[i] >= 0)
+                    first[encoding.Words[i]] = i;
+            }
+            return first;
+        }
+
+        private WordPredictions Spread(Example example, ReadOnlySpan<float> scores)
+        {
+            var map = (WordMap)example.Source!;
+            var result = new WordPredictions(new int[map.Words], new float[map.Words * Labels.Count]);
+            Array.Fill(result.Labels, -1);
+            for (int i = 0; i < map.Present.Length; i++)
+            {
+                ReadOnlySpan<float> word = scores.Slice(i * Labels.Count, Labels.Count);
+                result.Labels[map.Present[i]] = Classification.ArgMax(word);
+                word.CopyTo(result.Scores.AsSpan(map.Present[i] * Labels.Count));
+            }
+            return result;
+        }
+
+        /// <summary>How many words a row has, and which of them the model saw.</summary>
+        private sealed record WordMap(int Words, int[] Present);
+    }
 }

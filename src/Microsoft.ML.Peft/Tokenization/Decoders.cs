@@ -106,6 +106,13 @@ internal sealed class ByteFallbackDecoder : IDecoder
 {
     private static readonly System.Text.UTF8Encoding Strict = new(false, throwOnInvalidBytes: true);
 
+    public static bool TryByte(string token, out byte value)
+    {
+        value = 0;
+        return token.Length == 6 && token.StartsWith("<0x", StringComparison.Ordinal) && token[5] == '>'
+            && byte.TryParse(token.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out value);
+    }
+
     public List<string> Decode(List<string> tokens)
     {
         List<string> result = new(tokens.Count);
@@ -122,13 +129,6 @@ internal sealed class ByteFallbackDecoder : IDecoder
         }
         Flush(run, result);
         return result;
-    }
-
-    private static bool TryByte(string token, out byte value)
-    {
-        value = 0;
-        return token.Length == 6 && token.StartsWith("<0x", StringComparison.Ordinal) && token[5] == '>'
-            && byte.TryParse(token.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out value);
     }
 
     private static void Flush(List<byte> run, List<string> result)

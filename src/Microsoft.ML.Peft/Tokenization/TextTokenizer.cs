@@ -80,6 +80,9 @@ internal sealed class TextTokenizer
 
     public bool IsSpecial(int id) => _special.Contains(id);
 
+    /// <summary>True if the token stands for one byte of a character, so that its text depends on the tokens beside it.</summary>
+    public bool IsByte(int id) => TokenOf(id) is { } token && ByteFallbackDecoder.TryByte(token, out _);
+
     public int? IdOf(string token) => _ids.TryGetValue(token, out int id) ? id : null;
 
     public string? TokenOf(int id) => _tokens.GetValueOrDefault(id);

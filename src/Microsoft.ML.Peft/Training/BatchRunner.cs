@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Training;
 
-/// <summary>From rows to logits, over the whole model or over features that were computed before.</summary>
+/// <summary>From rows to the task's answer, over the whole model or over features that were computed before.</summary>
 internal sealed class BatchRunner(TunedModel model, TaskRuntime task, Device device)
 {
     private readonly int _padId = model.Model.Config.Int("pad_token_id", 0);
@@ -19,11 +19,9 @@ internal sealed class BatchRunner(TunedModel model, TaskRuntime task, Device dev
 
     public Tensor Features(Batch batch, ForwardContext context) => model.Features(batch, context);
 
-    public Tensor Logits(Batch batch, ForwardContext context)
+    public Tensor Answer(Batch batch, ForwardContext context)
     {
-        if (Cache is null)
-            return model.Forward(batch, context);
-        using Tensor features = Cache.Features(batch);
-        return model.Head.Forward(features, batch, context);
+        using Tensor features = Cache?.Features(batch) ?? Features(batch, context);
+        return task.Answer(model.Head, features, batch, context);
     }
 }

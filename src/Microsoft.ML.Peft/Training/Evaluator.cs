@@ -26,9 +26,9 @@ internal static class Evaluator
         {
             using var scope = NewDisposeScope();
             using Batch batch = runner.Collate(runner.Task.Prepare([.. rows.Select(row => examples[row])], random), withLabels: true);
-            Tensor logits = runner.Logits(batch, ForwardContext.Inference);
-            (Tensor loss, long counted) = runner.Task.Loss(logits, batch);
-            metrics.Add(logits, batch);
+            Tensor answer = runner.Answer(batch, ForwardContext.Inference);
+            (Tensor loss, long counted) = runner.Task.Loss(answer, batch);
+            metrics.Add(answer, batch);
             sum += loss.ToDouble();
             count += counted;
         }

@@ -31,13 +31,12 @@ internal sealed class TorchAdamW : IAdamWKernel
 /// <summary>The fused native step: dense CPU floats.</summary>
 internal sealed unsafe class NativeAdamW : IAdamWKernel
 {
-    public static bool Takes(Tensor parameter, Tensor gradient) => PeftNative.IsAvailable && IsPlain(parameter) && IsPlain(gradient);
+    public static bool Takes(Tensor parameter, Tensor gradient) => IsPlain(parameter) && IsPlain(gradient);
 
     public void Step(Tensor parameter, Tensor gradient, Tensor mean, Tensor variance, in AdamWStep step) =>
-        PeftNative.AdamW(Floats(parameter), Floats(gradient), Floats(mean), Floats(variance), parameter.numel(), step);
+        PeftNative.AdamW(
+            NativeTensor.Floats(parameter), NativeTensor.Floats(gradient), NativeTensor.Floats(mean), NativeTensor.Floats(variance),
+            parameter.numel(), step);
 
-    private static bool IsPlain(Tensor tensor) =>
-        tensor.device_type == DeviceType.CPU && tensor.dtype == ScalarType.Float32 && tensor.is_contiguous();
-
-    private static float* Floats(Tensor tensor) => (float*)NativeTensor.Address(tensor);
+    private static bool IsPlain(Tensor tensor) => PeftNative.Takes(tensor) && tensor.is_contiguous();
 }

@@ -66,7 +66,6 @@ internal sealed class TrainingLoop : IDisposable
         validation = validation is { Count: > 0 } ? validation : null;
         Check(model, train, validation, options);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(token, options.CancellationToken);
-        using var callers = RandomState.OfCpu();
         using var loop = new TrainingLoop(model, task, train, validation, options, device, seed, reporter);
         try
         {
@@ -75,7 +74,6 @@ internal sealed class TrainingLoop : IDisposable
         finally
         {
             loop._optimizer.ClearGradients();
-            callers.Restore();
         }
     }
 

@@ -9,8 +9,6 @@ namespace Microsoft.ML.Peft.Training;
 /// <summary>One update of the weights from one batch, or from several whose gradients add up.</summary>
 internal sealed class TrainingStep(BatchRunner runner, IReadOnlyList<Parameter> parameters, AdamW optimizer, TrainingOptions options, long seed)
 {
-    private readonly ForwardContext _context = new() { Training = true, Checkpointing = options.GradientCheckpointing };
-
     /// <param name="batches">The rows, batch by batch.</param>
     /// <param name="step">The step's number, from 0.</param>
     /// <param name="learningRate">Its learning rate.</param>
@@ -37,15 +35,15 @@ internal sealed class TrainingStep(BatchRunner runner, IReadOnlyList<Parameter> 
         using var scope = NewDisposeScope();
         // The stream is named by step and batch: a resumed run draws what an uninterrupted one would have drawn.
         var random = new SplitMix64(seed, step, index);
-        manual_seed(random.NextInt64()).Dispose();
+        var context = new ForwardContext { Seeds = new DropoutSeeds(random.NextInt64()), Checkpointing = options.GradientCheckpointing };
         using Batch batch = runner.Collate(runner.Task.Prepare(examples, random), withLabels: true);
-        Tensor logits = runner.Logits(batch, _context);
-        (Tensor loss, long count) = runner.Task.Loss(logits, batch);
+        Tensor answer = runner.Answer(batch, context);
+        (Tensor loss, long count) = runner.Task.Loss(answer, batch);
         double value = loss.ToDouble();
         if (!double.IsFinite(value))
             throw Diverged("loss", value, step, learningRate);
         if (count > 0)
-            GradientCheckpoint.Backward(loss);
+            BackwardPass.Run(loss);
         return (value, count);
     }
 

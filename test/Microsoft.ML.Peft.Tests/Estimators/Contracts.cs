@@ -1,4 +1,3 @@
-using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.TestSupport;
 
 namespace Microsoft.ML.Peft.Tests.Estimators;

@@ -1,5 +1,5 @@
+using System.Reflection;
 using Microsoft.ML.Data;
-using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.TestSupport;
 
 namespace Microsoft.ML.Peft.Tests.Estimators;
@@ -55,6 +55,15 @@ public sealed class FineTuningTests
     }
 
     [TestMethod]
+    public void ACachedPipelineGivesTheSameModel()
+    {
+        IDataView rows = _context.Data.LoadFromEnumerable(Review.Make(24));
+        var keys = _context.Transforms.Conversion.MapValueToKey("Label");
+        ITransformer cached = keys.AppendCacheCheckpoint(_context).Append(Lora()).Fit(rows), plain = keys.Append(Lora()).Fit(rows);
+        Table.AreClose(Table.Read(plain.Transform(rows), "Score"), Table.Read(cached.Transform(rows), "Score"), 0, "scores");
+    }
+
+    [TestMethod]
     public void RowsWithoutLabelAreSkippedWithAWarning()
     {
         IReadOnlyList<Review> rows = [.. Review.Make(8), new Review { Text = "good film", Label = "" }];
@@ -107,6 +116,17 @@ public sealed class FineTuningTests
         Assert.Contains(line => line.Contains("77", StringComparison.Ordinal) && line.Contains("Kind=Warning", StringComparison.Ordinal), _log);
     }
 
+    /// <summary>As ML.NET's own AutoML stops a context: by a method that is not public.</summary>
+    [TestMethod]
+    public void ACancelledContextKeepsTheBestModel()
+    {
+        MethodInfo cancel = typeof(MLContext).GetMethod("CancelExecution", BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.Public)!;
+        StopsAndKeepsTheBest((context, _) => cancel.Invoke(context, null));
+    }
+
+    [TestMethod]
+    public void ACancelledTokenKeepsTheBestModel() => StopsAndKeepsTheBest((_, source) => source.Cancel());
+
     [TestMethod]
     public void ACancelledFitStops()
     {
@@ -128,6 +148,42 @@ public sealed class FineTuningTests
         Assert.Throws<ArgumentException>(() => _context.Peft().Lora(_bert.Folder, task, rank: 0));
         Assert.Throws<ArgumentException>(() => _context.Peft().Lora(_bert.Folder, task, maxEpochs: 0));
         Assert.Throws<ArgumentException>(() => _context.Peft().Embed(_bert.Folder, batchSize: 0));
+    }
+
+    /// <summary>Cancelled in the third epoch: the fit ends with that step or the next, with the weights of the best evaluation.</summary>
+    private static void StopsAndKeepsTheBest(Action<MLContext, CancellationTokenSource> cancel)
+    {
+        const int CancelAt = 15;
+        using var bert = new TinyBert();
+        using var source = new CancellationTokenSource();
+        var context = new MLContext(seed: 1);
+        IDataView data = Review.Load(context);
+        var seen = new List<TrainingProgress>();
+        using PeftTransformer stopped = Fit(10, new Training.TinyRun.Callback(progress =>
+        {
+            seen.Add(progress);
+            if (progress.Step == CancelAt)
+                cancel(context, source);
+        }), source.Token);
+        Assert.IsInRange(CancelAt, CancelAt + 1, seen[^1].Step);
+        int best = seen.Where(p => p.Validation is not null).MinBy(p => p.Validation!["Loss"]).Step;
+        // As it was at that evaluation, in a run that nobody stopped.
+        context = new MLContext(seed: 1);
+        using PeftTransformer expected = Fit(10, new Training.TinyRun.Callback(_ => { }), default, best);
+        Table.AreClose(Table.Read(expected.Transform(data), "Score"), Table.Read(stopped.Transform(data), "Score"), 0, "scores");
+
+        PeftTransformer Fit(int epochs, IProgress<TrainingProgress> progress, CancellationToken token, int? steps = null) =>
+            context.Peft().Lora(new LoraFineTune.Options
+            {
+                BaseModel = bert.Folder,
+                Task = PeftTask.TextClassification(),
+                ValidationSet = data,
+                Training = new TrainingOptions
+                {
+                    MaxEpochs = epochs, MaxSteps = steps, BatchSize = 8, LearningRate = 1e-2, WarmupSteps = 0,
+                    Schedule = LearningRateSchedule.Constant, Progress = progress, CancellationToken = token,
+                },
+            }).Fit(data);
     }
 
     private LoraFineTune Lora() => _context.Peft().Lora(_bert.Folder, PeftTask.TextClassification(), maxEpochs: 1);

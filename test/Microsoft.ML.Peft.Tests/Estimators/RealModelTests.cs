@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
-using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.TestSupport;
 
 namespace Microsoft.ML.Peft.Tests.Estimators;
@@ -32,8 +31,10 @@ public sealed class RealModelTests
         ITransformer model = pipeline.Fit(train);
         MulticlassClassificationMetrics metrics = _context.MulticlassClassification.Evaluate(model.Transform(test));
         Console.WriteLine($"Accuracy {metrics.MicroAccuracy:F4}, macro {metrics.MacroAccuracy:F4}, log-loss {metrics.LogLoss:F4}.");
-        // Ham alone is 87 %.
-        Assert.IsGreaterThan(0.92, metrics.MicroAccuracy);
+        // At most half the errors of calling everything ham.
+        string[] labels = [.. test.GetColumn<string>("Label")];
+        double majority = (double)labels.CountBy(label => label).Max(label => label.Value) / labels.Length;
+        Assert.IsGreaterThanOrEqualTo(1 - (1 - majority) / 2, metrics.MicroAccuracy);
 
         using var file = new MemoryStream();
         _context.Model.Save(model, train.Schema, file);
@@ -51,7 +52,7 @@ public sealed class RealModelTests
         var texts = expected["items"]!.AsArray().Select(item => new Review { Text = item!["text"]!.GetValue<string>() });
         IDataView data = _context.Data.LoadFromEnumerable(texts);
         using PeftTransformer model = _context.Peft()
-            .Embed(new TextEmbedder.Options { BaseModel = Model, MaxLength = 256, BatchSize = 6 }).Fit(data);
+            .Embed(new TextEmbedder.Options { BaseModel = Model, MaxLength = 256, ScoringBatchSize = 6 }).Fit(data);
         object[] vectors = [.. expected["embeddings"]!.AsArray().Select(row => row!.AsArray().Select(v => (object)v!.GetValue<double>()).ToArray())];
         Table.AreClose(vectors, Table.Read(model.Transform(data), "Embedding"), expected["tolerance"]!.GetValue<double>(), "embeddings");
     }

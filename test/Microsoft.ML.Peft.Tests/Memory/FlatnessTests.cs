@@ -1,4 +1,3 @@
-using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Training;
 using static TorchSharp.torch;

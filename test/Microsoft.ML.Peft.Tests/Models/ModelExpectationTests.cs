@@ -22,6 +22,8 @@ public sealed class ModelExpectationTests
 
     private const string Training = "training";
 
+    private static readonly string[] Generating = ["greedy", "generation"];
+
     public static IEnumerable<object[]> Cases
     {
         get
@@ -56,12 +58,20 @@ public sealed class ModelExpectationTests
     {
         if (kind == "embeddings")
             return CheckEmbeddings;
+        if (Generating.Contains(kind))
+            return CheckGeneration;
         string adapter = Path.Combine(AdapterOf(folder, kind), LoraConfigFile.FileName);
         return kind.StartsWith(Training, StringComparison.Ordinal) && File.Exists(adapter)
             && JsonNode.Parse(File.ReadAllText(adapter))!["peft_type"]!.GetValue<string>() == "LORA" ? CheckTraining : null;
     }
 
     private static string AdapterOf(string folder, string kind) => Path.Combine(folder, kind.Replace(Training, "training-adapter", StringComparison.Ordinal));
+
+    private static void CheckGeneration(string folder, JsonObject expected, string kind)
+    {
+        using PretrainedModel model = Load(folder);
+        GenerationExpectations.Check(folder, model, expected);
+    }
 
     private static void CheckEmbeddings(string folder, JsonObject expected, string kind)
     {

@@ -1,3 +1,5 @@
+using System.IO.Compression;
+using System.Xml.Linq;
 using Microsoft.ML.Peft.Interop;
 
 namespace Microsoft.ML.Peft.Tests.Packaging;
@@ -21,6 +23,7 @@ public sealed class OutsiderTests
         try
         {
             Pack(scratch.Folder("sources"), feed);
+            Assert.AreEqual($"[{Version}]", DependencyOnPeft(feed), "VisionLanguage uses internals of Peft, so it takes its own version alone.");
             BuildAndRun(scratch.Folder("outsider"), feed);
         }
         finally
@@ -37,6 +40,14 @@ public sealed class OutsiderTests
         DotNet.Restore(sources, last, suffix);
         foreach (string package in Packages)
             DotNet.Run(sources, "pack", Path.Combine("src", package), "-c", "Release", "-o", feed, suffix, "-p:RunAnalyzers=false");
+    }
+
+    private string DependencyOnPeft(string feed)
+    {
+        using ZipArchive package = ZipFile.OpenRead(Path.Combine(feed, $"{Packages[1]}.{Version}.nupkg"));
+        using Stream nuspec = package.GetEntry($"{Packages[1]}.nuspec")!.Open();
+        return XDocument.Load(nuspec).Descendants().Where(e => e.Name.LocalName == "dependency" && (string?)e.Attribute("id") == Packages[0])
+            .Select(e => (string?)e.Attribute("version")).Single()!;
     }
 
     private void BuildAndRun(string folder, string feed)

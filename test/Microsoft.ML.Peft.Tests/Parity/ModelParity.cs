@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Tests.Parity;
 
-/// <summary>A model under its head: logits, loss, last hidden states and gradients.</summary>
+/// <summary>A model under its head: logits, loss, last hidden states, gradients, and what a decoder generates.</summary>
 internal static class ModelParity
 {
     private const string Gradient = "out.grad.";
@@ -43,6 +43,7 @@ internal static class ModelParity
             loss.backward();
         parameters.ForEach(p => parity.Check(Gradient + p.Name, p.Value.grad!));
         CheckHidden(parity, loaded);
+        GenerationParity.Run(parity, loaded);
     }
 
     private static void CheckHidden(ParityCase parity, LoadedModel loaded)

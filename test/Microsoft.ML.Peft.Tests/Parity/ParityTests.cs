@@ -12,6 +12,7 @@ public sealed class ParityTests
         ["model"] = ModelParity.Run,
         ["tuner"] = TunerParity.Run,
         ["start"] = StartParity.Run,
+        ["sampling"] = SamplingParity.Run,
     };
 
     public static IEnumerable<object[]> Cases

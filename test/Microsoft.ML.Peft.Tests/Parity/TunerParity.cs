@@ -10,7 +10,7 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Tests.Parity;
 
-/// <summary>A PEFT adapter over a model: logits, merged logits, a round trip of its folder, six steps of training.</summary>
+/// <summary>A PEFT adapter over a model: logits, merged logits, what it generates, a round trip of its folder, six steps of training.</summary>
 internal static class TunerParity
 {
     public static void Run(ParityCase parity)
@@ -27,6 +27,7 @@ internal static class TunerParity
         CheckRoundTrip(tuner, options, config, folder);
         Tensor logits = Logits(loaded);
         parity.Check("out.logits", logits);
+        GenerationParity.Run(parity, loaded);
         CheckMerge(parity, loaded, tuner, logits);
         if (parity.Json["trainable"]?.GetValue<long>() is { } trainable)
             Assert.AreEqual(trainable, tuner.Trainable.Sum(p => p.Value.numel()), "trainable parameters");
@@ -79,7 +80,7 @@ internal static class TunerParity
         for (int step = 0; step < train["steps"]!.GetValue<int>(); step++)
         {
             using var stepScope = NewDisposeScope();
-            Tensor loss = loaded.Loss(loaded.Logits(new ForwardContext { Training = true }));
+            Tensor loss = loaded.Loss(loaded.Logits(new ForwardContext { Seeds = new DropoutSeeds(step) }));
             losses.Add(loss.item<float>());
             loss.backward();
             optimizer.Step(train["lr"]!.GetValue<double>(), gradientScale: 1);

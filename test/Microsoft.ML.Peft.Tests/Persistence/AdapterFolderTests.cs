@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Training;
 

@@ -4,7 +4,6 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Persistence;
-using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.TestSupport;
 
 namespace Microsoft.ML.Peft.Tests.Persistence;
@@ -123,6 +122,19 @@ public sealed class ModelArchiveTests
         Save(Fit(embed: true));
         Change("tokenizer.tokenizer.json", text => text.Replace("awful", "lawful", StringComparison.Ordinal));
         Assert.Contains("tokenizer.json", LoadError<InvalidDataException>());
+    }
+
+    [TestMethod]
+    [DataRow("base.safetensors")]
+    [DataRow("tuned.safetensors")]
+    public void AFlippedByteIsRefused(string name)
+    {
+        Save(Fit(embed: true));
+        var (start, length) = StoredEntry.Find(_file, name);
+        byte[] bytes = File.ReadAllBytes(_file);
+        bytes[start + length - 5] ^= 4;
+        File.WriteAllBytes(_file, bytes);
+        Assert.Contains(name, LoadError<InvalidDataException>());
     }
 
     [TestMethod]

@@ -19,10 +19,6 @@ internal sealed class TinyTask() : TaskRuntime(null!, LabelSet.None, null!, 64)
 
     private int _losses;
 
-    public override IReadOnlyList<string> InputColumns => [];
-
-    public override IReadOnlyList<string> LabelColumns => [];
-
     public override IReadOnlyList<OutputColumn> Outputs => [];
 
     /// <summary>Rows of 1 to 12 tokens; the label is decided by the ids, so it can be learnt.</summary>

@@ -47,7 +47,7 @@ public sealed class DoraDropoutTests
             TensorAssert.Close(new[] { a, b, m }[i].grad!, found[i], 1e-4, 1e-4, tuner.Trainable[i].Name);
     }
 
-    private static ForwardContext Context() => new() { Training = true };
+    private static ForwardContext Context() => new() { Seeds = new DropoutSeeds(1) };
 
     private static Tensor Kept(Tensor output, Tensor weight, Tensor bias, Tensor change)
     {

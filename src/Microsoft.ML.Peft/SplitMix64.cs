@@ -1,4 +1,4 @@
-namespace Microsoft.ML.Peft.Training;
+namespace Microsoft.ML.Peft;
 
 /// <summary>
 /// SplitMix64 (Steele, Lea and Flood 2014): one number of state and the same sequence on every runtime, which

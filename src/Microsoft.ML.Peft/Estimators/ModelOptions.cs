@@ -1,0 +1,37 @@
+namespace Microsoft.ML.Peft;
+
+/// <summary>What every estimator over a base model is told.</summary>
+public abstract class ModelOptions
+{
+    private protected ModelOptions() { }
+
+    /// <summary>The folder of a Hugging Face model: config.json, weights and tokenizer. Required.</summary>
+    public string BaseModel { get; set; } = "";
+
+    /// <summary>Tokens at which longer texts are cut, as far as the model goes; null (the default) for what the folder says, as a rule 512.</summary>
+    public int? MaxLength { get; set; }
+
+    /// <summary>Rows scored at once; 32 by default.</summary>
+    public int ScoringBatchSize { get; set; } = 32;
+
+    /// <summary>
+    /// Whether a saved model holds the base's weights; true by default. If false it names the base's folder and the hash of its
+    /// weights, and is a few MB.
+    /// </summary>
+    public bool EmbedBase { get; set; } = true;
+
+    /// <summary>The GPU to run on; null (the default) for the context's choice, the CPU if it has none.</summary>
+    public int? GpuDeviceId { get; set; }
+
+    /// <summary>Whether to run on the CPU if the GPU is not there; null (the default) for the context's choice.</summary>
+    public bool? FallbackToCpu { get; set; }
+
+    /// <exception cref="ArgumentException">A setting is missing or out of range; the message names it.</exception>
+    internal virtual void Validate()
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(BaseModel);
+        ArgumentOutOfRangeException.ThrowIfLessThan(ScoringBatchSize, 1);
+        if (MaxLength is { } length)
+            ArgumentOutOfRangeException.ThrowIfLessThan(length, 1, nameof(MaxLength));
+    }
+}

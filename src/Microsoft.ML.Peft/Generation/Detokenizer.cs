@@ -1,0 +1,49 @@
+using System.Runtime.InteropServices;
+using Microsoft.ML.Peft.Tokenization;
+
+namespace Microsoft.ML.Peft.Generation;
+
+/// <summary>
+/// The text of tokens as they come, at a cost that does not grow with the text: the pieces put together are what
+/// <see cref="TextTokenizer.Decode"/> makes of all of them, and a piece that was given out never changes.
+/// </summary>
+internal sealed class Detokenizer(TextTokenizer tokenizer)
+{
+    // The tokens of the last piece, since a decoder treats a first token in its own way, and after them those that wait.
+    private List<int> _window = [];
+    private int _given;
+    private string _context = "";
+
+    /// <summary>The text of the tokens that wait, as it would be if no other came.</summary>
+    public string Pending { get; private set; } = "";
+
+    /// <summary>Takes a token.</summary>
+    /// <returns>The text that no later token can change.</returns>
+    public string Add(int id)
+    {
+        if (tokenizer.IsSpecial(id))
+            return "";
+        _window.Add(id);
+        string text = Decode();
+        Pending = text.Length > _context.Length ? text[_context.Length..] : "";
+        return Pending.Length == 0 || Pending[^1] == '\uFFFD' || tokenizer.IsByte(id) ? "" : Give();
+    }
+
+    /// <summary>No other token comes.</summary>
+    /// <returns>The text that is left.</returns>
+    public string Finish() => Give();
+
+    public Detokenizer Clone() => new(tokenizer) { _window = [.. _window], _given = _given, _context = _context, Pending = Pending };
+
+    private string Give()
+    {
+        string piece = Pending;
+        _window.RemoveRange(0, _given);
+        _given = _window.Count;
+        _context = Decode();
+        Pending = "";
+        return piece;
+    }
+
+    private string Decode() => tokenizer.Decode(CollectionsMarshal.AsSpan(_window));
+}

@@ -1,0 +1,63 @@
+using Microsoft.ML.Peft.Tokenization;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Generation;
+
+/// <summary>The door: prompts and a session in, tokens or text out. The session is fresh, and stays the caller's.</summary>
+internal static class TextGenerator
+{
+    /// <param name="session">Has read nothing yet.</param>
+    /// <param name="prompts">Token ids of each row.</param>
+    /// <param name="settings">How to generate.</param>
+    /// <param name="tokenizer">Needed for stop strings alone.</param>
+    /// <param name="token">Ends it before the next token.</param>
+    /// <returns>For each prompt its sequences, the best first.</returns>
+    /// <exception cref="ArgumentException">A prompt is empty or too long, or stop strings are set and there is no tokenizer.</exception>
+    public static IReadOnlyList<GeneratedSequence[]> Generate(
+        IDecodingSession session, IReadOnlyList<int[]> prompts, GenerationSettings settings, TextTokenizer? tokenizer = null, CancellationToken token = default)
+    {
+        EndRule[] ends = Prompts.Check(prompts, settings, session.MaxLength);
+        if (prompts.Count == 0)
+            return [];
+        token.ThrowIfCancellationRequested();
+        using var noGrad = no_grad();
+        if (settings.NumBeams > 1)
+            return new BeamSearch(session, settings).Run(prompts, [.. prompts.Zip(ends, (p, end) => new BeamGroup(p, end, settings, end.CreateText(tokenizer)))], token);
+
+        int times = settings.NumReturnSequences;
+        GenerationRow[] rows = [.. prompts.SelectMany((prompt, row) => Enumerable.Range(0, times)
+            .Select(sequence => new GenerationRow(prompt, ends[row], ends[row].CreateText(tokenizer), Draws(settings, prompt, sequence))))];
+        new TokenSearch(session, settings).Run(prompts, rows, token);
+        return [.. rows.Select(row => row.Result()).Chunk(times)];
+    }
+
+    /// <summary>The text of one row as it comes: generated on a thread of its own, which has left the session when the enumerator is disposed.</summary>
+    /// <inheritdoc cref="Generate" path="/exception"/>
+    public static IAsyncEnumerable<TextPiece> StreamAsync(
+        IDecodingSession session, int[] prompt, TextTokenizer tokenizer, GenerationSettings settings, CancellationToken token = default)
+    {
+        if (settings.NumBeams > 1 || settings.NumReturnSequences > 1)
+        {
+            throw new ArgumentException(
+                $"A stream has one text: {nameof(settings.NumBeams)} is {settings.NumBeams} and {nameof(settings.NumReturnSequences)} {settings.NumReturnSequences}, and both must be 1.");
+        }
+        EndRule end = Prompts.Check([prompt], settings, session.MaxLength)[0];
+        var row = new GenerationRow(prompt, end, new TextStream(tokenizer, settings.StopStrings), Draws(settings, prompt, 0));
+        return new TextChannel((write, stop) =>
+        {
+            using var noGrad = no_grad();
+            new TokenSearch(session, settings, (writer, text) => write(new TextPiece(text, writer.End))).Run([prompt], [row], stop);
+        }).ReadAsync(token);
+    }
+
+    /// <summary>The text of generated tokens, without the stop string that ended them.</summary>
+    public static string Text(GeneratedSequence sequence, TextTokenizer tokenizer, GenerationSettings settings)
+    {
+        string text = tokenizer.Decode(sequence.Ids);
+        return sequence.End == FinishReason.StopString && TextStream.FirstStop(text, settings.StopStrings) is >= 0 and var end ? text[..end] : text;
+    }
+
+    // Named by the prompt, not by the row's place: the same row says the same alone and in any batch.
+    private static SplitMix64 Draws(GenerationSettings settings, int[] prompt, int sequence) =>
+        new(settings.Seed, [sequence, .. prompt.Select(id => (long)id)]);
+}

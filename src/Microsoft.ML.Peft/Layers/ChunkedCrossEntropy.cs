@@ -1,0 +1,80 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Layers;
+
+/// <summary>
+/// Cross-entropy behind an output matrix, a few rows at a time. Over a frozen matrix the gradient is made together with the
+/// loss, while the rows' logits are there, so that nothing is computed twice and only [rows, hidden] is kept.
+/// </summary>
+internal sealed class ChunkedCrossEntropy : autograd.SingleTensorFunction<ChunkedCrossEntropy>
+{
+    /// <summary>Logits that exist at a time.</summary>
+    private const long MostLogits = 8 << 20;
+
+    private const long NoLabel = -100;
+
+    public override string Name => nameof(ChunkedCrossEntropy);
+
+    /// <param name="hidden">[N, in]</param>
+    /// <param name="labels">[N], int64, -100 where there is none.</param>
+    /// <param name="output">The matrix [classes, in].</param>
+    /// <param name="context">The call.</param>
+    /// <returns>[N], 0 where there is no label.</returns>
+    public static Tensor Apply(Tensor hidden, Tensor labels, Projection output, ForwardContext context)
+    {
+        if (output.IsPlain(context) && is_grad_enabled() && hidden.requires_grad)
+            return apply(hidden, labels, output);
+        return cat([.. Chunks(hidden.shape[0], output.Weight.Outputs).Select(chunk =>
+        {
+            Tensor wanted = labels.narrow(0, chunk.Start, chunk.Count);
+            return context.Recompute(hidden.narrow(0, chunk.Start, chunk.Count), x => Losses(output.Forward(x, context), wanted));
+        })]);
+    }
+
+    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    {
+        var (hidden, labels, output) = ((Tensor)vars[0], (Tensor)vars[1], (Projection)vars[2]);
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        Tensor matrix = output.Weight.Dequantize();
+        Tensor losses = empty([hidden.shape[0]], hidden.dtype, hidden.device), gradient = empty_like(hidden);
+        foreach (var (start, count) in Chunks(hidden.shape[0], output.Weight.Outputs))
+        {
+            using var chunk = NewDisposeScope();
+            Tensor logits = output.Weight.Multiply(hidden.narrow(0, start, count), output.Bias?.Value);
+            Tensor wanted = labels.narrow(0, start, count);
+            losses.narrow(0, start, count).copy_(Losses(logits, wanted));
+            gradient.narrow(0, start, count).copy_(LogitGradient(logits, wanted).mm(matrix));
+        }
+        // Saved only after this method has returned: the gradient must outlive its scope.
+        ctx.save_for_backward([gradient.MoveToOuterDisposeScope()]);
+        return losses.MoveToOuterDisposeScope();
+    }
+
+    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    {
+        using var scope = NewDisposeScope();
+        Tensor gradient = ctx.get_saved_variables()[0];
+        return [(gradient * grad_output.unsqueeze(1)).MoveToOuterDisposeScope(), null!, null!];
+    }
+
+    private static Tensor Losses(Tensor logits, Tensor labels) =>
+        nn.functional.cross_entropy(logits, labels, ignore_index: NoLabel, reduction: nn.Reduction.None);
+
+    /// <summary>softmax - one, in the logits' own memory; 0 where there is no label.</summary>
+    private static Tensor LogitGradient(Tensor logits, Tensor labels)
+    {
+        Tensor counted = labels.ne(NoLabel).to(logits.dtype).unsqueeze(1);
+        Tensor index = labels.clamp(min: 0).unsqueeze(1);
+        logits.sub_(logits.logsumexp(1, keepdim: true)).exp_();
+        return logits.scatter_add_(1, index, ones_like(index, logits.dtype).neg_()).mul_(counted);
+    }
+
+    private static IEnumerable<(long Start, long Count)> Chunks(long rows, long classes)
+    {
+        long size = Math.Max(1, MostLogits / classes);
+        for (long start = 0; start < rows; start += size)
+            yield return (start, Math.Min(size, rows - start));
+    }
+}

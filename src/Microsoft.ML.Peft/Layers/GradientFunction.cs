@@ -1,0 +1,60 @@
+using System.Runtime.CompilerServices;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Layers;
+
+/// <summary>
+/// A function of tensors with a backward pass of its own; <typeparamref name="TCall"/> is all else that a call brings.
+/// </summary>
+internal abstract class GradientFunction<TSelf, TCall> : autograd.SingleTensorFunction<TSelf>
+    where TSelf : GradientFunction<TSelf, TCall>, new()
+    where TCall : class
+{
+    private const string StateKey = "state";
+
+    public sealed override string Name => typeof(TSelf).Name;
+
+    /// <summary>Computes the output and names the tensors that the backward pass needs. No graph is recorded.</summary>
+    protected abstract (Tensor Output, Tensor?[] Saved) Forward(TCall call, IReadOnlyList<Tensor> inputs);
+
+    /// <summary>Computes a new tensor for the gradient of each input; null for an input that needs none.</summary>
+    protected abstract Tensor?[] Backward(TCall call, IReadOnlyList<Tensor> saved, Tensor gradient);
+
+    protected static Tensor Call(TCall call, params Tensor[] inputs) => apply([.. inputs, call]);
+
+    public sealed override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    {
+        using var scope = NewDisposeScope();
+        var call = (TCall)vars[^1];
+        Tensor[] inputs = [.. vars[..^1].Cast<Tensor>()];
+        var (output, saved) = Forward(call, inputs);
+        foreach (Tensor made in saved.OfType<Tensor>().Append(output))
+            scope.MoveToOuter(made);
+        ctx.save_data(StateKey, new State(call, inputs.Length, BackwardPass.Failure));
+        ctx.save_for_backward([.. saved!]);
+        return output;
+    }
+
+    public sealed override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
+    {
+        var state = (State)ctx.get_data(StateKey);
+        using var scope = NewDisposeScope();
+        var gradients = new Tensor?[state.Inputs];
+        try
+        {
+            gradients = Backward(state.Call, ctx.get_saved_variables(), grad_output);
+        }
+        catch (Exception e)
+        {
+            state.Failure.Value ??= e;
+        }
+        grad_output.Dispose();
+        foreach (Tensor gradient in gradients.OfType<Tensor>())
+            scope.MoveToOuter(gradient);
+        BackwardPass.HandOut(gradients);
+        return gradients.Append(null).ToList()!;
+    }
+
+    private sealed record State(TCall Call, int Inputs, StrongBox<Exception?> Failure);
+}

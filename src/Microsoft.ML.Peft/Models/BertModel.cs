@@ -1,0 +1,52 @@
+using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Layers;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Models;
+
+/// <summary>BERT's family: one encoder, below it positions, above it heads that differ in names.</summary>
+internal abstract class BertModel : PretrainedModel
+{
+    private readonly BertEncoder _encoder;
+
+    protected BertModel(HfConfig config, ModelWeights weights, string prefix) : base(config, weights)
+    {
+        Sizes = BertConfig.From(config);
+        Base = weights.Root[prefix];
+        _encoder = new BertEncoder(Base, Sizes);
+    }
+
+    public override int HiddenSize => Sizes.Hidden;
+
+    public override int MaxLength => Sizes.Positions;
+
+    public override IReadOnlyList<string> DefaultTargets => ["query", "value"];
+
+    protected BertConfig Sizes { get; }
+
+    protected WeightScope Base { get; }
+
+    protected double ClassifierDropout => Config.Double("classifier_dropout", Sizes.HiddenDropout);
+
+    public override Tensor Forward(Batch batch, RowSelection rows, ForwardContext context)
+    {
+        using Tensor positions = Positions(batch.Ids);
+        return _encoder.Forward(batch.Ids, positions, batch.TypeIds, batch.Mask, rows, context);
+    }
+
+    public override Head CreateTokenClassificationHead(int labels) =>
+        new TokenHead(Weights.Root["classifier"], ClassifierDropout, HiddenSize, labels);
+
+    /// <summary>The row of the position table for each token.</summary>
+    /// <returns>[B or 1, S]</returns>
+    protected abstract Tensor Positions(Tensor ids);
+
+    protected override bool IsOptional(string name) =>
+        name.StartsWith("pooler.", StringComparison.Ordinal) || name == "embeddings.position_ids";
+
+    protected Head MaskedLanguageModelHead(WeightScope dense, WeightScope norm, WeightScope scope, string activation) =>
+        new MaskedLanguageModelHead(
+            scope["decoder"], new Projection(dense, HiddenSize, HiddenSize), new Norm(norm, HiddenSize, Sizes.Epsilon), Activation.Named(activation),
+            _encoder.WordTable, scope.Load("bias", Init.Zeros, Sizes.Vocabulary));
+}

@@ -1,0 +1,91 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.Tokenization;
+using Microsoft.ML.Peft.Training;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft
+{
+    public abstract partial class PeftTask
+    {
+        /// <summary>
+        /// Goes on with a decoder's pretraining: every token of a text is learnt from those before it. Texts are packed into rows of
+        /// the full length, without seeing each other; longer ones are cut into several. In scoring, how well the model knows each text.
+        /// </summary>
+        /// <param name="textColumnName">The text.</param>
+        /// <param name="outputColumnName">The text's perplexity, exp of the mean loss a token, a Single; NaN for a text of one token.</param>
+        public static PeftTask CausalLanguageModelling(string textColumnName = "Text", string outputColumnName = "Perplexity") =>
+            new CausalLanguageModelTask { TextColumnName = textColumnName, OutputColumnName = outputColumnName };
+    }
+}
+
+namespace Microsoft.ML.Peft.Tasks
+{
+    /// <summary>Causal language modelling on a text column.</summary>
+    internal sealed class CausalLanguageModelTask : PeftTask
+    {
+        public required string TextColumnName { get; init; }
+
+        public required string OutputColumnName { get; init; }
+
+        internal override string Key => "causal-language-modelling";
+
+        internal override string PeftTaskType => "CAUSAL_LM";
+
+        internal TextColumn Text => new(TextColumnName, "Text");
+
+        internal override IReadOnlyList<TaskColumn> Inputs => [Text];
+
+        internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
+            [SchemaShapes.Column(OutputColumnName, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single)];
+
+        internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) => new Runtime(this, tokenizer, maxLength);
+
+        private sealed class Runtime(CausalLanguageModelTask task, TextTokenizer tokenizer, int maxLength)
+            : LanguageModelRuntime(task, tokenizer, maxLength)
+        {
+            public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
+            {
+                Func<string> text = task.Text.Read(row);
+                return () =>
+                {
+                    // Whole in training, where packing cuts; as far as the model reads in scoring.
+                    Encoding encoding = Tokenizer.Encode(text(), null, withLabels ? int.MaxValue : MaxLength);
+                    Example example = NextTokens(withLabels ? Ended(encoding.Ids) : encoding.Ids, 1, encoding.Truncated);
+                    return withLabels && example.Labels.Length == 0 ? null : example;
+                };
+            }
+
+            public override IReadOnlyList<Example> Pack(IReadOnlyList<Example> examples) => new PackedExamples(examples, MaxLength);
+
+            public override IReadOnlyList<object> Score(TunedModel model, Batch batch)
+            {
+                if (batch.Positions is null)
+                    return [.. batch.Examples.Select(_ => (object)float.NaN)];
+                // The labels are the text's own tokens: no column has to bring them.
+                using Batch labelled = Batch.Collate(batch.Examples, Tokenizer.PadId ?? 0, batch.Ids.device, withLabels: true);
+                return base.Score(model, labelled);
+            }
+
+            public override IReadOnlyList<object> Predict(Tensor answer, Batch batch)
+            {
+                using var scope = NewDisposeScope();
+                float[] sums = answer.sum(1).cpu().data<float>().ToArray();
+                return [.. batch.Examples.Zip(sums, (example, sum) => (object)MathF.Exp(sum / example.Labels.Length))];
+            }
+
+            public override IReadOnlyList<OutputColumn> Outputs =>
+            [
+                new OutputColumn<float>(task.OutputColumnName, NumberDataViewType.Single, null,
+                    (object perplexity, ref float value) => value = (float)perplexity),
+            ];
+
+            // The model learns where a text ends.
+            private int[] Ended(int[] ids) => Tokenizer.EosId is { } end && (ids.Length == 0 || ids[^1] != end) ? [.. ids, end] : ids;
+        }
+    }
+}

@@ -1,0 +1,58 @@
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Tokenization;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tasks;
+
+/// <summary>What all tasks share that learn the next token: the answer is what each labelled token costs, in nats.</summary>
+internal abstract class LanguageModelRuntime(PeftTask task, TextTokenizer tokenizer, int maxLength)
+    : TaskRuntime(task, LabelSet.None, tokenizer, maxLength)
+{
+    public override Head CreateHead(PretrainedModel model) => model.CreateLanguageModelHead();
+
+    /// <returns>[B, P], 0 where there is no label.</returns>
+    public override Tensor Answer(Head head, Tensor hidden, Batch batch, ForwardContext context)
+    {
+        using var scope = NewDisposeScope();
+        return ((LanguageModelHead)head).TokenLosses(hidden, batch.Labels!, context).view(batch.Labels!.shape).MoveToOuterDisposeScope();
+    }
+
+    public override (Tensor Sum, long Count) Loss(Tensor answer, Batch batch) => (answer.sum(), Count(batch));
+
+    public override ITaskMetrics CreateMetrics() => new Perplexity();
+
+    /// <summary>A row of which each token from <paramref name="firstLabel"/> on is to be guessed from those before it.</summary>
+    protected static Example NextTokens(int[] ids, int firstLabel, bool truncated)
+    {
+        int first = Math.Max(firstLabel, 1), count = Math.Max(0, ids.Length - first);
+        return new Example
+        {
+            Ids = ids,
+            TypeIds = new byte[ids.Length],
+            Positions = [.. Enumerable.Range(first - 1, count)],
+            Labels = ids[^count..],
+            Truncated = truncated,
+        };
+    }
+
+    private static long Count(Batch batch) => batch.Examples.Sum(e => e.Labels.LongCount(label => label >= 0));
+
+    /// <summary>exp of the mean loss a token.</summary>
+    private sealed class Perplexity : ITaskMetrics
+    {
+        private double _sum;
+        private long _count;
+
+        public void Add(Tensor answer, Batch batch)
+        {
+            using Tensor sum = answer.sum();
+            _sum += sum.ToDouble();
+            _count += Count(batch);
+        }
+
+        public IReadOnlyList<(string Name, double Value)> Result => [("Perplexity", Math.Exp(_sum / Math.Max(1, _count)))];
+    }
+}

@@ -1,0 +1,96 @@
+using System.Collections;
+using Microsoft.ML.Peft.Data;
+
+namespace Microsoft.ML.Peft.Tasks;
+
+/// <summary>
+/// Texts joined into rows of the full length, so that no padding is computed: none sees another, and each counts its positions
+/// from 0. Longer texts are cut into several. Rows are put together when they are read; the texts are held once.
+/// </summary>
+internal sealed class PackedExamples : IReadOnlyList<Example>
+{
+    private readonly IReadOnlyList<Example> _texts;
+    private readonly List<List<Part>> _rows = [];
+
+    /// <param name="texts">The texts, with a label for each token but the last.</param>
+    /// <param name="length">Tokens in a row at most.</param>
+    public PackedExamples(IReadOnlyList<Example> texts, int length)
+    {
+        _texts = texts;
+        // Best fit, longest first: a part goes into the row that it fills best.
+        var open = new SortedDictionary<int, Stack<List<Part>>>();
+        foreach (Part part in Parts(texts, length).OrderByDescending(part => part.Length))
+            Place(part, length, open);
+    }
+
+    public int Count => _rows.Count;
+
+    public Example this[int index] => Join(_rows[index]);
+
+    public IEnumerator<Example> GetEnumerator() => _rows.Select(Join).GetEnumerator();
+
+    IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
+
+    private static IEnumerable<Part> Parts(IReadOnlyList<Example> texts, int length)
+    {
+        for (int text = 0; text < texts.Count; text++)
+        {
+            int tokens = texts[text].Length;
+            // A single token has no successor to learn.
+            for (int start = 0; start < tokens - 1; start += length)
+                yield return new Part(text, start, Math.Min(length, tokens - start));
+        }
+    }
+
+    private void Place(Part part, int length, SortedDictionary<int, Stack<List<Part>>> open)
+    {
+        int room = open.Keys.FirstOrDefault(left => left >= part.Length);
+        List<Part> row = room > 0 ? Take(open, room) : NewRow();
+        row.Add(part);
+        int left = (room > 0 ? room : length) - part.Length;
+        if (left <= 1)
+            return;
+        if (!open.TryGetValue(left, out var rows))
+            open.Add(left, rows = new Stack<List<Part>>());
+        rows.Push(row);
+    }
+
+    private List<Part> NewRow()
+    {
+        var row = new List<Part>();
+        _rows.Add(row);
+        return row;
+    }
+
+    private static List<Part> Take(SortedDictionary<int, Stack<List<Part>>> open, int room)
+    {
+        Stack<List<Part>> rows = open[room];
+        List<Part> row = rows.Pop();
+        if (rows.Count == 0)
+            open.Remove(room);
+        return row;
+    }
+
+    private Example Join(List<Part> parts)
+    {
+        var (ids, starts, positions, labels) = (new List<int>(), new List<int>(), new List<int>(), new List<int>());
+        foreach (Part part in parts)
+        {
+            int[] text = _texts[part.Text].Ids;
+            starts.Add(ids.Count);
+            for (int i = 0; i < part.Length; i++)
+            {
+                // A part's last token has its successor in the next part, if anywhere: only what this row holds is asked for.
+                if (i + 1 < part.Length)
+                {
+                    positions.Add(ids.Count);
+                    labels.Add(text[part.Start + i + 1]);
+                }
+                ids.Add(text[part.Start + i]);
+            }
+        }
+        return new Example { Ids = [.. ids], TypeIds = new byte[ids.Count], Starts = [.. starts], Positions = [.. positions], Labels = [.. labels] };
+    }
+
+    private readonly record struct Part(int Text, int Start, int Length);
+}

@@ -1,0 +1,75 @@
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Tokenization;
+using Microsoft.ML.Peft.Training;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tasks;
+
+/// <summary>A task with its labels and tokenizer: all that training and scoring need of it.</summary>
+internal abstract class TaskRuntime(PeftTask task, LabelSet labels, TextTokenizer tokenizer, int maxLength)
+{
+    public PeftTask Task { get; } = task;
+
+    public LabelSet Labels { get; } = labels;
+
+    public TextTokenizer Tokenizer { get; } = tokenizer;
+
+    public int MaxLength { get; } = maxLength;
+
+    /// <summary>Names of the columns that scoring reads.</summary>
+    public IReadOnlyList<string> InputColumns => [.. Task.Inputs.Select(column => column.Name)];
+
+    /// <summary>Names of the columns that training reads as well.</summary>
+    public IReadOnlyList<string> LabelColumns => [.. Task.Labels.Select(column => column.Name)];
+
+    /// <summary>A reader over a row's getters; it gives null for a row that has no label, and counts it.</summary>
+    public abstract Func<Example?> CreateReader(DataViewRow row, bool withLabels);
+
+    public abstract Head CreateHead(PretrainedModel model);
+
+    /// <summary>Changes a batch of rows for this step of training (masking); by default none.</summary>
+    public virtual IReadOnlyList<Example> Prepare(IReadOnlyList<Example> examples, Random random) => examples;
+
+    /// <summary>Rows as training takes them: a task may pack several into one. By default as they are.</summary>
+    public virtual IReadOnlyList<Example> Pack(IReadOnlyList<Example> examples) => examples;
+
+    /// <summary>What loss, metrics and predictions are made of; by default the head's logits.</summary>
+    /// <param name="head">The head that <see cref="CreateHead"/> made.</param>
+    /// <param name="hidden">[B, positions, hidden], what the head reads.</param>
+    /// <param name="batch">The rows.</param>
+    /// <param name="context">The call.</param>
+    public virtual Tensor Answer(Head head, Tensor hidden, Batch batch, ForwardContext context) => head.Forward(hidden, batch, context);
+
+    /// <summary>The loss summed over what it counts, and how many that were; by default cross-entropy over all labels.</summary>
+    public virtual (Tensor Sum, long Count) Loss(Tensor answer, Batch batch) =>
+        (Classification.CrossEntropySum(answer, batch.Labels!), batch.Examples.Sum(e => e.Labels.LongCount(label => label >= 0)));
+
+    /// <summary>Metrics over a whole data set.</summary>
+    public abstract ITaskMetrics CreateMetrics();
+
+    /// <summary>The output columns, in order.</summary>
+    public abstract IReadOnlyList<OutputColumn> Outputs { get; }
+
+    /// <summary>One prediction a row, in managed memory.</summary>
+    public abstract IReadOnlyList<object> Predict(Tensor answer, Batch batch);
+
+    /// <summary>Runs the model on a batch, once; a task that generates runs it for every token.</summary>
+    public virtual IReadOnlyList<object> Score(TunedModel model, Batch batch)
+    {
+        using Tensor hidden = model.Features(batch, ForwardContext.Inference);
+        return Predict(Answer(model.Head, hidden, batch, ForwardContext.Inference), batch);
+    }
+}
+
+/// <summary>Metrics that add up over batches.</summary>
+internal interface ITaskMetrics
+{
+    /// <param name="answer">What <see cref="TaskRuntime.Answer"/> gave.</param>
+    /// <param name="batch">The rows, with labels.</param>
+    void Add(Tensor answer, Batch batch);
+
+    /// <summary>Name and value; the first one is what early stopping watches when it is told to watch a metric.</summary>
+    IReadOnlyList<(string Name, double Value)> Result { get; }
+}

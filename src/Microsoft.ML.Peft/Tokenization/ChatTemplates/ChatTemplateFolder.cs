@@ -1,0 +1,49 @@
+using System.Text.Json.Nodes;
+
+namespace Microsoft.ML.Peft.Tokenization.ChatTemplates;
+
+/// <summary>Finds a model's template: chat_template.jinja, else chat_template of tokenizer_config.json; and its special tokens.</summary>
+internal static class ChatTemplateFolder
+{
+    private const string DefaultName = "default";
+
+    public static ChatTemplate? Load(string folder)
+    {
+        string file = Path.Combine(folder, "chat_template.jinja");
+        try
+        {
+            TokenizerConfig config = new(folder);
+            string? template = File.Exists(file) ? File.ReadAllText(file) : Template(config["chat_template"]);
+            return template is null ? null : ChatTemplate.Parse(template, SpecialTokens(config));
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidDataException($"{folder}: the chat template cannot be read: {exception.Message}", exception);
+        }
+        catch (ChatTemplateException exception)
+        {
+            throw new ChatTemplateException($"{folder}: {exception.Reason}", exception.Line);
+        }
+    }
+
+    private static string? Template(JsonValue template)
+    {
+        if (template.IsNull || template.IsText)
+        {
+            return template.Text("") is { Length: > 0 } text ? text : null;
+        }
+        JsonValue[] named = [.. template.Items()];
+        string[] names = [.. named.Select(item => item["name"].Text())];
+        int at = Array.IndexOf(names, DefaultName);
+        return at >= 0 ? named[at]["template"].Text()
+            : throw template.Invalid($"expected a template named '{DefaultName}', found {string.Join(", ", names)}");
+    }
+
+    // transformers passes every special token that is set by its role.
+    private static Dictionary<string, JsonNode?> SpecialTokens(TokenizerConfig config) =>
+        Roles.Select(role => (role, Token: config.Token(role)))
+            .Where(entry => entry.Token is not null)
+            .ToDictionary(entry => entry.role, entry => (JsonNode?)entry.Token);
+
+    private static readonly string[] Roles = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+}

@@ -1,0 +1,65 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Microsoft.ML.Peft.TestSupport;
+
+namespace Microsoft.ML.Peft.Tests.ChildProcess;
+
+/// <summary>The commands of <c>Program</c>.</summary>
+internal static partial class Commands
+{
+    /// <summary>Loads a model as a program does that knows nothing of this library, and prints the scores of some reviews.</summary>
+    public static void Predict(string[] arguments)
+    {
+        if (AppDomain.CurrentDomain.GetAssemblies().Any(a => a.GetName().Name == "Microsoft.ML.Peft"))
+            throw new InvalidOperationException("The library is loaded already: nothing would be shown.");
+        var context = new MLContext();
+        ITransformer model = context.Model.Load(arguments[0], out _);
+        foreach (object[] scores in Table.Read(model.Transform(Review.Load(context)), "Score").Cast<object[]>())
+            Console.WriteLine(string.Join(' ', scores.Select(score => ((double)score).ToString("R", CultureInfo.InvariantCulture))));
+    }
+
+    /// <summary>Saves a model over a file again and again, until it is killed; prints a line before the first time.</summary>
+    public static void SaveForever(string[] arguments)
+    {
+        var context = new MLContext();
+        ITransformer model = context.Model.Load(arguments[0], out DataViewSchema schema);
+        Console.WriteLine("saving");
+        while (true)
+            context.Model.SaveAtomically(model, schema, arguments[1]);
+    }
+
+    /// <summary>
+    /// Saves a model over a file where the room does not suffice: no file may grow beyond so many bytes, or, without a number,
+    /// the disk is too small. Prints what the failure was, and the name of each file in the folder afterwards.
+    /// </summary>
+    public static void SaveWithoutSpace(string[] arguments)
+    {
+        var context = new MLContext();
+        ITransformer model = context.Model.Load(arguments[0], out DataViewSchema schema);
+        if (arguments.Length > 2)
+            LimitFileSize(ulong.Parse(arguments[2], CultureInfo.InvariantCulture));
+        try
+        {
+            context.Model.SaveAtomically(model, schema, arguments[1]);
+            Console.WriteLine("saved");
+        }
+        catch (Exception e) when (e is IOException or InvalidDataException)
+        {
+            Console.WriteLine(e.GetType().Name);
+        }
+        foreach (string file in Directory.GetFiles(Path.GetDirectoryName(arguments[1])!))
+            Console.WriteLine(Path.GetFileName(file));
+        context.Model.Load(arguments[1], out _);
+    }
+
+    private static void LimitFileSize(ulong bytes)
+    {
+        const int FileSize = 1, FileSizeExceeded = 25;
+        PosixSignalRegistration.Create((PosixSignal)FileSizeExceeded, signal => signal.Cancel = true);
+        if (SetLimit(FileSize, [bytes, bytes]) != 0)
+            throw new InvalidOperationException("setrlimit failed.");
+    }
+
+    [LibraryImport("libc", EntryPoint = "setrlimit")]
+    private static partial int SetLimit(int resource, ulong[] softAndHard);
+}

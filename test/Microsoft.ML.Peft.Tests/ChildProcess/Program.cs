@@ -1,0 +1,12 @@
+using Microsoft.ML.Peft.Tests.ChildProcess;
+
+// What a test has another process do (see Child): COMMAND ARGUMENTS. The test host itself never comes here.
+Dictionary<string, Action<string[]>> commands = new()
+{
+    ["predict"] = Commands.Predict,
+    ["save-forever"] = Commands.SaveForever,
+    ["save-without-space"] = Commands.SaveWithoutSpace,
+};
+if (args.Length == 0 || !commands.TryGetValue(args[0], out Action<string[]>? run))
+    throw new ArgumentException($"Expected one of {string.Join(", ", commands.Keys)}, found '{string.Join(' ', args)}'.");
+run(args[1..]);

@@ -1,0 +1,68 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using Microsoft.ML.Peft.Generation;
+using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.TestSupport;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tests.Parity;
+
+/// <summary>What a decoder goes on to say: every <c>out.greedy</c>, <c>out.beamN</c> and <c>out.repX</c> of a case.</summary>
+internal static partial class GenerationParity
+{
+    public static void Run(ParityCase parity, LoadedModel loaded)
+    {
+        if (loaded.Model is not DecoderModel decoder)
+            return;
+        using var scope = NewDisposeScope();
+        foreach (string name in parity.TensorNames)
+        {
+            if (Way().Match(name) is { Success: true } way)
+                Check(parity, loaded, decoder, name, way);
+        }
+    }
+
+    private static void Check(ParityCase parity, LoadedModel loaded, DecoderModel decoder, string name, Match way)
+    {
+        int[][] expected = Rows(parity, name);
+        var (prompts, start) = Prompts(parity, expected);
+        var options = new GenerationOptions
+        {
+            MaxNewTokens = expected[0].Length - start,
+            NumBeams = way.Groups["beams"] is { Success: true } beams ? int.Parse(beams.Value, CultureInfo.InvariantCulture) : null,
+            RepetitionPenalty = way.Groups["penalty"] is { Success: true } penalty ? double.Parse(penalty.Value, CultureInfo.InvariantCulture) : null,
+        };
+        GenerationOptions folder = GenerationConfigFile.Load(Path.Combine(parity.Folder, "model"), decoder.Config);
+        using var session = new DecoderSession(decoder, loaded.Head, ForwardContext.DefaultAdapter);
+        var found = TextGenerator.Generate(session, prompts, GenerationSettings.Resolve(options, folder));
+        for (int row = 0; row < expected.Length; row++)
+        {
+            var (ids, end) = (found[row][0].Ids, found[row][0].End);
+            CollectionAssert.AreEqual(expected[row][start..(start + ids.Length)], ids, $"{Path.GetFileName(parity.Folder)}: {name}, row {row}");
+            Assert.IsTrue(start + ids.Length == expected[row].Length || end == FinishReason.EndToken, $"{name}, row {row} is too short");
+        }
+    }
+
+    // A case without prompts, as an adapter's, begins with the first tokens of its input.
+    private static (int[][] Prompts, int Start) Prompts(ParityCase parity, int[][] expected)
+    {
+        if (parity.Has("in.prompt_ids"))
+        {
+            int[][] ids = Rows(parity, "in.prompt_ids"), mask = Rows(parity, "in.prompt_mask");
+            return ([.. ids.Zip(mask, (row, real) => row.Where((_, i) => real[i] == 1).ToArray())], ids[0].Length);
+        }
+        int common = expected.Zip(Rows(parity, "in.input_ids"), (row, input) => row.Zip(input).TakeWhile(pair => pair.First == pair.Second).Count()).Min();
+        return ([.. expected.Select(row => row[..common])], common);
+    }
+
+    private static int[][] Rows(ParityCase parity, string name)
+    {
+        using Tensor values = parity.Read(name);
+        return [.. values.data<long>().Select(id => (int)id).Chunk((int)values.shape[1])];
+    }
+
+    [GeneratedRegex(@"^out\.(greedy|beam(?<beams>\d+)|rep(?<penalty>[\d.]+))$")]
+    private static partial Regex Way();
+}
