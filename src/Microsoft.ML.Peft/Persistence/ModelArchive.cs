@@ -20,7 +20,8 @@ internal static class ModelArchive
         Manifest manifest = Describe(saved, origin);
         archive.Write(ManifestName, stream => stream.Write(manifest.ToUtf8()));
         saved.Tokenizer.Write(archive);
-        archive.WriteStored(TunedName, stream => SafetensorsWriter.Write(stream, saved.Model.Tuner.Export()));
+        using (torch.NewDisposeScope())
+            archive.WriteStored(TunedName, stream => SafetensorsWriter.Write(stream, saved.Model.Tuner.Export()));
         if (origin.Kind == BaseKind.Embedded)
             archive.WriteStored(BaseName, stream => WriteBase(stream, saved.Model.Model.Weights.Checkpoint!));
         if (origin.Kind == BaseKind.Packed)
@@ -56,7 +57,7 @@ internal static class ModelArchive
     private static Manifest Describe(ArchivedModel saved, BaseEntry origin) => new()
     {
         Task = new KeyedSettings { Key = saved.Task.Task.Key, Settings = saved.Task.Task.ToJson() },
-        Tuner = new KeyedSettings { Key = saved.Tuner.Key, Settings = saved.Tuner.ToJson() },
+        Tuner = new KeyedSettings { Key = saved.Tuner.Key, Settings = saved.Model.Tuner.SettingsForExport(saved.Tuner).ToJson() },
         Labels = saved.Task.Labels.ToJson(),
         MaxLength = saved.Task.MaxLength,
         BatchSize = saved.BatchSize,

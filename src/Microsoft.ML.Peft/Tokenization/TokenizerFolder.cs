@@ -29,6 +29,11 @@ internal static class TokenizerFolder
         }
     }
 
+    /// <summary>Whether a folder holds a tokenizer's vocabulary.</summary>
+    public static bool Has(string folder) =>
+        Find(folder, "tokenizer.json") is not null || Find(folder, "vocab.txt") is not null || Find(folder, "vocab.json") is not null
+        || FindSentencePiece(folder) is not null;
+
     private static (Pipeline Pipeline, string[] Files)? Read(string folder, TokenizerConfig config)
     {
         if (Find(folder, "tokenizer.json") is { } json)

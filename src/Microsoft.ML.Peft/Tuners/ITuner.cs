@@ -34,13 +34,21 @@ internal interface ITuner : IDisposable
 
     /// <summary>Makes the tuner's own parameters and fills slots.</summary>
     /// <exception cref="ArgumentException">An option matches nothing in this model.</exception>
-    void Attach(TuningTarget target, long seed);
+    /// <param name="target">The model.</param>
+    /// <param name="seed">Seed of the parameters.</param>
+    /// <param name="adapter">The name in the slots, by which calls choose it.</param>
+    void Attach(TuningTarget target, long seed, string adapter = ForwardContext.DefaultAdapter);
 
     /// <summary>What trains: the tuner's own parameters, and weights of the model.</summary>
     IReadOnlyList<Parameter> Trainable { get; }
 
-    /// <summary>The tuned tensors under the names that PEFT gives them.</summary>
+    /// <summary>
+    /// The tuned tensors under the names that PEFT gives them. What has to be made for it belongs to the caller's dispose scope.
+    /// </summary>
     IReadOnlyList<(string Name, Tensor Value)> Export();
+
+    /// <summary>The settings with which <see cref="Export"/>'s tensors load on the base as it was.</summary>
+    TunerOptions SettingsForExport(TunerOptions given) => given;
 
     /// <summary>Takes tuned tensors by PEFT's names; names or shapes that do not fit are an error.</summary>
     /// <exception cref="InvalidDataException">A tensor is missing, unexpected or of another shape.</exception>

@@ -11,11 +11,18 @@ internal static class PeftNames
 
     /// <summary>Fills parameters from a file, each exactly once.</summary>
     /// <exception cref="InvalidDataException">A tensor is missing, unexpected or of another shape.</exception>
-    public static void Import(ITensorSource source, IReadOnlyDictionary<string, Parameter> parameters)
+    public static void Import(ITensorSource source, IReadOnlyDictionary<string, Parameter> parameters) =>
+        Import(source, parameters, new Dictionary<string, Parameter>());
+
+    /// <summary>Fills parameters from a file, each exactly once, and others for which there may be a tensor.</summary>
+    /// <returns>The others that the file has.</returns>
+    /// <exception cref="InvalidDataException">A tensor is missing, unexpected or of another shape.</exception>
+    public static IReadOnlyList<string> Import(
+        ITensorSource source, IReadOnlyDictionary<string, Parameter> parameters, IReadOnlyDictionary<string, Parameter> optional)
     {
         var names = source.Names.ToDictionary(name => name.StartsWith(Prefix, StringComparison.Ordinal) ? name[Prefix.Length..] : name);
         var missing = parameters.Keys.Except(names.Keys).Order().ToList();
-        var unexpected = names.Keys.Except(parameters.Keys).Order().ToList();
+        var unexpected = names.Keys.Except(parameters.Keys).Except(optional.Keys).Order().ToList();
         if (missing.Count + unexpected.Count > 0)
         {
             throw new InvalidDataException(
@@ -23,6 +30,10 @@ internal static class PeftNames
         }
         foreach (var (name, parameter) in parameters)
             Fill(source, names[name], parameter);
+        var found = optional.Where(p => names.ContainsKey(p.Key)).ToList();
+        foreach (var (name, parameter) in found)
+            Fill(source, names[name], parameter);
+        return [.. found.Select(p => p.Key)];
     }
 
     /// <exception cref="InvalidDataException">The tensor has another shape.</exception>
@@ -43,7 +54,11 @@ internal static class PeftNames
     {
         CheckShape(source, name, parameter.Value.shape);
         using Tensor values = source.Read(name);
-        parameter.Assign(values);
+        using Tensor here = values.to(parameter.Value.device);
+        using Tensor differs = here.ne(parameter.Value).any();
+        // A weight that holds the values already stays the checkpoint's.
+        if (differs.item<bool>())
+            parameter.Assign(here);
     }
 
     private static string List(IReadOnlyList<string> names) =>

@@ -11,6 +11,7 @@ public sealed class ParityTests
     {
         ["model"] = ModelParity.Run,
         ["tuner"] = TunerParity.Run,
+        ["start"] = StartParity.Run,
         ["sampling"] = SamplingParity.Run,
         ["gguf"] = GgufParity.Run,
         ["chat-template"] = ChatTemplateParity.Run,
