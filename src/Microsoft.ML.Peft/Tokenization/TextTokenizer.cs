@@ -1,3 +1,5 @@
+using Microsoft.ML.Peft.Tokenization.ChatTemplates;
+
 namespace Microsoft.ML.Peft.Tokenization;
 
 /// <summary>
@@ -28,6 +30,7 @@ internal sealed class TextTokenizer
     private readonly Dictionary<int, string> _tokens = [];
     private readonly HashSet<int> _special;
     private readonly Dictionary<string, int?> _roles;
+    private readonly Lazy<ChatTemplate?> _chatTemplate;
 
     internal TextTokenizer(Pipeline pipeline, TokenizerConfig config, IReadOnlyList<TokenizerFile> files)
     {
@@ -50,7 +53,7 @@ internal sealed class TextTokenizer
         _roles = RoleNames.ToDictionary(role => role, role => FindRole(role, config));
         VocabularySize = _tokens.Count == 0 ? 0 : (int)Math.Min(int.MaxValue, _tokens.Keys.Max() + 1L);
         ModelMaxLength = config.ModelMaxLength;
-        ChatTemplate = config["chat_template"] is { IsText: true } template ? template.Text() : null;
+        _chatTemplate = new Lazy<ChatTemplate?>(() => ChatTemplateFolder.Of(config));
         Files = files;
     }
 
@@ -77,8 +80,9 @@ internal sealed class TextTokenizer
     /// <summary>The length that tokenizer_config.json names, <see cref="int.MaxValue"/> if it names none worth the name.</summary>
     public int ModelMaxLength { get; }
 
-    /// <summary>The template that turns a chat into text; null where the configuration has none, or several.</summary>
-    public string? ChatTemplate { get; }
+    /// <summary>How the model was taught to read chats; null where nothing says so.</summary>
+    /// <exception cref="ChatTemplateException">The template is malformed.</exception>
+    public ChatTemplate? ChatTemplate => _chatTemplate.Value;
 
     /// <param name="folder">The model's folder, or a .gguf file.</param>
     public static TextTokenizer Load(string folder) => TokenizerFolder.Load(folder);

@@ -1,18 +1,21 @@
 namespace Microsoft.ML.Peft.Tokenization;
 
-/// <summary>What tokenizer_config.json and special_tokens_map.json say; either may be missing.</summary>
+/// <summary>What tokenizer_config.json, special_tokens_map.json and chat_template.jinja say; any may be missing.</summary>
 internal sealed class TokenizerConfig
 {
     public const string FileName = "tokenizer_config.json";
 
-    private static readonly string[] FileNames = [FileName, "special_tokens_map.json"];
+    private const string TemplateName = "chat_template.jinja";
+
+    private static readonly string[] FileNames = [FileName, "special_tokens_map.json", TemplateName];
 
     private readonly List<JsonValue> _roots = [];
 
     public TokenizerConfig(IReadOnlyList<TokenizerFile> files)
     {
         Files = files;
-        foreach (TokenizerFile file in files)
+        ChatTemplate = files.FirstOrDefault(file => file.Name == TemplateName);
+        foreach (TokenizerFile file in files.Where(file => file != ChatTemplate))
         {
             JsonValue root = JsonValue.Read(file);
             _roots.Add(root.IsObject ? root : throw root.Invalid("expected an object"));
@@ -20,6 +23,9 @@ internal sealed class TokenizerConfig
     }
 
     public IReadOnlyList<TokenizerFile> Files { get; }
+
+    /// <summary>The chat template, where it is a file of its own.</summary>
+    public TokenizerFile? ChatTemplate { get; }
 
     public static TokenizerConfig In(string folder) =>
         new([.. FileNames.Select(name => Path.Combine(folder, name)).Where(File.Exists).Select(TokenizerFile.OnDisk)]);

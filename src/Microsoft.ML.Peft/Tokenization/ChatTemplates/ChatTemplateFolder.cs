@@ -9,12 +9,9 @@ internal static class ChatTemplateFolder
 
     public static ChatTemplate? Load(string folder)
     {
-        string file = Path.Combine(folder, "chat_template.jinja");
         try
         {
-            TokenizerConfig config = new(folder);
-            string? template = File.Exists(file) ? File.ReadAllText(file) : Template(config["chat_template"]);
-            return template is null ? null : ChatTemplate.Parse(template, SpecialTokens(config));
+            return Of(TokenizerConfig.In(folder));
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -24,6 +21,12 @@ internal static class ChatTemplateFolder
         {
             throw new ChatTemplateException($"{folder}: {exception.Reason}", exception.Line);
         }
+    }
+
+    public static ChatTemplate? Of(TokenizerConfig config)
+    {
+        string? template = config.ChatTemplate is { } file ? System.Text.Encoding.UTF8.GetString(file.Read()) : Template(config["chat_template"]);
+        return template is null ? null : ChatTemplate.Parse(template, SpecialTokens(config));
     }
 
     private static string? Template(JsonValue template)
@@ -41,9 +44,7 @@ internal static class ChatTemplateFolder
 
     // transformers passes every special token that is set by its role.
     private static Dictionary<string, JsonNode?> SpecialTokens(TokenizerConfig config) =>
-        Roles.Select(role => (role, Token: config.Token(role)))
+        TextTokenizer.RoleNames.Select(role => (role, Token: config.Token(role)))
             .Where(entry => entry.Token is not null)
             .ToDictionary(entry => entry.role, entry => (JsonNode?)entry.Token);
-
-    private static readonly string[] Roles = ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 }
