@@ -38,21 +38,29 @@ internal sealed class FineTuning
         ArgumentNullException.ThrowIfNull(data);
         _task.CheckTrainingSchema(SchemaShapes.Of(data.Schema));
         Device device = _host.ChooseDevice(_options.GpuDeviceId, _options.FallbackToCpu);
-        TextTokenizer tokenizer = TextTokenizer.Load(_options.BaseModel);
+        TextTokenizer tokenizer = TextTokenizer.Load(AdapterFolder.TokenizerOf(_options.AdapterFolder, _options.BaseModel));
+        TokenizerFiles files = TokenizerFiles.Of(tokenizer);
+        TunerOptions tuner = _tuner;
+        if (tuner.NewTokens is { Count: > 0 } added)
+        {
+            tuner = tuner.WithNewTokens([.. Enumerable.Range(tokenizer.VocabularySize, added.Count)]);
+            files = files.With(added, tokenizer);
+            tokenizer = files.Load();
+        }
         PretrainedModel model = _options.FromScratch
             ? BaseModels.Create(_options.BaseModel, device, _host.Seed)
             : BaseModels.Open(_options.BaseModel, device, _host.Seed);
         TaskRuntime task = _task.Bind(data.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, _options.MaxLength));
-        return Failure.Disposes(model, () => Train(data, task, model, device));
+        return Failure.Disposes(model, () => Train(data, task, model, tuner, files, device));
     }
 
-    private PeftTransformer Train(IDataView data, TaskRuntime task, PretrainedModel model, Device device)
+    private PeftTransformer Train(
+        IDataView data, TaskRuntime task, PretrainedModel model, TunerOptions tuner, TokenizerFiles files, Device device)
     {
-        TokenizerFiles files = TokenizerFiles.Of(task.Tokenizer);
         using RowSet train = Read(data, task, "training");
         CheckVariety(train, task);
         using RowSet? validation = _options.ValidationSet is { } set ? Read(set, task, "validation") : null;
-        TunedModel tuned = TunedModelFactory.Create(model, task, _tuner, _host.Seed);
+        TunedModel tuned = TunedModelFactory.Create(model, task, tuner, _host.Seed);
         Failure.Disposes(tuned.Tuner, () =>
         {
             if (_options.AdapterFolder is { } folder)
@@ -60,7 +68,7 @@ internal sealed class FineTuning
             return Run(tuned, task, task.Pack(train.Examples), validation is null ? null : task.Pack(validation.Examples), device);
         });
         var archived = new ArchivedModel(
-            tuned, task, _tuner, files, Path.GetFullPath(_options.BaseModel), null, _options.EmbedBase, _options.ScoringBatchSize);
+            tuned, task, tuner, files, Path.GetFullPath(_options.BaseModel), null, _options.EmbedBase, _options.ScoringBatchSize);
         return new PeftTransformer(_host, archived, device);
     }
 

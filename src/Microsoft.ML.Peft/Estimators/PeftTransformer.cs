@@ -1,9 +1,11 @@
+using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Persistence;
+using Microsoft.ML.Peft.Tuners;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft;
@@ -25,7 +27,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     {
         (Host, _archived) = (host, archived);
         TrainedWeights = Count(archived.Model.Trainable);
-        Weights = Count(archived.Model.Model.Weights.All.Concat(archived.Model.Trainable).Distinct());
+        Weights = Count(archived.Model.Model.Weights.All.Concat(archived.Model.Trainable).DistinctBy(p => p.Name));
         _scorer = new Scorer(archived.Model, archived.Task, device, archived.BatchSize);
     }
 
@@ -75,7 +77,10 @@ public sealed class PeftTransformer : ITransformer, IDisposable
         return new RowMapper<Example>(inputSchema, _scorer);
     }
 
-    /// <summary>Writes what was learnt as a folder that PEFT reads (<c>adapter_config.json</c>, <c>adapter_model.safetensors</c>).</summary>
+    /// <summary>
+    /// Writes what was learnt as a folder that PEFT reads (<c>adapter_config.json</c>, <c>adapter_model.safetensors</c>), and the
+    /// tokenizer beside it.
+    /// </summary>
     /// <param name="folder">The folder, which must not exist; it appears whole or not at all.</param>
     /// <exception cref="IOException">The folder exists, or cannot be written.</exception>
     /// <exception cref="NotSupportedException">The model was tuned in a way that makes no adapter.</exception>
@@ -84,8 +89,10 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(folder);
         using IDisposable call = _scorer.Enter();
-        AdapterFolder.Write(folder, _archived.Model.Tuner, _archived.Tuner.ToAdapterConfig(
-            _archived.Task.Task.PeftTaskType, Path.GetFileName(_archived.BaseFolder) ?? ""));
+        ITuner tuner = _archived.Model.Tuner;
+        JsonObject config = tuner.SettingsForExport(_archived.Tuner)
+            .ToAdapterConfig(_archived.Task.Task.PeftTaskType, Path.GetFileName(_archived.BaseFolder) ?? "");
+        AdapterFolder.Write(folder, tuner, config, _archived.Tokenizer);
     }
 
     /// <summary>Refuses new uses, and frees the model once no engine over it is alive and no call is running.</summary>

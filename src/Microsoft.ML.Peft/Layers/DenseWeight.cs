@@ -9,6 +9,8 @@ internal sealed class DenseWeight(Parameter matrix, bool transposed = false) : W
 {
     public Parameter Matrix { get; } = matrix;
 
+    public override bool IsTransposed => transposed;
+
     public override long Inputs => Matrix.Value.shape[transposed ? 0 : 1];
 
     public override long Outputs => Matrix.Value.shape[transposed ? 1 : 0];
@@ -20,6 +22,9 @@ internal sealed class DenseWeight(Parameter matrix, bool transposed = false) : W
     }
 
     public override Tensor Dequantize() => transposed ? Matrix.Value.t() : Matrix.Value.alias();
+
+    /// <summary>The same matrix with memory of its own.</summary>
+    public DenseWeight Copy(string name) => new(Matrix.Copy(name), transposed);
 
     public override void Merge(Tensor delta)
     {

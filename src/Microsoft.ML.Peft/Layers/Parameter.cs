@@ -9,7 +9,7 @@ namespace Microsoft.ML.Peft.Layers;
 internal sealed class Parameter(string name, Tensor value, bool owned) : IDisposable
 {
     private bool _owned = owned;
-    private Tensor? _beneath;
+    private readonly Stack<Tensor> _beneath = new();
 
     /// <summary>Full name, as in a Hugging Face checkpoint.</summary>
     public string Name { get; } = name;
@@ -25,6 +25,9 @@ internal sealed class Parameter(string name, Tensor value, bool owned) : IDispos
     /// <summary>Biases and norms (one dimension) take no weight decay by default.</summary>
     public bool IsMatrix => Value.dim() > 1;
 
+    /// <summary>What the learning rate is multiplied by for this weight.</summary>
+    public double LearningRateScale { get; set; } = 1;
+
     /// <summary>Gives the weight memory of its own and lets gradients flow into it.</summary>
     public void MakeTrainable() => Own().requires_grad = true;
 
@@ -35,26 +38,36 @@ internal sealed class Parameter(string name, Tensor value, bool owned) : IDispos
         Own().copy_(source);
     }
 
-    /// <summary>Lays other values over the weight's own (a merge), whose memory it takes over.</summary>
-    public void Cover(Tensor values)
+    /// <summary>A weight of the same values with memory of its own.</summary>
+    public Parameter Copy(string name)
     {
-        if (_beneath is not null)
-            throw new InvalidOperationException($"'{Name}' holds a merged adapter already; unmerge it first.");
-        (_beneath, Value) = (Value, values.DetachFromDisposeScope());
+        using var noGrad = no_grad();
+        return new Parameter(name, Value.clone().DetachFromDisposeScope(), owned: true);
     }
 
-    /// <summary>Takes the values of <see cref="Cover"/> away again, to the bit.</summary>
+    /// <summary>
+    /// Lays other values over the weight's own (a merge), whose memory it takes over. A table that two modules share may be
+    /// covered twice.
+    /// </summary>
+    public void Cover(Tensor values)
+    {
+        _beneath.Push(Value);
+        Value = values.DetachFromDisposeScope();
+    }
+
+    /// <summary>Takes the values of the last <see cref="Cover"/> away again, to the bit.</summary>
     public void Uncover()
     {
-        if (_beneath is null)
+        if (!_beneath.TryPop(out Tensor? beneath))
             return;
         Value.Dispose();
-        (Value, _beneath) = (_beneath, null);
+        Value = beneath;
     }
 
     public void Dispose()
     {
-        Uncover();
+        while (_beneath.Count > 0)
+            Uncover();
         if (_owned)
             Value.Dispose();
     }

@@ -13,22 +13,20 @@ internal interface IProjectionDelta
     Tensor Apply(Tensor input, Tensor output, ForwardContext context);
 }
 
-/// <summary>A linear layer, y = x·Wᵀ + b, with a slot for tuners: weight store, bias and named deltas.</summary>
+/// <summary>A linear layer, y = x·Wᵀ + b, with slots for tuners: named deltas, and layers that stand in for it.</summary>
 internal sealed class Projection
 {
-    // Replaced whole, never changed: a forward that runs meanwhile sees the old set or the new one.
-    private volatile IReadOnlyDictionary<string, IProjectionDelta> _deltas = new Dictionary<string, IProjectionDelta>();
+    private readonly AdapterSlots<IProjectionDelta> _deltas = new();
+    private readonly AdapterSlots<Projection> _replacements = new();
 
     public Projection(WeightScope scope, long inputs, long outputs, bool bias = true)
         : this(scope, new DenseWeight(scope.Load("weight", Init.Normal, outputs, inputs)), bias ? scope.Load("bias", Init.Zeros, outputs) : null)
     {
     }
 
-    public Projection(WeightScope scope, WeightStore weight, Parameter? bias)
-    {
-        (Path, Weight, Bias) = (scope.Path, weight, bias);
-        scope.Sites.Add(this);
-    }
+    public Projection(WeightScope scope, WeightStore weight, Parameter? bias) : this(scope.Path, weight, bias) => scope.Sites.Add(this);
+
+    private Projection(string path, WeightStore weight, Parameter? bias) => (Path, Weight, Bias) = (path, weight, bias);
 
     /// <summary>Module path, as in Hugging Face's model.</summary>
     public string Path { get; }
@@ -43,19 +41,30 @@ internal sealed class Projection
 
     public Tensor Forward(Tensor input, ForwardContext context)
     {
+        if (_replacements.Of(context) is { } own)
+            return own.Forward(input, context);
         Tensor output = Weight.Multiply(input, Bias?.Value);
-        return context.Adapter is { } adapter && _deltas.TryGetValue(adapter, out IProjectionDelta? delta)
-            ? delta.Apply(input, output, context)
-            : output;
+        return _deltas.Of(context) is { } delta ? delta.Apply(input, output, context) : output;
     }
 
     /// <summary>Whether a call is the frozen matrix alone: nothing of it trains, and no adapter joins in.</summary>
     public bool IsPlain(ForwardContext context) =>
-        !(context.Adapter is { } adapter && _deltas.ContainsKey(adapter)) && !Parameters.Any(p => p.Value.requires_grad);
+        _replacements.Of(context) is null && _deltas.Of(context) is null && !Parameters.Any(p => p.Value.requires_grad);
 
-    public void Attach(string adapter, IProjectionDelta delta) =>
-        _deltas = new Dictionary<string, IProjectionDelta>(_deltas) { [adapter] = delta };
+    public void Attach(string adapter, IProjectionDelta delta) => _deltas.Attach(adapter, delta);
 
-    public void Detach(string adapter) =>
-        _deltas = _deltas.Where(d => d.Key != adapter).ToDictionary(d => d.Key, d => d.Value);
+    /// <summary>Lets another layer stand in for this one.</summary>
+    public void Attach(string adapter, Projection replacement) => _replacements.Attach(adapter, replacement);
+
+    public void Detach(string adapter)
+    {
+        _deltas.Detach(adapter);
+        _replacements.Detach(adapter);
+    }
+
+    /// <summary>The same layer with weights of its own; it is no place for tuners.</summary>
+    /// <exception cref="NotSupportedException">The matrix is quantized.</exception>
+    public Projection Copy() => Weight is DenseWeight dense
+        ? new Projection(Path, dense.Copy(Path + ".weight"), Bias?.Copy(Path + ".bias"))
+        : throw new NotSupportedException($"'{Path}' is quantized: it cannot train as a whole.");
 }

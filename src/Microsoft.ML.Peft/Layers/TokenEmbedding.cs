@@ -3,24 +3,60 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Layers;
 
-/// <summary>A table of rows [entries, width] looked up by index.</summary>
-internal sealed class TokenEmbedding
+/// <summary>Turns ids into vectors.</summary>
+internal interface ITokenLookup
 {
-    public TokenEmbedding(WeightScope scope, long entries, long width)
-    {
-        Path = scope.Path;
-        Table = scope.Load("weight", Init.Normal, entries, width);
-        scope.Sites.Add(this);
-    }
+    /// <returns>[..., width] for ids [...]</returns>
+    Tensor Lookup(Tensor ids);
+}
+
+/// <summary>A table of rows [entries, width] looked up by index, with a slot for tuners: named lookups in its place.</summary>
+internal sealed class TokenEmbedding : ITokenLookup
+{
+    private readonly AdapterSlots<ITokenLookup> _lookups = new();
+    private readonly int? _padding;
+
+    /// <param name="scope">The module.</param>
+    /// <param name="entries">Rows.</param>
+    /// <param name="width">Columns.</param>
+    /// <param name="padding">The id whose row gets no gradient from lookups, as torch.nn.Embedding has it.</param>
+    public TokenEmbedding(WeightScope scope, long entries, long width, int? padding = null)
+        : this(scope.Path, scope.Load("weight", Init.Normal, entries, width), padding) => scope.Sites.Add(this);
+
+    private TokenEmbedding(string path, Parameter table, int? padding) => (Path, Table, _padding) = (path, table, padding);
 
     public string Path { get; }
 
     public Parameter Table { get; }
 
     /// <returns>[..., width] for ids [...]</returns>
-    public Tensor Forward(Tensor ids)
+    public Tensor Forward(Tensor ids, ForwardContext context) => (_lookups.Of(context) ?? this).Lookup(ids);
+
+    /// <summary>The table's own rows.</summary>
+    public Tensor Lookup(Tensor ids)
     {
         using var scope = NewDisposeScope();
-        return Table.Value.index_select(0, ids.flatten()).view([.. ids.shape, -1]).MoveToOuterDisposeScope();
+        Tensor flat = ids.flatten();
+        return WithoutPadding(Table.Value.index_select(0, flat), flat).view([.. ids.shape, -1]).MoveToOuterDisposeScope();
     }
+
+    /// <summary>Keeps gradients from what was looked up for the padding.</summary>
+    /// <param name="rows">[N, ...], one for each id.</param>
+    /// <param name="ids">[N]</param>
+    public Tensor WithoutPadding(Tensor rows, Tensor ids)
+    {
+        if (_padding is not { } padding || !rows.requires_grad)
+            return rows;
+        using Tensor isPadding = ids.eq(padding).unsqueeze(-1);
+        using Tensor cut = rows.detach();
+        return where(isPadding, cut, rows);
+    }
+
+    /// <summary>Lets another lookup stand in for the table.</summary>
+    public void Attach(string adapter, ITokenLookup lookup) => _lookups.Attach(adapter, lookup);
+
+    public void Detach(string adapter) => _lookups.Detach(adapter);
+
+    /// <summary>The same table with memory of its own; it is no place for tuners.</summary>
+    public TokenEmbedding Copy() => new(Path, Table.Copy(Path + ".weight"), _padding);
 }

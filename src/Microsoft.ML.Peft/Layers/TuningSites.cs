@@ -10,6 +10,15 @@ internal sealed class TuningSites
 
     public IReadOnlyList<TokenEmbedding> Embeddings => _embeddings;
 
+    /// <summary>The table of the tokens that the model reads.</summary>
+    public TokenEmbedding? Tokens { get; set; }
+
+    /// <summary>The projection onto the vocabulary; null where the model has none.</summary>
+    public Projection? Output { get; set; }
+
+    /// <summary>Whether <see cref="Output"/> multiplies by the table of <see cref="Tokens"/>.</summary>
+    public bool TiesOutput => Output?.Weight is DenseWeight dense && ReferenceEquals(dense.Matrix, Tokens?.Table);
+
     public void Add(Projection projection) => _projections.Add(projection);
 
     public void Add(TokenEmbedding embedding) => _embeddings.Add(embedding);

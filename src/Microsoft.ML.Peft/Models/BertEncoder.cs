@@ -29,7 +29,8 @@ internal sealed class BertEncoder
     {
         _config = config;
         WeightScope embeddings = scope["embeddings"];
-        _words = new TokenEmbedding(embeddings["word_embeddings"], config.Vocabulary, config.Hidden);
+        _words = new TokenEmbedding(embeddings["word_embeddings"], config.Vocabulary, config.Hidden, config.PadId);
+        scope.Sites.Tokens = _words;
         _positions = new TokenEmbedding(embeddings["position_embeddings"], config.Positions, config.Hidden);
         _types = new TokenEmbedding(embeddings["token_type_embeddings"], config.Types, config.Hidden);
         _norm = new Norm(embeddings["LayerNorm"], config.Hidden, config.Epsilon);
@@ -63,8 +64,9 @@ internal sealed class BertEncoder
     private Tensor Embed(Tensor ids, Tensor positions, Tensor? types, ForwardContext context)
     {
         using var scope = NewDisposeScope();
-        Tensor sum = _words.Forward(ids) + _positions.Forward(positions);
-        sum = types is null ? sum + _types.Table.Value[0] : sum + _types.Forward(types);
+        // Where all types are 0 one lookup serves every position.
+        Tensor type = _types.Forward(types ?? zeros([1, 1], ScalarType.Int64, ids.device), context);
+        Tensor sum = _words.Forward(ids, context) + _positions.Forward(positions, context) + type;
         return context.Dropout(_norm.Forward(sum), _config.HiddenDropout).MoveToOuterDisposeScope();
     }
 }

@@ -47,6 +47,6 @@ internal abstract class BertModel : PretrainedModel
 
     protected Head MaskedLanguageModelHead(WeightScope dense, WeightScope norm, WeightScope scope, string activation) =>
         new MaskedLanguageModelHead(
-            new Projection(dense, HiddenSize, HiddenSize), new Norm(norm, HiddenSize, Sizes.Epsilon), Activation.Named(activation),
+            scope["decoder"], new Projection(dense, HiddenSize, HiddenSize), new Norm(norm, HiddenSize, Sizes.Epsilon), Activation.Named(activation),
             _encoder.WordTable, scope.Load("bias", Init.Zeros, Sizes.Vocabulary));
 }

@@ -49,6 +49,7 @@ internal abstract class DecoderModel(HfConfig config, ModelWeights weights) : Pr
     protected static Projection OutputOf(ModelWeights weights, Parameter table, bool tied)
     {
         WeightScope scope = weights.Root["lm_head"];
-        return new Projection(scope, new DenseWeight(tied ? table : scope.Load("weight", Init.Normal, table.Value.shape)), null);
+        return weights.Sites.Output = new Projection(
+            scope, new DenseWeight(tied ? table : scope.Load("weight", Init.Normal, table.Value.shape)), null);
     }
 }

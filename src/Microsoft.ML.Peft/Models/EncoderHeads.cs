@@ -50,19 +50,28 @@ internal sealed class PooledHead(WeightScope dense, WeightScope classifier, int 
 }
 
 /// <summary>Dense, activation, norm, then the word table as output matrix.</summary>
-internal sealed class MaskedLanguageModelHead(
-    Projection dense, Norm norm, Func<Tensor, Tensor> activation, Parameter wordTable, Parameter bias) : Head
+internal sealed class MaskedLanguageModelHead : Head
 {
+    private readonly Projection _dense, _decoder;
+    private readonly Norm _norm;
+    private readonly Func<Tensor, Tensor> _activation;
+
+    public MaskedLanguageModelHead(WeightScope decoder, Projection dense, Norm norm, Func<Tensor, Tensor> activation, Parameter wordTable, Parameter bias)
+    {
+        (_dense, _norm, _activation) = (dense, norm, activation);
+        decoder.Sites.Output = _decoder = new Projection(decoder, new DenseWeight(wordTable), bias);
+    }
+
     // A head that the checkpoint brings knows its work already.
     public override IReadOnlyList<Parameter> Parameters =>
-        [.. dense.Parameters.Concat(norm.Parameters).Append(bias).Where(p => p.IsNew)];
+        [.. _dense.Parameters.Concat(_norm.Parameters).Append(_decoder.Bias!).Where(p => p.IsNew)];
 
     public override RowSelection Rows(Batch batch) => batch.Positions is { } at ? RowSelection.At(at) : RowSelection.All;
 
     public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
     {
         using var blockScope = NewDisposeScope();
-        Tensor transformed = norm.Forward(activation(dense.Forward(hidden, context)));
-        return nn.functional.linear(transformed, wordTable.Value, bias.Value).MoveToOuterDisposeScope();
+        Tensor transformed = _norm.Forward(_activation(_dense.Forward(hidden, context)));
+        return _decoder.Forward(transformed, context).MoveToOuterDisposeScope();
     }
 }

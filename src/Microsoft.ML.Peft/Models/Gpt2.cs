@@ -20,6 +20,7 @@ internal sealed class Gpt2 : DecoderModel
         _config = Gpt2Config.From(config);
         WeightScope scope = weights.Root["transformer"];
         _tokens = new TokenEmbedding(scope["wte"], _config.Vocabulary, _config.Hidden);
+        weights.Sites.Tokens = _tokens;
         _positions = new TokenEmbedding(scope["wpe"], _config.Positions, _config.Hidden);
         _layers = [.. Enumerable.Range(0, _config.Layers).Select(i => new Gpt2Layer(scope["h"][$"{i}"], _config, i))];
         _norm = new Norm(scope["ln_f"], _config.Hidden, _config.Epsilon);
@@ -53,7 +54,7 @@ internal sealed class Gpt2 : DecoderModel
     private Tensor Embed(Tensor ids, Tensor positions, ForwardContext context)
     {
         using var scope = NewDisposeScope();
-        Tensor sum = _tokens.Forward(ids) + _positions.Forward(positions);
+        Tensor sum = _tokens.Forward(ids, context) + _positions.Forward(positions, context);
         return context.Dropout(sum, _config.EmbeddingDropout).MoveToOuterDisposeScope();
     }
 }

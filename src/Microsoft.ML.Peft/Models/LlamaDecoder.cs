@@ -19,6 +19,9 @@ internal sealed record LlamaConfig(
 
     public bool FeedForwardBias { get; init; }
 
+    /// <summary>The id whose row lookups do not train; null for none.</summary>
+    public int? PadId { get; init; }
+
     /// <summary>How many keys a layer's queries see; null for all.</summary>
     public Func<int, int?> Window { get; init; } = _ => null;
 
@@ -28,7 +31,10 @@ internal sealed record LlamaConfig(
         return new LlamaConfig(
             hidden, c.Int("num_hidden_layers"), heads, c.Int("num_key_value_heads", heads), c.Int("head_dim", hidden / heads),
             c.Int("intermediate_size"), c.Int("vocab_size"), c.Int("max_position_embeddings"), c.Double("rms_norm_eps", 1e-6),
-            c.Double("attention_dropout", 0), c.String("hidden_act", "silu"), c.Bool("tie_word_embeddings", false));
+            c.Double("attention_dropout", 0), c.String("hidden_act", "silu"), c.Bool("tie_word_embeddings", false))
+        {
+            PadId = c.Has("pad_token_id") ? c.Int("pad_token_id") : null,
+        };
     }
 }
 
@@ -45,7 +51,8 @@ internal abstract class LlamaDecoder : DecoderModel
     {
         _config = sizes;
         WeightScope scope = weights.Root["model"];
-        _tokens = new TokenEmbedding(scope["embed_tokens"], sizes.Vocabulary, sizes.Hidden);
+        _tokens = new TokenEmbedding(scope["embed_tokens"], sizes.Vocabulary, sizes.Hidden, sizes.PadId);
+        weights.Sites.Tokens = _tokens;
         _layers = [.. Enumerable.Range(0, sizes.Layers).Select(i => new LlamaLayer(scope["layers"][$"{i}"], sizes, i))];
         _norm = new RmsNorm(scope["norm"], sizes.Hidden, sizes.Epsilon);
         _rotary = new Rotary(config, sizes.HeadSize);
@@ -70,7 +77,7 @@ internal abstract class LlamaDecoder : DecoderModel
         var (rotation, readRotation) = pass.Rotations(_rotary);
         bool written = context.Training && _config.AttentionDropout > 0;
         var masks = Enumerable.Range(0, _layers.Length).Select(_config.Window).Distinct().ToDictionary(w => w ?? 0, w => pass.Masks(written, w));
-        Tensor hidden = _tokens.Forward(batch.Ids);
+        Tensor hidden = _tokens.Forward(batch.Ids, context);
         hidden = Run(hidden, _layers, pass, context, (layer, i, x, rows) =>
         {
             var (all, read) = masks[_config.Window(i) ?? 0];

@@ -1,7 +1,9 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Tokenization;
 using Microsoft.ML.Peft.Tuners;
+using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Persistence;
 
@@ -27,10 +29,14 @@ internal static class AdapterFolder
         tuner.Import(source);
     }
 
-    /// <summary>Writes an adapter as a new folder, which appears whole or not at all.</summary>
+    /// <summary>The folder whose tokenizer goes with the adapter: its own where it brings one, else the base's.</summary>
+    public static string TokenizerOf(string? folder, string baseFolder) =>
+        folder is not null && TokenizerFolder.Has(folder) ? folder : baseFolder;
+
+    /// <summary>Writes an adapter with its tokenizer as a new folder, which appears whole or not at all.</summary>
     /// <exception cref="IOException">The folder exists, or cannot be written.</exception>
     /// <exception cref="NotSupportedException">The tuner makes no adapter that PEFT knows.</exception>
-    public static void Write(string folder, ITuner tuner, JsonObject config)
+    public static void Write(string folder, ITuner tuner, JsonObject config, TokenizerFiles tokenizer)
     {
         string target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
         if (Directory.Exists(target) || File.Exists(target))
@@ -40,6 +46,8 @@ internal static class AdapterFolder
         try
         {
             File.WriteAllText(Path.Combine(partial, ConfigName), config.ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
+            tokenizer.Write(partial);
+            using var scope = NewDisposeScope();
             SafetensorsWriter.WriteFile(Path.Combine(partial, WeightsName), tuner.Export(), null);
             Directory.Move(partial, target);
         }

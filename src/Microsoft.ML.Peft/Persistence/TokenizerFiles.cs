@@ -6,10 +6,10 @@ namespace Microsoft.ML.Peft.Persistence;
 /// <summary>A tokenizer's files by name, kept in memory so that a model can be saved when their folder is gone.</summary>
 internal sealed class TokenizerFiles(IReadOnlyDictionary<string, byte[]> contents)
 {
-    private const string EntryPrefix = "tokenizer.";
+    private const string EntryPrefix = "tokenizer.", JsonName = "tokenizer.json";
 
     public static TokenizerFiles Of(TextTokenizer tokenizer) =>
-        new(tokenizer.Files.ToDictionary(path => Path.GetFileName(path), File.ReadAllBytes, StringComparer.Ordinal));
+        new(tokenizer.Files.ToDictionary(file => file.Name, file => file.Read(), StringComparer.Ordinal));
 
     public IReadOnlyList<HashedFile> Hashes => [.. contents.Select(file => new HashedFile(file.Key, Hash(file.Value)))];
 
@@ -17,6 +17,32 @@ internal sealed class TokenizerFiles(IReadOnlyDictionary<string, byte[]> content
     {
         foreach (var (name, content) in contents)
             archive.Write(EntryPrefix + name, stream => stream.Write(content));
+    }
+
+    public void Write(string folder)
+    {
+        foreach (var (name, content) in contents)
+            File.WriteAllBytes(Path.Combine(folder, name), content);
+    }
+
+    /// <summary>The files of the same tokenizer with further tokens, whose ids follow on the last.</summary>
+    /// <exception cref="ArgumentException">A token is empty, or in the vocabulary already.</exception>
+    /// <exception cref="NotSupportedException">The tokenizer has no tokenizer.json.</exception>
+    public TokenizerFiles With(IReadOnlyList<string> tokens, TextTokenizer tokenizer)
+    {
+        string? known = tokens.FirstOrDefault(token => string.IsNullOrEmpty(token) || tokenizer.IdOf(token) is not null)
+            ?? tokens.GroupBy(token => token).FirstOrDefault(group => group.Count() > 1)?.Key;
+        if (known is not null)
+            throw new ArgumentException($"Tokens to add must be new, different and not empty: '{known}' is not.", nameof(tokens));
+        if (!contents.TryGetValue(JsonName, out byte[]? json))
+        {
+            throw new NotSupportedException(
+                $"Tokens can be added to a {JsonName}; the tokenizer consists of {string.Join(", ", contents.Keys)}.");
+        }
+        return new TokenizerFiles(new Dictionary<string, byte[]>(contents, StringComparer.Ordinal)
+        {
+            [JsonName] = GrownTokenizer.Add(json, tokens, tokenizer.VocabularySize),
+        });
     }
 
     /// <exception cref="InvalidDataException">A file is missing, or not the one that was saved.</exception>
@@ -29,8 +55,7 @@ internal sealed class TokenizerFiles(IReadOnlyDictionary<string, byte[]> content
         DirectoryInfo folder = Directory.CreateTempSubdirectory("peft-tokenizer-");
         try
         {
-            foreach (var (name, content) in contents)
-                File.WriteAllBytes(Path.Combine(folder.FullName, name), content);
+            Write(folder.FullName);
             return TextTokenizer.Load(folder.FullName);
         }
         finally

@@ -9,6 +9,9 @@ internal abstract class WeightStore
 
     public abstract long Outputs { get; }
 
+    /// <summary>Whether checkpoints hold the matrix as [in, out].</summary>
+    public virtual bool IsTransposed => false;
+
     /// <summary>x·Wᵀ + b for x [..., in]; gradients flow to x (and to W where it is trained).</summary>
     public abstract Tensor Multiply(Tensor input, Tensor? bias);
 
@@ -18,6 +21,6 @@ internal abstract class WeightStore
     /// <summary>Multiplies by weight + delta [out, in] from now on (a merged adapter).</summary>
     public abstract void Merge(Tensor delta);
 
-    /// <summary>Takes the merge back, to the bit.</summary>
+    /// <summary>Takes the last merge back, to the bit.</summary>
     public abstract void Unmerge();
 }

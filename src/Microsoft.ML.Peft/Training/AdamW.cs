@@ -16,7 +16,7 @@ internal sealed class AdamW(IReadOnlyList<Parameter> parameters, TrainingOptions
     private readonly Dictionary<string, Moments> _moments = new(StringComparer.Ordinal);
 
     /// <summary>Updates every parameter that has a gradient.</summary>
-    /// <param name="learningRate">The rate of this step.</param>
+    /// <param name="learningRate">The rate of this step, which parameters may scale.</param>
     /// <param name="gradientScale">What the gradients are multiplied by first.</param>
     public void Step(double learningRate, double gradientScale)
     {
@@ -59,7 +59,7 @@ internal sealed class AdamW(IReadOnlyList<Parameter> parameters, TrainingOptions
         Moments moments = MomentsOf(parameter);
         var step = new AdamWStep(++moments.Steps)
         {
-            LearningRate = learningRate,
+            LearningRate = learningRate * parameter.LearningRateScale,
             Beta1 = options.Beta1,
             Beta2 = options.Beta2,
             Epsilon = options.Epsilon,

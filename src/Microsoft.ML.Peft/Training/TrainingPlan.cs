@@ -44,7 +44,7 @@ internal sealed class TrainingPlan
             Seed, TotalSteps, Schedule, _options.BatchSize, _options.GradientAccumulationSteps, _options.GroupByLength,
             _options.Beta1, _options.Beta2, _options.Epsilon, _options.WeightDecay, _options.DecayBiasesAndNorms,
             _options.MaxGradientNorm, _options.EvaluateEvery, _options.EarlyStoppingPatience, _options.EarlyStoppingMetric,
-            _options.KeepBest, model.Tuner.Key, model.Model.Config.Json, Parameters = model.Trainable.Select(p => new { p.Name, p.Value.shape }),
+            _options.KeepBest, model.Tuner.Key, model.Model.Config.Json, Parameters = model.Trainable.Select(p => new { p.Name, p.Value.shape, p.LearningRateScale }),
         }));
         foreach (Example example in train.Concat(validation ?? []))
         {

@@ -5,7 +5,21 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Tuners;
 
 /// <summary>What a tuner may know of the model it attaches to.</summary>
-internal sealed record TuningTarget(ModelWeights Weights, IReadOnlyList<string> DefaultTargets, IReadOnlyList<Parameter> HeadParameters);
+/// <param name="Weights">The model's weights and sites.</param>
+/// <param name="DefaultTargets">What the architecture tunes by default.</param>
+/// <param name="HeadParameters">The task's own weights.</param>
+/// <param name="Saved">The tensors that the tuner is about to take; null in a fit.</param>
+internal sealed record TuningTarget(
+    ModelWeights Weights, IReadOnlyList<string> DefaultTargets, IReadOnlyList<Parameter> HeadParameters, ITensorSource? Saved = null)
+{
+    /// <summary>Refuses to make a tensor that differs from its saved one: a wrong size is noticed before it takes memory.</summary>
+    /// <exception cref="InvalidDataException">The shapes differ.</exception>
+    public void CheckSaved(string name, params long[] shape)
+    {
+        if (Saved?.Names.Contains(PeftNames.Prefix + name) == true)
+            PeftNames.CheckShape(Saved, PeftNames.Prefix + name, shape);
+    }
+}
 
 /// <summary>
 /// A method of fine-tuning. It fills slots of the model, owns what it adds, and says which parameters train.
@@ -20,13 +34,21 @@ internal interface ITuner : IDisposable
 
     /// <summary>Makes the tuner's own parameters and fills slots.</summary>
     /// <exception cref="ArgumentException">An option matches nothing in this model.</exception>
-    void Attach(TuningTarget target, long seed);
+    /// <param name="target">The model.</param>
+    /// <param name="seed">Seed of the parameters.</param>
+    /// <param name="adapter">The name in the slots, by which calls choose it.</param>
+    void Attach(TuningTarget target, long seed, string adapter = ForwardContext.DefaultAdapter);
 
     /// <summary>What trains: the tuner's own parameters, and weights of the model.</summary>
     IReadOnlyList<Parameter> Trainable { get; }
 
-    /// <summary>The tuned tensors under the names that PEFT gives them.</summary>
+    /// <summary>
+    /// The tuned tensors under the names that PEFT gives them. What has to be made for it belongs to the caller's dispose scope.
+    /// </summary>
     IReadOnlyList<(string Name, Tensor Value)> Export();
+
+    /// <summary>The settings with which <see cref="Export"/>'s tensors load on the base as it was.</summary>
+    TunerOptions SettingsForExport(TunerOptions given) => given;
 
     /// <summary>Takes tuned tensors by PEFT's names; names or shapes that do not fit are an error.</summary>
     /// <exception cref="InvalidDataException">A tensor is missing, unexpected or of another shape.</exception>

@@ -11,11 +11,18 @@ internal static class PeftNames
 
     /// <summary>Fills parameters from a file, each exactly once.</summary>
     /// <exception cref="InvalidDataException">A tensor is missing, unexpected or of another shape.</exception>
-    public static void Import(ITensorSource source, IReadOnlyDictionary<string, Parameter> parameters)
+    public static void Import(ITensorSource source, IReadOnlyDictionary<string, Parameter> parameters) =>
+        Import(source, parameters, new Dictionary<string, Parameter>());
+
+    /// <summary>Fills parameters from a file, each exactly once, and others for which there may be a tensor.</summary>
+    /// <returns>The others that the file has.</returns>
+    /// <exception cref="InvalidDataException">A tensor is missing, unexpected or of another shape.</exception>
+    public static IReadOnlyList<string> Import(
+        ITensorSource source, IReadOnlyDictionary<string, Parameter> parameters, IReadOnlyDictionary<string, Parameter> optional)
     {
         var names = source.Names.ToDictionary(name => name.StartsWith(Prefix, StringComparison.Ordinal) ? name[Prefix.Length..] : name);
         var missing = parameters.Keys.Except(names.Keys).Order().ToList();
-        var unexpected = names.Keys.Except(parameters.Keys).Order().ToList();
+        var unexpected = names.Keys.Except(parameters.Keys).Except(optional.Keys).Order().ToList();
         if (missing.Count + unexpected.Count > 0)
         {
             throw new InvalidDataException(
@@ -23,20 +30,53 @@ internal static class PeftNames
         }
         foreach (var (name, parameter) in parameters)
             Fill(source, names[name], parameter);
+        var found = optional.Where(p => names.ContainsKey(p.Key)).ToList();
+        foreach (var (name, parameter) in found)
+            Fill(source, names[name], parameter);
+        return [.. found.Select(p => p.Key)];
     }
 
-    private static void Fill(ITensorSource source, string name, Parameter parameter)
+    /// <exception cref="InvalidDataException">The tensor has another shape.</exception>
+    public static void CheckShape(ITensorSource source, string name, long[] expected)
     {
-        long[] found = source.ShapeOf(name), expected = parameter.Value.shape;
+        long[] found = source.ShapeOf(name);
         if (!found.AsSpan().SequenceEqual(expected))
         {
             throw new InvalidDataException(
                 $"{source.Description}: tensor '{name}' has shape [{string.Join(", ", found)}], expected [{string.Join(", ", expected)}].");
         }
+    }
+
+    /// <summary>The tensors under the model's own names.</summary>
+    public static ITensorSource WithoutPrefix(ITensorSource source) => new Unprefixed(source);
+
+    private static void Fill(ITensorSource source, string name, Parameter parameter)
+    {
+        CheckShape(source, name, parameter.Value.shape);
         using Tensor values = source.Read(name);
-        parameter.Assign(values);
+        using Tensor here = values.to(parameter.Value.device);
+        using Tensor differs = here.ne(parameter.Value).any();
+        // A weight that holds the values already stays the checkpoint's.
+        if (differs.item<bool>())
+            parameter.Assign(here);
     }
 
     private static string List(IReadOnlyList<string> names) =>
         names.Count == 0 ? "none" : string.Join(", ", names.Take(10)) + (names.Count > 10 ? $" and {names.Count - 10} more" : "");
+
+    private sealed class Unprefixed(ITensorSource source) : ITensorSource
+    {
+        private readonly Dictionary<string, string> _names = source.Names
+            .Where(name => name.StartsWith(Prefix, StringComparison.Ordinal)).ToDictionary(name => name[Prefix.Length..]);
+
+        public string Description => source.Description;
+
+        public IReadOnlyCollection<string> Names => _names.Keys;
+
+        public long[] ShapeOf(string name) => source.ShapeOf(_names[name]);
+
+        public Tensor Read(string name) => source.Read(_names[name]);
+
+        public void Dispose() => source.Dispose();
+    }
 }

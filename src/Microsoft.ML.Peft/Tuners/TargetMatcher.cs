@@ -11,6 +11,21 @@ internal static class TargetMatcher
     public static bool ByName(string path, IEnumerable<string> names) =>
         names.Any(name => path == name || path.EndsWith("." + name, StringComparison.Ordinal));
 
+    /// <summary>A module, or one that it lies in, has a path that ends in one of the names, be it in the middle of a word.</summary>
+    public static bool WithinSuffix(string path, IReadOnlyList<string> names) =>
+        Ancestors(path).Any(module => names.Any(name => module.EndsWith(name, StringComparison.Ordinal)));
+
+    /// <summary>The module itself and those that it lies in.</summary>
+    public static IEnumerable<string> Ancestors(string path)
+    {
+        for (int end = path.Length; end > 0; end = path.LastIndexOf('.', end - 1))
+            yield return path[..end];
+    }
+
+    /// <summary>A pattern matches the path of a module or of one that it lies in, at whole names.</summary>
+    public static bool WithinPattern(string path, IEnumerable<string> patterns) =>
+        patterns.Any(pattern => Regex.IsMatch(path, $@"^(?:|.*\.)(?:{pattern})(?:$|\..*)", RegexOptions.CultureInvariant, RegexLimit));
+
     /// <summary>A pattern must match the whole path.</summary>
     public static bool ByPattern(string path, string pattern) =>
         Regex.IsMatch(path, $"^(?:{pattern})$", RegexOptions.CultureInvariant, RegexLimit);
@@ -27,10 +42,14 @@ internal static class TargetMatcher
     }
 
     /// <summary>The number of the layer that a path lies in; null outside the layers.</summary>
-    public static int? LayerOf(string path)
+    /// <param name="path">The module.</param>
+    /// <param name="lists">Names of the list of layers; any name will do if there are none.</param>
+    public static int? LayerOf(string path, IReadOnlyList<string> lists)
     {
-        Match match = Regex.Match(path, @"^.*\.[^.]*\.(\d+)\.", RegexOptions.CultureInvariant, RegexLimit);
-        return match.Success ? int.Parse(match.Groups[1].ValueSpan, provider: System.Globalization.CultureInfo.InvariantCulture) : null;
+        IReadOnlyList<string> names = lists.Count > 0 ? lists : ["[^.]*"];
+        Match? match = names.Select(name => Regex.Match(path, $@"^.*?\.{name}\.(\d+)\.", RegexOptions.CultureInvariant, RegexLimit))
+            .FirstOrDefault(m => m.Success);
+        return match is null ? null : int.Parse(match.Groups[1].ValueSpan, provider: System.Globalization.CultureInfo.InvariantCulture);
     }
 
     /// <summary>The names nearest to one that matched nothing, for the error message.</summary>

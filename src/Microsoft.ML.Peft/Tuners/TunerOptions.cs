@@ -24,6 +24,12 @@ public abstract class TunerOptions
     /// <summary>These settings as PEFT's <c>adapter_config.json</c>.</summary>
     internal virtual JsonObject ToAdapterConfig(string? taskType, string baseModel) => throw NoAdapter();
 
+    /// <summary>Tokens that the vocabulary is to grow by.</summary>
+    internal virtual IReadOnlyList<string> NewTokens => [];
+
+    /// <summary>These settings with the ids that the new tokens got.</summary>
+    internal virtual TunerOptions WithNewTokens(IReadOnlyList<int> ids) => this;
+
     internal JsonObject ToJson() => JsonSerializer.SerializeToNode(this, GetType())!.AsObject();
 
     private NotSupportedException NoAdapter() => new($"'{Key}' makes no adapter that PEFT knows.");

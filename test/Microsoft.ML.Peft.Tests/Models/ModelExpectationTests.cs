@@ -1,5 +1,4 @@
 using System.Text.Json.Nodes;
-using System.Text.RegularExpressions;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
@@ -21,19 +20,8 @@ public sealed class ModelExpectationTests
 {
     private const string Prefix = "expected-";
 
-    private static readonly Dictionary<string, Action<string, JsonObject, string>> Kinds = new()
-    {
-        ["embeddings"] = CheckEmbeddings,
-        ["training"] = CheckTraining,
-        ["training-lora"] = CheckTraining,
-        ["training-lora-all-linear"] = CheckTraining,
-        ["greedy"] = CheckGeneration,
-        ["generation"] = CheckGeneration,
-    };
+    private const string Training = "training";
 
-    private static readonly string[] Encoders = ["bert", "roberta"];
-
-    // What only decoders do; of the other kinds they have other expectations, not supported yet.
     private static readonly string[] Generating = ["greedy", "generation"];
 
     public static IEnumerable<object[]> Cases
@@ -56,16 +44,28 @@ public sealed class ModelExpectationTests
     {
         SharedData.RequireFolder(SharedData.Models);
         var (folder, kind) = (Path.Combine(SharedData.Models, name.Split('/')[0]), name.Split('/')[^1]);
-        string architecture = HfConfig.Load(folder).ModelType;
-        if (!Kinds.TryGetValue(kind, out var check) || !(Encoders.Contains(architecture) || Generating.Contains(kind)))
+        if (CheckOf(folder, kind) is not { } check)
         {
-            Console.WriteLine($"Not decided: '{kind}' of architecture '{architecture}' is not supported yet.");
-            Assert.Inconclusive($"'{kind}' of architecture '{architecture}' is not supported yet.");
+            Console.WriteLine($"Not decided: '{kind}' is not supported yet.");
+            Assert.Inconclusive($"'{kind}' is not supported yet.");
             return;
         }
         using var scope = NewDisposeScope();
         check(folder, JsonNode.Parse(File.ReadAllText(Path.Combine(folder, Prefix + kind + ".json")))!.AsObject(), kind);
     }
+
+    private static Action<string, JsonObject, string>? CheckOf(string folder, string kind)
+    {
+        if (kind == "embeddings")
+            return CheckEmbeddings;
+        if (Generating.Contains(kind))
+            return CheckGeneration;
+        string adapter = Path.Combine(AdapterOf(folder, kind), LoraConfigFile.FileName);
+        return kind.StartsWith(Training, StringComparison.Ordinal) && File.Exists(adapter)
+            && JsonNode.Parse(File.ReadAllText(adapter))!["peft_type"]!.GetValue<string>() == "LORA" ? CheckTraining : null;
+    }
+
+    private static string AdapterOf(string folder, string kind) => Path.Combine(folder, kind.Replace(Training, "training-adapter", StringComparison.Ordinal));
 
     private static void CheckGeneration(string folder, JsonObject expected, string kind)
     {
@@ -95,15 +95,16 @@ public sealed class ModelExpectationTests
     private static void CheckTraining(string folder, JsonObject expected, string kind)
     {
         using PretrainedModel model = Load(folder);
-        Head head = model.CreateSequenceClassificationHead(2);
-        using ITuner tuner = LoadAdapter(model, head, Path.Combine(folder, kind.Replace("training", "training-adapter", StringComparison.Ordinal)));
+        TrainingRows rows = TrainingRows.Read(folder, expected);
+        Head head = rows.CreateHead(model);
+        using ITuner tuner = LoadAdapter(model, head, AdapterOf(folder, kind));
         JsonObject settings = expected["optimizer"]!.AsObject();
         using var optimizer = new AdamW(tuner.Trainable, new TrainingOptions { WeightDecay = settings["weight_decay"]!.GetValue<double>(), DecayBiasesAndNorms = true });
         if (expected["trained_parameters"]?.GetValue<long>() is { } count)
             Assert.AreEqual(count, tuner.Trainable.Sum(p => p.Value.numel()), "trained parameters");
 
         double[] losses = [.. expected["losses"]!.AsArray().Select(loss => loss!.GetValue<double>())];
-        Example[][] batches = [.. ReadRows(folder, expected).Chunk(expected["batch_size"]!.GetValue<int>()).Take(losses.Length)];
+        Example[][] batches = [.. rows.Examples.Chunk(expected["batch_size"]!.GetValue<int>()).Take(losses.Length)];
         Assert.HasCount(losses.Length, batches);
         for (int step = 0; step < losses.Length; step++)
         {
@@ -118,27 +119,11 @@ public sealed class ModelExpectationTests
         using var scope = NewDisposeScope();
         using Batch batch = Batch.Collate(rows, 0, CPU, withLabels: true);
         Tensor logits = head.Forward(model.Forward(batch, head.Rows(batch), ForwardContext.Inference), batch, ForwardContext.Inference);
-        Tensor loss = nn.functional.cross_entropy(logits, batch.Labels!);
+        Tensor loss = nn.functional.cross_entropy(logits.flatten(0, -2), batch.Labels!.flatten(), ignore_index: Batch.IgnoredLabel);
         loss.backward();
         optimizer.Step(learningRate, gradientScale: 1);
         optimizer.ClearGradients();
         return loss.item<float>();
-    }
-
-    private static IEnumerable<Example> ReadRows(string folder, JsonObject expected)
-    {
-        TextTokenizer tokenizer = TextTokenizer.Load(folder);
-        int longest = int.Parse(Regex.Match(expected["note"]!.GetValue<string>(), @"first (\d+) ids").Groups[1].Value, System.Globalization.CultureInfo.InvariantCulture);
-        return File.ReadLines(Path.Combine(SharedData.Data, expected["data"]!.GetValue<string>()))
-            .Skip(1 + expected["first_row"]!.GetValue<int>()).Select(line => line.Split('\t'))
-            .Select(cells => Cut(tokenizer.Encode(cells[1]).Ids, longest, cells[0] == "spam" ? 1 : 0));
-    }
-
-    /// <summary>The expectations cut the whole row, its [SEP] included: no truncation that keeps special tokens.</summary>
-    private static Example Cut(int[] ids, int longest, int label)
-    {
-        int length = Math.Min(ids.Length, longest);
-        return new Example { Ids = ids[..length], TypeIds = new byte[length], Labels = [label] };
     }
 
     private static ITuner LoadAdapter(PretrainedModel model, Head head, string folder)
@@ -151,8 +136,19 @@ public sealed class ModelExpectationTests
         return tuner;
     }
 
-    private static PretrainedModel Load(string folder) =>
-        ModelRegistry.Create(HfConfig.Load(folder), SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 1);
+    private static PretrainedModel Load(string folder)
+    {
+        try
+        {
+            return ModelRegistry.Create(HfConfig.Load(folder), SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 1);
+        }
+        catch (FileNotFoundException e)
+        {
+            // Weights in a format that is not read yet.
+            Console.WriteLine($"Not decided: {e.Message}");
+            throw new AssertInconclusiveException(e.Message, e);
+        }
+    }
 
     private static Tensor Matrix(JsonNode rows)
     {

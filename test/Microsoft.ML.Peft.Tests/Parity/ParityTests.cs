@@ -11,7 +11,10 @@ public sealed class ParityTests
     {
         ["model"] = ModelParity.Run,
         ["tuner"] = TunerParity.Run,
+        ["start"] = StartParity.Run,
         ["sampling"] = SamplingParity.Run,
+        ["gguf"] = GgufParity.Run,
+        ["chat-template"] = ChatTemplateParity.Run,
     };
 
     public static IEnumerable<object[]> Cases

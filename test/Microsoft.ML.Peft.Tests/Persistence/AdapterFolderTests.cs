@@ -67,7 +67,7 @@ public sealed class AdapterFolderTests
 
     [TestMethod]
     [DataRow("peft_type", "\"IA3\"")]
-    [DataRow("use_dora", "true")]
+    [DataRow("lora_bias", "true")]
     public void WhatIsNotSupportedIsNamed(string key, string value)
     {
         Directory.CreateDirectory(Adapter);

@@ -37,7 +37,7 @@ internal sealed class WholeWeights(string key, bool touchesBase, Func<TuningTarg
 
     public IReadOnlyList<Parameter> Trainable { get; private set; } = [];
 
-    public void Attach(TuningTarget target, long seed)
+    public void Attach(TuningTarget target, long seed, string adapter)
     {
         Trainable = choose(target);
         foreach (Parameter parameter in Trainable)

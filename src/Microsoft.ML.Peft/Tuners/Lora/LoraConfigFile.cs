@@ -11,8 +11,8 @@ internal static class LoraConfigFile
     // Settings that change the numbers and that this library does not know: to pass over one would give wrong answers.
     private static readonly string[] Refused =
     [
-        "use_dora", "lora_bias", "use_qalora", "use_bdlora", "layer_replication", "target_parameters",
-        "trainable_token_indices", "alora_invocation_tokens", "arrow_config", "layers_pattern", "fan_in_fan_out",
+        "lora_bias", "use_qalora", "use_bdlora", "layer_replication", "target_parameters", "alora_invocation_tokens", "arrow_config",
+        "ensure_weight_tying", "kasa_config", "monteclora_config", "velora_config",
     ];
 
     /// <exception cref="InvalidDataException">A setting has the wrong type.</exception>
@@ -26,16 +26,23 @@ internal static class LoraConfigFile
             JsonNode? targets = config["target_modules"];
             string? pattern = targets is JsonValue value ? value.GetValue<string>() : null;
             bool all = pattern == LoraOptions.AllLinear;
+            (LoraStart start, int? iterations) = StartNames.Read(config["init_lora_weights"], file);
+            JsonNode? excluded = config["exclude_modules"], tokens = config["trainable_token_indices"];
             return new LoraOptions
             {
                 Rank = config["r"]!.GetValue<int>(),
                 Alpha = config["lora_alpha"]!.GetValue<double>(),
                 Dropout = config["lora_dropout"]?.GetValue<double>() ?? 0,
                 UseRankStabilizedScaling = config["use_rslora"]?.GetValue<bool>() ?? false,
+                UseDora = config["use_dora"]?.GetValue<bool>() ?? false,
+                FanInFanOut = config["fan_in_fan_out"]?.GetValue<bool>() ?? false,
+                Start = start,
+                PissaIterations = iterations,
                 Bias = Enum.Parse<LoraBias>((config["bias"]?.GetValue<string>() ?? "none").Replace("_", "", StringComparison.Ordinal), ignoreCase: true),
                 TargetModules = all ? [LoraOptions.AllLinear] : targets is JsonArray ? Strings(targets) : null,
                 TargetPattern = all ? null : pattern,
-                ExcludeModules = Strings(config["exclude_modules"]),
+                ExcludeModules = excluded is JsonArray ? Strings(excluded) : [],
+                ExcludePattern = (excluded as JsonValue)?.GetValue<string>(),
                 RankPattern = config["rank_pattern"]?.Deserialize<Dictionary<string, int>>() ?? [],
                 AlphaPattern = config["alpha_pattern"]?.Deserialize<Dictionary<string, double>>() ?? [],
                 LayersToTransform = config["layers_to_transform"] switch
@@ -44,7 +51,11 @@ internal static class LoraConfigFile
                     JsonValue one => [one.GetValue<int>()],
                     _ => null,
                 },
+                LayersPattern = Strings(config["layers_pattern"]),
                 ModulesToSave = Strings(config["modules_to_save"]),
+                TrainableTokens = (tokens as JsonArray)?.Deserialize<int[]>() ?? [],
+                TrainableTokensByModule = (tokens as JsonObject)?.Deserialize<Dictionary<string, int[]>>()
+                    ?.ToDictionary(t => t.Key, t => (IReadOnlyList<int>)t.Value) ?? [],
             };
         }
         catch (Exception e) when (e is InvalidOperationException or FormatException or JsonException or NullReferenceException or ArgumentException)
@@ -61,8 +72,6 @@ internal static class LoraConfigFile
             ["base_model_name_or_path"] = baseModel,
             ["inference_mode"] = true,
             ["task_type"] = taskType,
-            ["fan_in_fan_out"] = false,
-            ["init_lora_weights"] = true,
         };
         // A file that came in keeps its own spelling (an integer alpha, a null list) where the meaning is the same.
         LoraOptions? before = original is null ? null : Read(original, FileName);
@@ -71,12 +80,17 @@ internal static class LoraConfigFile
         Set("lora_alpha", options.Alpha, before?.Alpha);
         Set("lora_dropout", options.Dropout, before?.Dropout);
         Set("use_rslora", options.UseRankStabilizedScaling, before?.UseRankStabilizedScaling);
+        Set("use_dora", options.UseDora, before?.UseDora);
+        Set("fan_in_fan_out", options.FanInFanOut, before?.FanInFanOut);
+        Set("init_lora_weights", StartNames.Write(options), before is null ? null : StartNames.Write(before));
         Set("bias", Spell(options.Bias), Spell(before?.Bias));
         Set("target_modules", Targets(options), before is null ? null : Targets(before));
-        Set("exclude_modules", options.ExcludeModules, before?.ExcludeModules);
+        Set("exclude_modules", Excluded(options), before is null ? null : Excluded(before));
         Set("rank_pattern", options.RankPattern, before?.RankPattern);
         Set("alpha_pattern", options.AlphaPattern, before?.AlphaPattern);
         Set("layers_to_transform", options.LayersToTransform, before?.LayersToTransform);
+        Set("layers_pattern", Optional(options.LayersPattern), Optional(before?.LayersPattern));
+        Set("trainable_token_indices", Tokens(options), before is null ? null : Tokens(before));
         Set("modules_to_save", options.ModulesToSave, before?.ModulesToSave);
         return config;
 
@@ -91,6 +105,14 @@ internal static class LoraConfigFile
     private static object? Targets(LoraOptions options) => options.TargetPattern is { } pattern ? pattern
         : options.TargetModules is [LoraOptions.AllLinear] ? LoraOptions.AllLinear
         : options.TargetModules;
+
+    private static object? Excluded(LoraOptions options) => options.ExcludePattern is { } pattern ? pattern : options.ExcludeModules;
+
+    private static object? Tokens(LoraOptions options) =>
+        options.TrainableTokensByModule.Count > 0 ? options.TrainableTokensByModule : Optional(options.TrainableTokens);
+
+    // PEFT takes an empty list for a wish.
+    private static IReadOnlyList<T>? Optional<T>(IReadOnlyList<T>? list) => list is { Count: > 0 } ? list : null;
 
     private static string? Spell(LoraBias? bias) => bias switch { LoraBias.All => "all", LoraBias.LoraOnly => "lora_only", LoraBias.None => "none", _ => null };
 

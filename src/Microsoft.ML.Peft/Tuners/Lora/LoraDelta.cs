@@ -5,13 +5,15 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Tuners.Lora;
 
 /// <summary>y = x·Wᵀ + s·(dropout(x)·Aᵀ)·Bᵀ, with A [rank, in] and B [out, rank].</summary>
-internal sealed class LoraDelta(Projection site, Parameter a, Parameter b, double scale, double dropout) : IProjectionDelta
+internal sealed class LoraDelta(Parameter a, Parameter b, double scale, double dropout) : IWeightDelta
 {
-    public Projection Site { get; } = site;
-
     public Parameter A { get; } = a;
 
     public Parameter B { get; } = b;
+
+    public double Scale { get; } = scale;
+
+    public IReadOnlyList<Parameter> Parameters => [A, B];
 
     public Tensor Apply(Tensor input, Tensor output, ForwardContext context)
     {
@@ -19,7 +21,7 @@ internal sealed class LoraDelta(Projection site, Parameter a, Parameter b, doubl
         Tensor low = nn.functional.linear(context.Dropout(input, dropout), A.Value).flatten(0, -2);
         Tensor flat = output.flatten(0, -2), up = B.Value.t();
         // With no graph to keep, the update lands in the output's own memory.
-        Tensor sum = is_grad_enabled() ? flat.addmm(low, up, 1, (float)scale) : flat.addmm_(low, up, 1, (float)scale);
+        Tensor sum = is_grad_enabled() ? flat.addmm(low, up, 1, (float)Scale) : flat.addmm_(low, up, 1, (float)Scale);
         return sum.view(output.shape).MoveToOuterDisposeScope();
     }
 
@@ -28,6 +30,8 @@ internal sealed class LoraDelta(Projection site, Parameter a, Parameter b, doubl
     {
         using var noGrad = no_grad();
         using Tensor product = B.Value.mm(A.Value);
-        return product * scale;
+        return product * Scale;
     }
+
+    public IEnumerable<(string Name, Tensor Value)> Export() => Parameters.Select(p => (p.Name, p.Value));
 }

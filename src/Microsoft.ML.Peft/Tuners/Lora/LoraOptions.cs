@@ -35,6 +35,27 @@ public sealed class LoraOptions : TunerOptions
     /// <summary>Scales by alpha / √rank instead (rsLoRA, Kalajdzievski 2023); off by default.</summary>
     public bool UseRankStabilizedScaling { get; set; }
 
+    /// <summary>
+    /// Splits each tuned weight into direction and length: LoRA changes the direction, a trained vector the length (DoRA, Liu et
+    /// al. 2024). Often better at low ranks, and slower until it is merged; off by default.
+    /// </summary>
+    public bool UseDora { get; set; }
+
+    /// <summary>
+    /// How the matrices start; <see cref="LoraStart.Uniform"/> by default. After PiSSA and OLoRA an adapter is saved as an
+    /// update of the plain base, as PEFT converts it: of twice the rank and alpha.
+    /// </summary>
+    public LoraStart Start { get; set; }
+
+    /// <summary>Power iterations of an approximate PiSSA, which is much faster on large weights; null (the default) for an exact one.</summary>
+    public int? PissaIterations { get; set; }
+
+    /// <summary>
+    /// The learning rate of B, and of DoRA's lengths, is this many times that of all else (LoRA+, Hayou et al. 2024; they
+    /// recommend 16); 1 by default.
+    /// </summary>
+    public double LoraPlusRatio { get; set; } = 1;
+
     /// <summary>Which biases train too; none by default.</summary>
     public LoraBias Bias { get; set; }
 
@@ -50,21 +71,69 @@ public sealed class LoraOptions : TunerOptions
     /// <summary>Modules left out, by whole path or by the end of it.</summary>
     public IReadOnlyList<string> ExcludeModules { get; set; } = [];
 
+    /// <summary>A regular expression that the whole path of a module left out matches; null (the default) for none.</summary>
+    public string? ExcludePattern { get; set; }
+
     /// <summary>Ranks of single modules: a name or pattern of the path's end, and the rank.</summary>
     public IReadOnlyDictionary<string, int> RankPattern { get; set; } = new Dictionary<string, int>();
 
     /// <summary>Alphas of single modules: a name or pattern of the path's end, and the alpha.</summary>
     public IReadOnlyDictionary<string, double> AlphaPattern { get; set; } = new Dictionary<string, double>();
 
-    /// <summary>Numbers of the layers to tune; null (the default) for all.</summary>
+    /// <summary>Numbers of the layers to tune; null (the default) for all. Needs targets by name.</summary>
     public IReadOnlyList<int>? LayersToTransform { get; set; }
+
+    /// <summary>What the model calls its list of layers (<c>layers</c>, <c>h</c>), for <see cref="LayersToTransform"/>; empty (the default) for any name.</summary>
+    public IReadOnlyList<string> LayersPattern { get; set; } = [];
 
     /// <summary>Modules that train in full and are saved whole, beside the task's head, which always is.</summary>
     public IReadOnlyList<string> ModulesToSave { get; set; } = [];
 
+    /// <summary>Ids of tokens whose rows in the token table train, and no others; a head that is tied to the table follows.</summary>
+    public IReadOnlyList<int> TrainableTokens { get; set; } = [];
+
+    /// <summary>The same for tables by name: the end of a path, and the ids.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<int>> TrainableTokensByModule { get; set; } = new Dictionary<string, IReadOnlyList<int>>();
+
+    /// <summary>
+    /// Texts that become tokens of their own. The tokenizer and the tables grow by them, their rows start at the mean of the
+    /// table, and train; the base's own table stays as it is and shared. They travel with the tokenizer in saved models and adapters.
+    /// </summary>
+    public IReadOnlyList<string> AddedTokens { get; set; } = [];
+
+    /// <summary>The ids of <see cref="AddedTokens"/>, while they are new.</summary>
+    internal IReadOnlyList<int> NewTokenIds { get; set; } = [];
+
+    /// <summary>PEFT's note that the tuned weights are stored as [in, out].</summary>
+    internal bool FanInFanOut { get; set; }
+
     internal override string Key => "lora";
 
     internal override string PeftType => "LORA";
+
+    internal override IReadOnlyList<string> NewTokens => AddedTokens;
+
+    internal override TunerOptions WithNewTokens(IReadOnlyList<int> ids)
+    {
+        LoraOptions copy = Copy();
+        copy.NewTokenIds = ids;
+        return copy;
+    }
+
+    /// <summary>The settings of what is saved: a start that took from the weight makes an update of twice the rank.</summary>
+    internal LoraOptions ForPlainBase()
+    {
+        LoraOptions copy = Copy();
+        if (!StartValues.TakesFromWeight(Start))
+            return copy;
+        // Twice the rank, the same scale.
+        double factor = UseRankStabilizedScaling ? Math.Sqrt(2) : 2;
+        copy.Start = LoraStart.Uniform;
+        (copy.Rank, copy.Alpha) = (2 * Rank, factor * Alpha);
+        copy.RankPattern = RankPattern.ToDictionary(p => p.Key, p => 2 * p.Value);
+        copy.AlphaPattern = AlphaPattern.ToDictionary(p => p.Key, p => factor * p.Value);
+        return copy;
+    }
 
     internal override TunerOptions ReadAdapterConfig(JsonObject config, string file) => LoraConfigFile.Read(config, file);
 
@@ -75,12 +144,26 @@ public sealed class LoraOptions : TunerOptions
         Check(Rank >= 1, nameof(Rank), Rank, "at least 1");
         Check(double.IsFinite(Alpha) && Alpha > 0, nameof(Alpha), Alpha, "above 0");
         Check(Dropout is >= 0 and < 1, nameof(Dropout), Dropout, "from 0 to below 1");
+        Check(double.IsFinite(LoraPlusRatio) && LoraPlusRatio > 0, nameof(LoraPlusRatio), LoraPlusRatio, "above 0");
+        Check(Enum.IsDefined(Start), nameof(Start), Start, "one of the enumeration");
+        Check(PissaIterations is null or >= 0, nameof(PissaIterations), PissaIterations ?? 0, "0 or more");
         Check(Enum.IsDefined(Bias), nameof(Bias), Bias, "one of the enumeration");
         foreach (var (name, rank) in RankPattern)
             Check(rank >= 1, $"{nameof(RankPattern)}[{name}]", rank, "at least 1");
         if (TargetModules is not null && TargetPattern is not null)
             throw new ArgumentException($"{nameof(TargetModules)} and {nameof(TargetPattern)} exclude each other: give one.", nameof(TargetPattern));
+        CheckLayers();
         return new LoraTuner(this);
+    }
+
+    private LoraOptions Copy() => (LoraOptions)MemberwiseClone();
+
+    private void CheckLayers()
+    {
+        if (LayersToTransform is null && LayersPattern.Count > 0)
+            throw new ArgumentException($"{nameof(LayersPattern)} needs {nameof(LayersToTransform)}.", nameof(LayersPattern));
+        if (LayersToTransform is not null && (TargetPattern is not null || TargetModules is [AllLinear]))
+            throw new ArgumentException($"{nameof(LayersToTransform)} needs {nameof(TargetModules)} by name.", nameof(LayersToTransform));
     }
 
     private static void Check(bool good, string option, object value, string expected)

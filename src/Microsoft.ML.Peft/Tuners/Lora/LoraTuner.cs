@@ -5,53 +5,77 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Tuners.Lora;
 
-/// <summary>Low-rank updates of chosen projections (Hu et al. 2021), attached as PEFT attaches them.</summary>
+/// <summary>
+/// Low-rank updates of chosen projections and embeddings (Hu et al. 2021), attached as PEFT attaches them; modules that train
+/// as a whole and rows of tables that train beside them. One tuner is one adapter.
+/// </summary>
 internal sealed class LoraTuner(LoraOptions options) : ITuner
 {
-    private readonly List<LoraDelta> _deltas = [];
-    private IReadOnlyList<Parameter> _saved = [];
-    private bool _merged;
+    private readonly List<LoraPart> _parts = [];
+    private IReadOnlyList<Parameter> _inPlace = [];
+    private string _adapter = ForwardContext.DefaultAdapter;
+    private BaseTables _tables = BaseTables.None;
+    private bool _transposed, _growsHead, _merged;
 
     public string Key => options.Key;
 
     public bool TouchesBase => true;
 
-    public IReadOnlyList<Parameter> Trainable => [.. _deltas.SelectMany(d => new[] { d.A, d.B }), .. _saved];
+    /// <summary>The tuned places, in the order in which they were attached and are merged.</summary>
+    public IReadOnlyList<LoraPart> Parts => _parts;
 
-    public void Attach(TuningTarget target, long seed)
+    public IReadOnlyList<Parameter> Trainable => [.. _parts.SelectMany(p => p.Parameters), .. _inPlace];
+
+    public void Attach(TuningTarget target, long seed, string adapter = ForwardContext.DefaultAdapter)
     {
-        IReadOnlyList<Parameter> modules = SavedModules(target);
-        var whole = modules.Select(p => p.ModulePath).ToHashSet(StringComparer.Ordinal);
-        var sites = LoraTargets.Choose(options, target).Where(site => !whole.Contains(site.Path)).ToList();
-        if (sites.Count == 0)
-            throw LoraTargets.Nothing(options, target);
-
+        _adapter = adapter;
+        WholeModules whole = WholeModules.Choose(options, target);
+        LoraTargets targets = LoraTargets.Choose(options, target, whole);
         using var generator = new Generator((ulong)seed, target.Weights.Device);
-        foreach (Projection site in sites)
-        {
-            LoraDelta delta = Create(site, target.Weights.Device, generator);
-            _deltas.Add(delta);
-            site.Attach(ForwardContext.DefaultAdapter, delta);
-        }
-        _saved = [.. modules.Concat(Biases(target)).Distinct()];
+        var factory = new LoraFactory(options, target, generator);
+        _parts.AddRange(targets.Projections.Select(factory.Tune));
+        _parts.AddRange(targets.Embeddings.Select(factory.Tune));
+        _parts.AddRange(whole.Parts());
+        IReadOnlyList<TokenRows> rows = TokenTargets.Choose(options, target, [.. _parts.Select(p => p.Path)]);
+        _parts.AddRange(rows);
+        _parts.ForEach(part => part.Attach(adapter));
+
+        _inPlace = [.. whole.Others.Concat(Biases(target, targets, whole)).Distinct()];
+        _transposed = targets.Projections.Any(site => site.Weight.IsTransposed);
+        _growsHead = options.NewTokenIds.Count > 0 && rows.Count > 1;
+        _tables = BaseTables.Of(options, target, targets);
         foreach (Parameter parameter in Trainable)
             parameter.MakeTrainable();
     }
 
-    public IReadOnlyList<(string Name, Tensor Value)> Export() => [.. Trainable.Select(p => (PeftNames.Prefix + FileName(p), p.Value))];
+    public IReadOnlyList<(string Name, Tensor Value)> Export() =>
+    [
+        .. _parts.SelectMany(part => part.Export()).Concat(_inPlace.Select(p => (FileName(p), p.Value))).Concat(_tables.Export())
+            .Select(tensor => (PeftNames.Prefix + tensor.Item1, tensor.Item2)),
+    ];
 
-    public void Import(ITensorSource source) => PeftNames.Import(source, Trainable.ToDictionary(FileName));
+    public TunerOptions SettingsForExport(TunerOptions given)
+    {
+        LoraOptions settings = ((LoraOptions)given).ForPlainBase();
+        settings.FanInFanOut = _transposed;
+        // New tokens are trained tokens from now on; a head's own rows need its name.
+        if (_growsHead)
+            (settings.TrainableTokens, settings.TrainableTokensByModule) = ([], _parts.OfType<TokenRows>().ToDictionary(r => r.Path, r => r.Ids));
+        else
+            settings.TrainableTokens = [.. settings.TrainableTokens.Concat(settings.NewTokenIds).Distinct()];
+        settings.NewTokenIds = [];
+        return settings;
+    }
+
+    public void Import(ITensorSource source) => _tables.Saved = PeftNames.Import(
+        source, Trainable.ToDictionary(FileName), _tables.All);
 
     public bool TryMerge()
     {
         if (_merged)
             return true;
-        foreach (LoraDelta delta in _deltas)
-        {
-            using Tensor update = delta.Matrix();
-            delta.Site.Weight.Merge(update);
-            delta.Site.Detach(ForwardContext.DefaultAdapter);
-        }
+        foreach (LoraPart part in _parts)
+            part.Merge(_adapter);
         return _merged = true;
     }
 
@@ -59,56 +83,35 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
     {
         if (!_merged)
             return;
-        foreach (LoraDelta delta in _deltas)
-        {
-            delta.Site.Weight.Unmerge();
-            delta.Site.Attach(ForwardContext.DefaultAdapter, delta);
-        }
+        foreach (LoraPart part in Enumerable.Reverse(_parts))
+            part.Unmerge(_adapter);
         _merged = false;
     }
 
     public void Dispose()
     {
-        foreach (LoraDelta delta in _deltas)
+        foreach (LoraPart part in _parts)
         {
-            delta.Site.Detach(ForwardContext.DefaultAdapter);
-            delta.A.Dispose();
-            delta.B.Dispose();
+            part.Detach(_adapter);
+            part.Dispose();
         }
     }
 
-    private LoraDelta Create(Projection site, Device device, Generator generator)
+    private IEnumerable<Parameter> Biases(TuningTarget target, LoraTargets targets, WholeModules whole)
     {
-        int rank = TargetMatcher.ByEnd(site.Path, options.RankPattern, options.Rank);
-        double alpha = TargetMatcher.ByEnd(site.Path, options.AlphaPattern, options.Alpha);
-        double scale = alpha / (options.UseRankStabilizedScaling ? Math.Sqrt(rank) : rank);
-        long inputs = site.Weight.Inputs;
-
-        // Kaiming's uniform start with a = √5, as PEFT's: ±1/√in. B starts at 0, so the update does too.
-        double bound = 1 / Math.Sqrt(inputs);
-        using var noGrad = no_grad();
-        Tensor a = rand([rank, inputs], device: device, generator: generator).mul_(2 * bound).sub_(bound);
-        Tensor b = zeros([site.Weight.Outputs, rank], device: device);
-        return new LoraDelta(
-            site, new Parameter(site.Path + ".lora_A.weight", a.DetachFromDisposeScope(), owned: true),
-            new Parameter(site.Path + ".lora_B.weight", b.DetachFromDisposeScope(), owned: true), scale, options.Dropout);
+        // Modules that train as a whole bring biases of their own.
+        var replaced = whole.Projections.Select(site => site.Bias).OfType<Parameter>().ToHashSet();
+        return options.Bias switch
+        {
+            LoraBias.All => target.Weights.All.Where(p => p.Name.EndsWith(".bias", StringComparison.Ordinal) && !replaced.Contains(p)),
+            LoraBias.LoraOnly => targets.Projections.Select(site => site.Bias).OfType<Parameter>(),
+            _ => [],
+        };
     }
-
-    private IReadOnlyList<Parameter> SavedModules(TuningTarget target)
-    {
-        bool Saved(Parameter p) => p.ModulePath.Split('.').Any(options.ModulesToSave.Contains);
-        return [.. target.HeadParameters.Concat(target.Weights.All.Where(Saved)).Distinct()];
-    }
-
-    private IEnumerable<Parameter> Biases(TuningTarget target) => options.Bias switch
-    {
-        LoraBias.All => target.Weights.All.Where(p => p.Name.EndsWith(".bias", StringComparison.Ordinal)),
-        LoraBias.LoraOnly => _deltas.Select(d => d.Site.Bias).OfType<Parameter>(),
-        _ => [],
-    };
 
     /// <summary>PEFT wraps a tuned module, so that its own bias is one level deeper in its files.</summary>
-    private string FileName(Parameter parameter) => _deltas.Any(d => ReferenceEquals(d.Site.Bias, parameter))
-        ? parameter.ModulePath + ".base_layer.bias"
-        : parameter.Name;
+    private string FileName(Parameter parameter) =>
+        _parts.OfType<TunedProjection>().Any(part => ReferenceEquals(part.Site.Bias, parameter))
+            ? parameter.ModulePath + ".base_layer.bias"
+            : parameter.Name;
 }

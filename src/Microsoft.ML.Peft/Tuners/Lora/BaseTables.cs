@@ -1,0 +1,40 @@
+using Microsoft.ML.Peft.Layers;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tuners.Lora;
+
+/// <summary>
+/// The base's own tables that PEFT saves beside an adapter which tunes them (<c>save_embedding_layers="auto"</c>): those of
+/// the tokens and of the output, where their usual names are among the targets. A file may lack them.
+/// </summary>
+internal sealed class BaseTables
+{
+    private static readonly string[] UsualNames = ["embed_tokens", "lm_head"];
+
+    private BaseTables(IReadOnlyDictionary<string, Parameter> all, bool saves) => (All, Saved) = (all, saves ? [.. all.Keys] : []);
+
+    public static BaseTables None => new(new Dictionary<string, Parameter>(), saves: false);
+
+    /// <summary>All that a file may have.</summary>
+    public IReadOnlyDictionary<string, Parameter> All { get; }
+
+    /// <summary>What is saved; after a reading, what was read.</summary>
+    public IReadOnlyList<string> Saved { get; set; }
+
+    public static BaseTables Of(LoraOptions options, TuningTarget target, LoraTargets targets)
+    {
+        TuningSites sites = target.Weights.Sites;
+        var all = targets.Embeddings.Where(site => ReferenceEquals(site, sites.Tokens)).Select(site => (site.Path, Table: site.Table))
+            .Concat(targets.Projections.Where(site => ReferenceEquals(site, sites.Output) && site.Weight is DenseWeight)
+                .Select(site => (site.Path, Table: ((DenseWeight)site.Weight).Matrix)))
+            .ToDictionary(t => t.Path + ".base_layer.weight", t => t.Table);
+        bool named = options.TargetPattern is { } pattern
+            ? sites.Embeddings.Select(s => s.Path).Concat(sites.Projections.Select(s => s.Path))
+                .Any(path => UsualNames.Contains(path[(path.LastIndexOf('.') + 1)..]) && TargetMatcher.ByPattern(path, pattern))
+            : options.TargetModules?.Intersect(UsualNames).Any() == true;
+        bool hasTokens = options.TrainableTokens.Count + options.TrainableTokensByModule.Count + options.NewTokenIds.Count > 0;
+        return new BaseTables(all, named && !hasTokens);
+    }
+
+    public IEnumerable<(string Name, Tensor Value)> Export() => Saved.Select(name => (name, All[name].Value));
+}

@@ -1,0 +1,65 @@
+using Microsoft.ML.Peft.Layers;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tuners.Lora;
+
+/// <summary>
+/// A table under LoRA: row i is E[i] + s·(B·A)ᵀ[i], with A [rank, entries] and B [width, rank]. Under DoRA each column of the
+/// sum gets a trained length. There is no dropout here, as in PEFT.
+/// </summary>
+internal sealed class EmbeddingDelta(TokenEmbedding site, Parameter a, Parameter b, double scale, bool useDora) : LoraPart, ITokenLookup
+{
+    private readonly Parameter? _magnitude = useDora ? DoraDelta.Magnitude(site.Path, () => Norm(site, a, b, scale)) : null;
+
+    public TokenEmbedding Site => site;
+
+    public override string Path => site.Path;
+
+    public override IReadOnlyList<Parameter> Parameters => _magnitude is null ? [a, b] : [a, b, _magnitude];
+
+    public Tensor Lookup(Tensor ids)
+    {
+        using var scope = NewDisposeScope();
+        Tensor flat = ids.flatten();
+        Tensor low = site.WithoutPadding(a.Value.t().index_select(0, flat), flat);
+        Tensor plain = site.Lookup(flat);
+        Tensor sum = plain.addmm(low, b.Value.t(), 1, (float)scale);
+        return (_magnitude is null ? sum : sum * Gain()).view([.. ids.shape, -1]).MoveToOuterDisposeScope();
+    }
+
+    public override void Attach(string adapter) => site.Attach(adapter, this);
+
+    public override void Detach(string adapter) => site.Detach(adapter);
+
+    public override void Merge(string adapter)
+    {
+        using (var noGrad = no_grad())
+        {
+            Tensor merged = Sum(site, a, b, scale);
+            site.Table.Cover(_magnitude is null ? merged : merged.mul_(Gain()));
+        }
+        Detach(adapter);
+    }
+
+    public override void Unmerge(string adapter)
+    {
+        site.Table.Uncover();
+        Attach(adapter);
+    }
+
+    private Tensor Gain() => _magnitude!.Value / Norm(site, a, b, scale);
+
+    private static Tensor Norm(TokenEmbedding site, Parameter a, Parameter b, double scale)
+    {
+        using var noGrad = no_grad();
+        using Tensor sum = Sum(site, a, b, scale);
+        return linalg.vector_norm(sum, 2, [0]);
+    }
+
+    private static Tensor Sum(TokenEmbedding site, Parameter a, Parameter b, double scale)
+    {
+        using Tensor left = a.Value.t(), right = b.Value.t();
+        return site.Table.Value.addmm(left, right, 1, (float)scale);
+    }
+}

@@ -1,0 +1,84 @@
+using Microsoft.ML.Peft.Layers;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tuners.Lora;
+
+/// <summary>One place of the model that an adapter tunes: what it trains there, and how that enters and leaves the model.</summary>
+internal abstract class LoraPart : IDisposable
+{
+    /// <summary>The module's path.</summary>
+    public abstract string Path { get; }
+
+    /// <summary>What trains, named as in PEFT's files.</summary>
+    public abstract IReadOnlyList<Parameter> Parameters { get; }
+
+    /// <summary>What is saved: the parameters, where the method makes nothing else of them.</summary>
+    public virtual IEnumerable<(string Name, Tensor Value)> Export() => Parameters.Select(p => (p.Name, p.Value));
+
+    /// <summary>Fills the slots.</summary>
+    public abstract void Attach(string adapter);
+
+    /// <summary>Empties the slots.</summary>
+    public abstract void Detach(string adapter);
+
+    /// <summary>Folds what was learnt into the base and empties the slots.</summary>
+    public abstract void Merge(string adapter);
+
+    /// <summary>Takes the merge back, to the bit; merges are taken back in reverse order.</summary>
+    public abstract void Unmerge(string adapter);
+
+    public virtual void Dispose()
+    {
+        foreach (Parameter parameter in Parameters)
+            parameter.Dispose();
+    }
+}
+
+/// <summary>What LoRA does to a projection, which can be said as a change of its matrix too.</summary>
+internal interface IWeightDelta : IProjectionDelta
+{
+    IReadOnlyList<Parameter> Parameters { get; }
+
+    /// <summary>The change of the matrix [out, in] as it is now; the caller disposes it.</summary>
+    Tensor Matrix();
+
+    /// <summary>What is saved.</summary>
+    IEnumerable<(string Name, Tensor Value)> Export();
+}
+
+/// <summary>A projection under LoRA.</summary>
+internal sealed class TunedProjection(Projection site, IWeightDelta delta) : LoraPart
+{
+    public Projection Site => site;
+
+    public IWeightDelta Delta => delta;
+
+    public override string Path => site.Path;
+
+    public override IReadOnlyList<Parameter> Parameters => delta.Parameters;
+
+    public override IEnumerable<(string Name, Tensor Value)> Export() => delta.Export();
+
+    public override void Attach(string adapter) => site.Attach(adapter, delta);
+
+    public override void Detach(string adapter) => site.Detach(adapter);
+
+    public override void Merge(string adapter)
+    {
+        using (Tensor update = delta.Matrix())
+            site.Weight.Merge(update);
+        Detach(adapter);
+    }
+
+    public override void Unmerge(string adapter)
+    {
+        site.Weight.Unmerge();
+        Attach(adapter);
+    }
+
+    public override void Dispose()
+    {
+        base.Dispose();
+        (delta as IDisposable)?.Dispose();
+    }
+}

@@ -1,0 +1,58 @@
+using Microsoft.ML.Peft.Layers;
+
+namespace Microsoft.ML.Peft.Tuners.Lora;
+
+/// <summary>Which rows of which tables train, by PEFT's rules: a head that is tied to the tokens' table follows it.</summary>
+internal static class TokenTargets
+{
+    /// <exception cref="ArgumentException">A name matches no table, or one that is tuned in another way.</exception>
+    public static IReadOnlyList<TokenRows> Choose(LoraOptions options, TuningTarget target, IReadOnlyCollection<string> taken)
+    {
+        TuningSites sites = target.Weights.Sites;
+        Dictionary<string, IReadOnlyList<int>> wanted = Wanted(options, sites);
+        string? conflict = wanted.Keys.FirstOrDefault(taken.Contains);
+        if (conflict is not null)
+            throw new ArgumentException($"'{conflict}' has trainable tokens, and trains in another way as well: choose one.", nameof(options));
+
+        IReadOnlyList<int>? tokens = sites.Tokens is { } table ? wanted.GetValueOrDefault(table.Path) : null;
+        IReadOnlyList<int>? output = sites.Output is { } head ? wanted.GetValueOrDefault(head.Path) : null;
+        bool follows = sites.TiesOutput && tokens is not null && (output is null || output.SequenceEqual(tokens)) && !taken.Contains(sites.Output!.Path);
+        IReadOnlyCollection<int> fresh = [.. options.NewTokenIds];
+        List<TokenRows> rows = [.. sites.Embeddings.Where(site => wanted.ContainsKey(site.Path)).Select(site => new TokenRows(
+            site, follows && ReferenceEquals(site, sites.Tokens) ? sites.Output : null, wanted[site.Path], fresh))];
+        rows.AddRange(sites.Projections.Where(site => wanted.ContainsKey(site.Path) && !(follows && ReferenceEquals(site, sites.Output)))
+            .Select(site => new TokenRows(null, site, wanted[site.Path], fresh)));
+        return rows;
+    }
+
+    // By whole path.
+    private static Dictionary<string, IReadOnlyList<int>> Wanted(LoraOptions options, TuningSites sites)
+    {
+        var wanted = new Dictionary<string, IReadOnlyList<int>>(StringComparer.Ordinal);
+        foreach ((string name, IReadOnlyList<int> ids) in options.TrainableTokensByModule)
+        {
+            string[] paths = [.. Paths(sites).Where(path => path.EndsWith(name, StringComparison.Ordinal))];
+            if (paths.Length == 0)
+            {
+                throw new ArgumentException(
+                    $"{nameof(LoraOptions)}.{nameof(options.TrainableTokensByModule)}: '{name}' matches no table of the model. "
+                    + $"Near names: {string.Join(", ", TargetMatcher.Near(name, Paths(sites)))}.", nameof(options));
+            }
+            foreach (string path in paths)
+                wanted[path] = ids;
+        }
+        int[] tokens = [.. options.TrainableTokens.Concat(options.NewTokenIds).Distinct()];
+        if (tokens.Length > 0)
+            wanted[TokensOf(sites).Path] = [.. tokens];
+        // A head with a matrix of its own has to learn to say what is new.
+        if (options.NewTokenIds.Count > 0 && sites.Output is { } head && !sites.TiesOutput)
+            wanted[head.Path] = options.NewTokenIds;
+        return wanted;
+    }
+
+    private static TokenEmbedding TokensOf(TuningSites sites) =>
+        sites.Tokens ?? throw new ArgumentException("The model has no table of tokens whose rows could train.");
+
+    private static IEnumerable<string> Paths(TuningSites sites) =>
+        sites.Embeddings.Select(site => site.Path).Concat(sites.Output is { } head ? [head.Path] : []);
+}

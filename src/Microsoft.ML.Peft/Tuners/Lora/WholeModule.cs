@@ -1,0 +1,62 @@
+using Microsoft.ML.Peft.Layers;
+
+namespace Microsoft.ML.Peft.Tuners.Lora;
+
+/// <summary>A projection that trains as a whole, as a copy: a matrix that it shares (a tied head) stays as it is elsewhere.</summary>
+internal sealed class WholeProjection(Projection site) : LoraPart
+{
+    private readonly Projection _own = site.Copy();
+
+    public override string Path => site.Path;
+
+    public override IReadOnlyList<Parameter> Parameters => _own.Parameters;
+
+    public override void Attach(string adapter) => site.Attach(adapter, _own);
+
+    public override void Detach(string adapter) => site.Detach(adapter);
+
+    /// <summary>It stays in its slot: there it costs nothing, and a tied table is left alone.</summary>
+    public override void Merge(string adapter) { }
+
+    public override void Unmerge(string adapter) { }
+}
+
+/// <summary>A table that trains as a whole, as a copy.</summary>
+internal sealed class WholeEmbedding(TokenEmbedding site) : LoraPart
+{
+    private readonly TokenEmbedding _own = site.Copy();
+
+    public override string Path => site.Path;
+
+    public override IReadOnlyList<Parameter> Parameters => [_own.Table];
+
+    public override void Attach(string adapter) => site.Attach(adapter, _own);
+
+    public override void Detach(string adapter) => site.Detach(adapter);
+
+    public override void Merge(string adapter) { }
+
+    public override void Unmerge(string adapter) { }
+}
+
+/// <summary>What trains as a whole: the task's head, and the modules that the user names, by PEFT's rules.</summary>
+internal sealed record WholeModules(IReadOnlyList<Projection> Projections, IReadOnlyList<TokenEmbedding> Embeddings, IReadOnlyList<Parameter> Others)
+{
+    public static WholeModules Choose(LoraOptions options, TuningTarget target)
+    {
+        bool Named(string path) => TargetMatcher.WithinSuffix(path, options.ModulesToSave);
+        var head = target.HeadParameters.ToHashSet();
+        TuningSites sites = target.Weights.Sites;
+        List<Projection> projections = [.. sites.Projections.Where(
+            site => Named(site.Path) || (site.Parameters.Count > 0 && site.Parameters.All(head.Contains)))];
+        List<TokenEmbedding> embeddings = [.. sites.Embeddings.Where(site => Named(site.Path))];
+        var held = projections.SelectMany(site => site.Parameters).Concat(embeddings.Select(site => site.Table)).ToHashSet();
+        return new WholeModules(projections, embeddings,
+            [.. target.Weights.All.Where(p => !held.Contains(p) && (head.Contains(p) || Named(p.ModulePath)))]);
+    }
+
+    public bool Contains(string path) => Projections.Any(site => site.Path == path) || Embeddings.Any(site => site.Path == path);
+
+    public IEnumerable<LoraPart> Parts() =>
+        Projections.Select(site => (LoraPart)new WholeProjection(site)).Concat(Embeddings.Select(site => new WholeEmbedding(site)));
+}
