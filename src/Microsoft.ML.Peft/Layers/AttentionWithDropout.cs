@@ -11,7 +11,7 @@ internal sealed class AttentionWithDropout : GradientFunction<AttentionWithDropo
 {
     private static readonly IAttentionKernel Torch = new TorchAttention(), Native = new NativeAttention();
 
-    /// <inheritdoc cref="Attention.Attend"/>
+    /// <summary>As <see cref="Attention"/>, over [B, Q, heads·size], an additive mask [B or 1, 1, 1 or Q, S] and its dropout.</summary>
     public static Tensor Apply(Tensor query, Tensor key, Tensor value, int heads, Tensor? mask, DropoutSite dropout)
     {
         Tensor[] inputs = mask is null ? [query, key, value] : [query, key, value, mask];

@@ -81,7 +81,7 @@ internal sealed class TinyTuner : ITuner
 
     public IReadOnlyList<Parameter> Trainable { get; }
 
-    public void Attach(TuningTarget target, long seed) => throw new NotSupportedException();
+    public void Attach(TuningTarget target, long seed, string adapter) => throw new NotSupportedException();
 
     public IReadOnlyList<(string Name, Tensor Value)> Export() => throw new NotSupportedException();
 
