@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
@@ -21,12 +22,21 @@ internal sealed class KeyedTypes<T>(Func<T, string> keyOf)
             throw new InvalidDataException($"Unknown {what} '{key}'; known are {string.Join(", ", _types.Value.Keys.Order())}.");
         try
         {
-            return (T)json.Deserialize(type)!;
+            return WithoutNulls((T)json.Deserialize(type)!);
         }
         catch (JsonException e)
         {
             throw new InvalidDataException($"The settings of {what} '{key}' cannot be read: {e.Message}", e);
         }
+    }
+
+    // JSON may say null where the type does not.
+    private static T WithoutNulls(T settings)
+    {
+        var nullability = new NullabilityInfoContext();
+        PropertyInfo? bad = settings.GetType().GetProperties().FirstOrDefault(
+            p => !p.PropertyType.IsValueType && nullability.Create(p).ReadState == NullabilityState.NotNull && p.GetValue(settings) is null);
+        return bad is null ? settings : throw new JsonException($"'{bad.Name}' is null");
     }
 
     private static T Create(Type type) => (T)Activator.CreateInstance(type, nonPublic: true)!;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.TestSupport;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -36,7 +37,7 @@ internal sealed class LoadBenchmark : IBenchmark
     private void Measure(string folder, string file)
     {
         double read = Figure.Median(3, () => ReadAll(file));
-        long before = Anonymous();
+        long before = AnonymousMemory.Now();
         long start = Stopwatch.GetTimestamp();
         using var checkpoint = SharedCheckpoint.Acquire(folder, CPU);
         using (var scope = NewDisposeScope())
@@ -46,7 +47,7 @@ internal sealed class LoadBenchmark : IBenchmark
         }
         double load = Stopwatch.GetElapsedTime(start).TotalSeconds;
         new Figure(Name, load / read, "times reading the file once (every weight is summed)", null, read * 1000).Print(0);
-        new Figure(Name + "/memory", (Anonymous() - before) / 1048576.0, "MB of anonymous memory", null, null).Print(0);
+        new Figure(Name + "/memory", (AnonymousMemory.Now() - before) / 1048576.0, "MB of anonymous memory", null, null).Print(0);
     }
 
     private static void ReadAll(string file)
@@ -57,10 +58,4 @@ internal sealed class LoadBenchmark : IBenchmark
         {
         }
     }
-
-    /// <summary>Resident memory that is no file's.</summary>
-    private static long Anonymous() => !File.Exists("/proc/self/status") ? Environment.WorkingSet : File.ReadLines("/proc/self/status")
-        .Where(line => line.StartsWith("RssAnon:", StringComparison.Ordinal))
-        .Select(line => long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], System.Globalization.CultureInfo.InvariantCulture) << 10)
-        .First();
 }

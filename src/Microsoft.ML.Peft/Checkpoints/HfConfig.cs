@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Microsoft.ML.Peft.Checkpoints.Gguf;
 
 namespace Microsoft.ML.Peft.Checkpoints;
 
@@ -36,12 +37,20 @@ internal sealed class HfConfig
     /// <summary>The names of the classes by number; null where the file has none.</summary>
     public IReadOnlyDictionary<int, string>? Id2Label { get; }
 
-    public static HfConfig Load(string folder)
+    /// <param name="folder">The model's folder, or a .gguf file.</param>
+    public static HfConfig Load(string folder) => TryLoad(folder)
+        ?? throw new FileNotFoundException($"{folder}: expected a {FileName}, found none.", Path.Combine(folder, FileName));
+
+    /// <summary>A folder's config.json, or what the metadata of its .gguf file say; null where there is neither.</summary>
+    public static HfConfig? TryLoad(string folder)
     {
         string path = Path.Combine(folder, FileName);
-        if (!File.Exists(path))
-            throw new FileNotFoundException($"{folder}: expected a {FileName}, found none.", path);
-        return Parse(File.ReadAllBytes(path), path);
+        if (File.Exists(path))
+            return Parse(File.ReadAllBytes(path), path);
+        if (CheckpointFolder.FindGguf(folder) is not { } gguf)
+            return null;
+        using GgufFile file = GgufFile.Open(gguf);
+        return GgufArchitecture.Of(file).Config(file);
     }
 
     public static HfConfig Parse(string json, string description) => Parse(Encoding.UTF8.GetBytes(json), description);

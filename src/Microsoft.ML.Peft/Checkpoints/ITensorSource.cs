@@ -13,6 +13,9 @@ internal interface ITensorSource : IDisposable
     /// <summary>The parts of files that hold the weights, in a stable order; empty where there are none.</summary>
     IReadOnlyList<FileRegion> Files => [];
 
+    /// <summary>Writes the one file that holds the weights, where that is smaller than they are when read; null for other sources.</summary>
+    Action<Stream>? CopyTo => null;
+
     long[] ShapeOf(string name);
 
     /// <summary>A tensor in its own dtype, without a copy where possible. The caller owns it.</summary>

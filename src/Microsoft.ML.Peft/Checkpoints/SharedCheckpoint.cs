@@ -33,6 +33,9 @@ internal sealed class SharedCheckpoint : IDisposable
     /// <summary>SHA-256 of the weight files' bytes in hexadecimal, of the tensors where there are no files; computed when first asked for.</summary>
     public string ContentHash => Weights.ContentHash();
 
+    /// <summary>Writes the file that holds the weights, where that is smaller than they are; null for others.</summary>
+    public Action<Stream>? CopyTo => Weights.Source.CopyTo;
+
     private PlacedWeights Weights
     {
         get
@@ -42,7 +45,7 @@ internal sealed class SharedCheckpoint : IDisposable
         }
     }
 
-    /// <summary>A reference to the weights in a folder; the same weights for the same files, device and type.</summary>
+    /// <summary>A reference to the weights in a folder or a .gguf file; the same weights for the same files, device and type.</summary>
     public static SharedCheckpoint Acquire(string folder, Device? device = null, ScalarType dtype = ScalarType.Float32)
     {
         device ??= CPU;
@@ -51,7 +54,7 @@ internal sealed class SharedCheckpoint : IDisposable
         {
             if (Counted.Cache.TryGetValue(key, out Counted? known))
                 return known.Reference();
-            HfConfig? config = File.Exists(Path.Combine(folder, HfConfig.FileName)) ? HfConfig.Load(folder) : null;
+            HfConfig? config = HfConfig.TryLoad(folder);
             var counted = new Counted(new PlacedWeights(CheckpointFolder.Open(folder), device, dtype), config, key);
             Counted.Cache.Add(key, counted);
             return counted.Reference();

@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Checkpoints.Gguf;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -7,17 +8,23 @@ namespace Microsoft.ML.Peft.Persistence;
 /// <summary>Tensors of an archive's entry, which ML.NET hands out as a temporary file and deletes soon after.</summary>
 internal static class ArchivedTensors
 {
-    /// <summary>Maps the file where a mapping outlives it (Linux), else copies the tensors.</summary>
-    public static ITensorSource Open(Stream stream)
+    /// <summary>Safetensors.</summary>
+    public static ITensorSource Open(Stream stream) => Open(stream, SafetensorsFile.Open);
+
+    /// <summary>A GGUF file.</summary>
+    public static ITensorSource OpenPacked(Stream stream) => Open(stream, GgufWeights.Open);
+
+    // Maps the file where a mapping outlives it (Linux), else copies the tensors.
+    private static ITensorSource Open(Stream stream, Func<string, ITensorSource> open)
     {
         if (stream is FileStream file && OperatingSystem.IsLinux())
-            return new Mapped(SafetensorsFile.Open(file.Name));
+            return new Mapped(open(file.Name));
         string copy = Path.GetTempFileName();
         try
         {
             using (FileStream target = File.Create(copy))
                 stream.CopyTo(target);
-            using SafetensorsFile source = SafetensorsFile.Open(copy);
+            using ITensorSource source = open(copy);
             return new Copied(source);
         }
         finally
@@ -27,11 +34,13 @@ internal static class ArchivedTensors
     }
 
     /// <summary>A mapping whose file is about to go: it names no files.</summary>
-    private sealed class Mapped(SafetensorsFile file) : ITensorSource
+    private sealed class Mapped(ITensorSource file) : ITensorSource
     {
         public string Description => file.Description;
 
         public IReadOnlyCollection<string> Names => file.Names;
+
+        public Action<Stream>? CopyTo => file.CopyTo;
 
         public long[] ShapeOf(string name) => file.ShapeOf(name);
 

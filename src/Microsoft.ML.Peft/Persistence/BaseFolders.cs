@@ -9,7 +9,7 @@ internal static class BaseFolders
     /// <summary>Names a folder of model folders, for machines where the base lies elsewhere than on the one that saved.</summary>
     public const string Variable = "MLNET_PEFT_MODELS";
 
-    /// <exception cref="FileNotFoundException">There is no such folder.</exception>
+    /// <exception cref="FileNotFoundException">There is no such folder or file.</exception>
     /// <exception cref="InvalidDataException">The folder's weights are not those that the model was tuned on.</exception>
     public static SharedCheckpoint Acquire(BaseEntry entry, torch.Device device)
     {
@@ -26,7 +26,7 @@ internal static class BaseFolders
     {
         string? elsewhere = Environment.GetEnvironmentVariable(Variable);
         string[] candidates = elsewhere is null ? [folder] : [folder, Path.Combine(elsewhere, Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)))];
-        return Array.Find(candidates, Directory.Exists) ?? throw new FileNotFoundException(
+        return Array.Find(candidates, Path.Exists) ?? throw new FileNotFoundException(
             $"The archive refers to its base model in '{folder}', which is not there. Put it there, or set {Variable} to the folder that holds it.");
     }
 }

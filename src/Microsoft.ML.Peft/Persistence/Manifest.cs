@@ -21,6 +21,9 @@ internal enum BaseKind
     /// <summary>In the archive.</summary>
     Embedded,
 
+    /// <summary>In the archive, as the quantized file that they came in.</summary>
+    Packed,
+
     /// <summary>In a folder outside, known by the hash of its weights.</summary>
     Referenced,
 
@@ -69,7 +72,7 @@ internal sealed record Manifest
     {
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
         WriteIndented = true,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase) },
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase, allowIntegerValues: false) },
     };
 
     public byte[] ToUtf8()
@@ -87,12 +90,23 @@ internal sealed record Manifest
         {
             JsonNode json = JsonNode.Parse(utf8) ?? throw new JsonException("it is null");
             CheckVersion(json[VersionKey]?.GetValue<int>() ?? throw new JsonException($"'{VersionKey}' is missing"));
-            return json.Deserialize<Manifest>(s_options) ?? throw new JsonException("it is empty");
+            return (json.Deserialize<Manifest>(s_options) ?? throw new JsonException("it is empty")).Checked();
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
         {
             throw new InvalidDataException($"The archive's manifest cannot be read: {e.Message}", e);
         }
+    }
+
+    // What JSON may say in spite of the types: null, and numbers below one.
+    private Manifest Checked()
+    {
+        object?[] required = [Task?.Key, Task?.Settings, Tuner?.Key, Tuner?.Settings, Labels, Config, Base, Tokenizer];
+        if (required.Contains(null) || Tokenizer.Any(file => file?.Name is null || file.Sha256 is null))
+            throw new JsonException("a required value is null");
+        if (MaxLength < 1 || BatchSize < 1)
+            throw new JsonException($"a maximal length of {MaxLength} and a batch size of {BatchSize}; expected 1 or more");
+        return this;
     }
 
     private static void CheckVersion(int version)

@@ -12,7 +12,7 @@ namespace Microsoft.ML.Peft.Persistence;
 /// <summary>The only writer and reader of a transformer's part of an archive.</summary>
 internal static class ModelArchive
 {
-    private const string ManifestName = "manifest.json", TunedName = "tuned.safetensors", BaseName = "base.safetensors";
+    private const string ManifestName = "manifest.json", TunedName = "tuned.safetensors", BaseName = "base.safetensors", PackedName = "base.gguf";
 
     public static void Save(ArchiveWriter archive, ArchivedModel saved)
     {
@@ -24,21 +24,25 @@ internal static class ModelArchive
             archive.WriteStored(TunedName, stream => SafetensorsWriter.Write(stream, saved.Model.Tuner.Export()));
         if (origin.Kind == BaseKind.Embedded)
             archive.WriteStored(BaseName, stream => WriteBase(stream, saved.Model.Model.Weights.Checkpoint!));
+        if (origin.Kind == BaseKind.Packed)
+            archive.WriteStored(PackedName, saved.Model.Model.Weights.Checkpoint!.CopyTo!);
     }
 
     /// <exception cref="InvalidDataException">The archive is newer than the library, damaged, or its base is another one.</exception>
     /// <exception cref="FileNotFoundException">The base is not in the archive and its folder is not there.</exception>
     public static ArchivedModel Load(ArchiveReader archive, torch.Device device)
     {
-        Manifest manifest = Manifest.Parse(archive.ReadBytes(ManifestName));
-        PeftTask task = TaskRegistry.FromJson(manifest.Task.Key, manifest.Task.Settings);
-        TunerOptions tuner = TunerRegistry.FromJson(manifest.Tuner.Key, manifest.Tuner.Settings);
+        ArchiveSettings settings = ArchiveSettings.Parse(archive.ReadBytes(ManifestName));
+        Manifest manifest = settings.Manifest;
         TokenizerFiles tokenizer = TokenizerFiles.Read(archive, manifest.Tokenizer);
-        TaskRuntime runtime = task.Bind(LabelSet.FromJson(manifest.Labels), tokenizer.Load(), manifest.MaxLength);
-        TunedModel model = LoadModel(archive, manifest, runtime, tuner, device);
+        var (runtime, model) = Failure.IsInvalidData("The archive's model", () =>
+        {
+            TaskRuntime task = settings.Task.Bind(settings.Labels, tokenizer.Load(), manifest.MaxLength);
+            return (task, LoadModel(archive, settings, task, device));
+        });
         BaseEntry origin = manifest.Base;
         return new ArchivedModel(
-            model, runtime, tuner, tokenizer, origin.Folder, origin.Sha256, origin.Kind == BaseKind.Embedded, manifest.BatchSize);
+            model, runtime, settings.Tuner, tokenizer, origin.Folder, origin.Sha256, origin.Kind is BaseKind.Embedded or BaseKind.Packed, manifest.BatchSize);
     }
 
     private static BaseEntry OriginOf(ArchivedModel saved)
@@ -46,7 +50,7 @@ internal static class ModelArchive
         ModelWeights weights = saved.Model.Model.Weights;
         if (weights.Checkpoint is not { } checkpoint || weights.All.All(saved.Model.Trainable.Contains))
             return new BaseEntry { Kind = BaseKind.Tuned };
-        BaseKind kind = saved.EmbedBase ? BaseKind.Embedded : BaseKind.Referenced;
+        BaseKind kind = !saved.EmbedBase ? BaseKind.Referenced : checkpoint.CopyTo is null ? BaseKind.Embedded : BaseKind.Packed;
         return new BaseEntry { Kind = kind, Folder = saved.BaseFolder, Sha256 = saved.BaseSha256 ?? checkpoint.ContentHash };
     }
 
@@ -65,22 +69,33 @@ internal static class ModelArchive
     private static void WriteBase(Stream stream, SharedCheckpoint checkpoint) =>
         SafetensorsWriter.Write(stream, checkpoint.Names.Order(StringComparer.Ordinal).Select(name => (name, checkpoint.Get(name))));
 
-    private static TunedModel LoadModel(ArchiveReader archive, Manifest manifest, TaskRuntime task, TunerOptions tuner, torch.Device device)
+    private static TunedModel LoadModel(ArchiveReader archive, ArchiveSettings settings, TaskRuntime task, torch.Device device)
     {
-        HfConfig config = HfConfig.Parse(manifest.Config.ToJsonString(), "the archive's config.json");
-        SharedCheckpoint? checkpoint = manifest.Base.Kind switch
-        {
-            BaseKind.Embedded => SharedCheckpoint.From(archive.Read(BaseName, ArchivedTensors.Open), device, config: config),
-            BaseKind.Referenced => BaseFolders.Acquire(manifest.Base, device),
-            _ => null,
-        };
-        PretrainedModel model = ModelRegistry.Create(config, checkpoint, device, seed: 0);
+        SharedCheckpoint checkpoint = OpenBase(archive, settings, device);
+        PretrainedModel model = ModelRegistry.Create(settings.Config, checkpoint, device, seed: 0);
         return Failure.Disposes(model, () =>
         {
-            TunedModel tuned = TunedModelFactory.Create(model, task, tuner, seed: 0);
+            if (task.MaxLength > model.MaxLength)
+                throw new InvalidDataException($"The archive's manifest has a maximal length of {task.MaxLength}; its model reads up to {model.MaxLength} tokens.");
             using ITensorSource source = archive.Read(TunedName, ArchivedTensors.Open);
+            TunedModel tuned = TunedModelFactory.Create(model, task, settings.Tuner, seed: 0, source);
             tuned.Tuner.Import(source);
             return tuned;
         });
+    }
+
+    private static SharedCheckpoint OpenBase(ArchiveReader archive, ArchiveSettings settings, torch.Device device)
+    {
+        BaseEntry origin = settings.Manifest.Base;
+        if (origin.Kind == BaseKind.Referenced)
+            return BaseFolders.Acquire(origin, device);
+        // Where the tuned tensors are all weights that there are, the model is built over them: every shape is checked.
+        ITensorSource source = origin.Kind switch
+        {
+            BaseKind.Embedded => archive.Read(BaseName, ArchivedTensors.Open),
+            BaseKind.Packed => archive.Read(PackedName, ArchivedTensors.OpenPacked),
+            _ => PeftNames.WithoutPrefix(archive.Read(TunedName, ArchivedTensors.Open)),
+        };
+        return SharedCheckpoint.From(source, device, config: settings.Config);
     }
 }

@@ -9,7 +9,7 @@ internal sealed class TokenizerFiles(IReadOnlyDictionary<string, byte[]> content
     private const string EntryPrefix = "tokenizer.", JsonName = "tokenizer.json";
 
     public static TokenizerFiles Of(TextTokenizer tokenizer) =>
-        new(tokenizer.Files.ToDictionary(path => Path.GetFileName(path), File.ReadAllBytes, StringComparer.Ordinal));
+        new(tokenizer.Files.ToDictionary(file => file.Name, file => file.Read(), StringComparer.Ordinal));
 
     public IReadOnlyList<HashedFile> Hashes => [.. contents.Select(file => new HashedFile(file.Key, Hash(file.Value)))];
 

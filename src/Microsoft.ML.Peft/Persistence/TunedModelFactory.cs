@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
@@ -13,13 +14,14 @@ internal static class TunedModelFactory
     /// <param name="task">The task, which has the head.</param>
     /// <param name="options">The tuner's settings.</param>
     /// <param name="seed">Seed of the tuner's own weights.</param>
-    public static TunedModel Create(PretrainedModel model, TaskRuntime task, TunerOptions options, long seed)
+    /// <param name="saved">The tensors that the tuner is about to take; null in a fit.</param>
+    public static TunedModel Create(PretrainedModel model, TaskRuntime task, TunerOptions options, long seed, ITensorSource? saved = null)
     {
         Head head = task.CreateHead(model);
         ITuner tuner = options.Create();
         return Failure.Disposes(tuner, () =>
         {
-            tuner.Attach(new TuningTarget(model.Weights, model.DefaultTargets, head.Parameters), seed);
+            tuner.Attach(new TuningTarget(model.Weights, model.DefaultTargets, head.Parameters, saved), seed);
             return new TunedModel(model, head, tuner);
         });
     }

@@ -62,7 +62,8 @@ internal sealed class LabelSet
     {
         if (json["names"] is not JsonArray names || json["type"]?.GetValue<string>() is not { } type || !Types.TryGetValue(type, out var known))
             throw new InvalidDataException("The archive's labels are not a list of names of a known type.");
-        return new LabelSet([.. names.Select(name => name!.GetValue<string>())], known);
+        return new LabelSet(
+            [.. names.Select(name => name?.GetValue<string>() ?? throw new InvalidDataException("The archive's labels have a name that is null."))], known);
     }
 
     private static string[] Read<T>(DataViewSchema.Column column)

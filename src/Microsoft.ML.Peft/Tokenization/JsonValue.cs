@@ -15,11 +15,14 @@ internal readonly struct JsonValue(JsonElement element, string file, string path
     public JsonValue this[string name] => new(
         IsObject && element.TryGetProperty(name, out JsonElement value) ? value : default, file, $"{path}.{name}");
 
-    public static JsonValue Read(string file)
+    public static JsonValue Read(string file) => Read(TokenizerFile.OnDisk(file));
+
+    public static JsonValue Read(TokenizerFile source)
     {
+        string file = source.Description;
         try
         {
-            ReadOnlyMemory<byte> bytes = File.ReadAllBytes(file);
+            ReadOnlyMemory<byte> bytes = source.Read();
             bytes = bytes.Span.StartsWith("\uFEFF"u8) ? bytes[3..] : bytes;
             using JsonDocument document = JsonDocument.Parse(bytes);
             return new JsonValue(document.RootElement.Clone(), file, "$");

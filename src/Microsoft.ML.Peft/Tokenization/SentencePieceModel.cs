@@ -46,12 +46,13 @@ internal sealed class SentencePieceModel
 
     public bool EscapeSpaces { get; private set; } = true;
 
-    public static SentencePieceModel Read(string file)
+    public static SentencePieceModel Read(TokenizerFile source)
     {
+        string file = source.Description;
         SentencePieceModel model = new();
         try
         {
-            model.ReadFields(File.ReadAllBytes(file));
+            model.ReadFields(source.Read());
         }
         catch (Exception exception) when (exception is InvalidProtocolBufferException or IOException and not FileNotFoundException)
         {

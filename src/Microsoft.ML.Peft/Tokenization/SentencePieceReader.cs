@@ -6,7 +6,7 @@ namespace Microsoft.ML.Peft.Tokenization;
 /// </summary>
 internal static class SentencePieceReader
 {
-    public static Pipeline Read(string file, TokenizerConfig config)
+    public static Pipeline Read(TokenizerFile file, TokenizerConfig config)
     {
         SentencePieceModel model = SentencePieceModel.Read(file);
         Dictionary<string, int> vocabulary = [];
@@ -19,7 +19,7 @@ internal static class SentencePieceReader
         {
             Vocabulary = vocabulary,
             Model = model.IsUnigram ? Unigram(model, unknowns) : Bpe(model, vocabulary, unknowns),
-            Normalizer = Normalizer(model, file, config),
+            Normalizer = Normalizer(model, file.Description, config),
             AddedTokens = AddedTokens(model, vocabulary, config),
             Template = ChooseTemplate(model, vocabulary, config),
             Decoder = Decoder(model),

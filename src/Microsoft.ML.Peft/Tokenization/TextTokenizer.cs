@@ -29,7 +29,7 @@ internal sealed class TextTokenizer
     private readonly HashSet<int> _special;
     private readonly Dictionary<string, int?> _roles;
 
-    internal TextTokenizer(Pipeline pipeline, TokenizerConfig config, IReadOnlyList<string> files)
+    internal TextTokenizer(Pipeline pipeline, TokenizerConfig config, IReadOnlyList<TokenizerFile> files)
     {
         _pipeline = pipeline;
         _encoder = new PieceEncoder(pipeline.Model, pipeline.Bytes);
@@ -50,11 +50,12 @@ internal sealed class TextTokenizer
         _roles = RoleNames.ToDictionary(role => role, role => FindRole(role, config));
         VocabularySize = _tokens.Count == 0 ? 0 : (int)Math.Min(int.MaxValue, _tokens.Keys.Max() + 1L);
         ModelMaxLength = config.ModelMaxLength;
+        ChatTemplate = config["chat_template"] is { IsText: true } template ? template.Text() : null;
         Files = files;
     }
 
-    /// <summary>The full paths of the files that define the tokenizer; loading a folder with copies of them gives the same one.</summary>
-    public IReadOnlyList<string> Files { get; }
+    /// <summary>The files that define the tokenizer; loading a folder with copies of them gives the same one.</summary>
+    public IReadOnlyList<TokenizerFile> Files { get; }
 
     public int? PadId => _roles["pad_token"];
 
@@ -76,6 +77,10 @@ internal sealed class TextTokenizer
     /// <summary>The length that tokenizer_config.json names, <see cref="int.MaxValue"/> if it names none worth the name.</summary>
     public int ModelMaxLength { get; }
 
+    /// <summary>The template that turns a chat into text; null where the configuration has none, or several.</summary>
+    public string? ChatTemplate { get; }
+
+    /// <param name="folder">The model's folder, or a .gguf file.</param>
     public static TextTokenizer Load(string folder) => TokenizerFolder.Load(folder);
 
     public bool IsSpecial(int id) => _special.Contains(id);

@@ -3,21 +3,26 @@ namespace Microsoft.ML.Peft.Tokenization;
 /// <summary>What tokenizer_config.json and special_tokens_map.json say; either may be missing.</summary>
 internal sealed class TokenizerConfig
 {
-    private static readonly string[] FileNames = ["tokenizer_config.json", "special_tokens_map.json"];
+    public const string FileName = "tokenizer_config.json";
+
+    private static readonly string[] FileNames = [FileName, "special_tokens_map.json"];
 
     private readonly List<JsonValue> _roots = [];
 
-    public TokenizerConfig(string folder)
+    public TokenizerConfig(IReadOnlyList<TokenizerFile> files)
     {
-        Files = [.. FileNames.Select(name => Path.Combine(folder, name)).Where(File.Exists)];
-        foreach (string file in Files)
+        Files = files;
+        foreach (TokenizerFile file in files)
         {
             JsonValue root = JsonValue.Read(file);
             _roots.Add(root.IsObject ? root : throw root.Invalid("expected an object"));
         }
     }
 
-    public IReadOnlyList<string> Files { get; }
+    public IReadOnlyList<TokenizerFile> Files { get; }
+
+    public static TokenizerConfig In(string folder) =>
+        new([.. FileNames.Select(name => Path.Combine(folder, name)).Where(File.Exists).Select(TokenizerFile.OnDisk)]);
 
     /// <summary>The class without the suffix of the fast variant, empty if unknown.</summary>
     public string TokenizerClass

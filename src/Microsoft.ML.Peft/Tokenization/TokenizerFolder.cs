@@ -1,6 +1,11 @@
+using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Tokenization.Gguf;
+
 namespace Microsoft.ML.Peft.Tokenization;
 
-/// <summary>Finds out which of the known files a folder holds, and reads the most telling of them.</summary>
+/// <summary>
+/// Finds out which of the known files a folder holds, and reads the most telling of them; where there is none, what a .gguf file says.
+/// </summary>
 internal static class TokenizerFolder
 {
     private static readonly string[] SentencePieceNames = ["tokenizer.model", "spiece.model", "spm.model", "sentencepiece.bpe.model"];
@@ -10,9 +15,13 @@ internal static class TokenizerFolder
         folder = Path.GetFullPath(folder);
         try
         {
-            TokenizerConfig config = new(folder);
-            (Pipeline pipeline, string[] files) = Read(folder, config);
-            return new TextTokenizer(pipeline, config, [.. files, .. config.Files]);
+            TokenizerConfig config = TokenizerConfig.In(folder);
+            if (Read(folder, config) is var (pipeline, files))
+            {
+                return new TextTokenizer(pipeline, config, [.. files.Select(TokenizerFile.OnDisk), .. config.Files]);
+            }
+            return CheckpointFolder.FindGguf(folder) is { } gguf ? GgufTokenizer.Load(gguf, config) : throw new InvalidDataException(
+                $"{folder}: no tokenizer found; looked for tokenizer.json, vocab.txt, vocab.json with merges.txt, *.model and *.gguf");
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -25,11 +34,11 @@ internal static class TokenizerFolder
         Find(folder, "tokenizer.json") is not null || Find(folder, "vocab.txt") is not null || Find(folder, "vocab.json") is not null
         || FindSentencePiece(folder) is not null;
 
-    private static (Pipeline Pipeline, string[] Files) Read(string folder, TokenizerConfig config)
+    private static (Pipeline Pipeline, string[] Files)? Read(string folder, TokenizerConfig config)
     {
         if (Find(folder, "tokenizer.json") is { } json)
         {
-            return (TokenizerJson.Read(json), [json]);
+            return (TokenizerJson.Read(TokenizerFile.OnDisk(json)), [json]);
         }
         if (Find(folder, "vocab.txt") is { } words)
         {
@@ -41,10 +50,9 @@ internal static class TokenizerFolder
         }
         if (FindSentencePiece(folder) is { } model)
         {
-            return (SentencePieceReader.Read(model, config), [model]);
+            return (SentencePieceReader.Read(TokenizerFile.OnDisk(model), config), [model]);
         }
-        throw new InvalidDataException(
-            $"{folder}: no tokenizer found; looked for tokenizer.json, vocab.txt, vocab.json with merges.txt, and *.model");
+        return null;
     }
 
     private static string? Find(string folder, string name)

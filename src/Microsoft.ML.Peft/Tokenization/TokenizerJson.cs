@@ -3,7 +3,7 @@ namespace Microsoft.ML.Peft.Tokenization;
 /// <summary>Reads Hugging Face's tokenizer.json.</summary>
 internal static class TokenizerJson
 {
-    public static Pipeline Read(string file)
+    public static Pipeline Read(TokenizerFile file)
     {
         JsonValue root = JsonValue.Read(file);
         ModelParts model = ModelReader.Read(root["model"]);

@@ -5,7 +5,21 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Tuners;
 
 /// <summary>What a tuner may know of the model it attaches to.</summary>
-internal sealed record TuningTarget(ModelWeights Weights, IReadOnlyList<string> DefaultTargets, IReadOnlyList<Parameter> HeadParameters);
+/// <param name="Weights">The model's weights and sites.</param>
+/// <param name="DefaultTargets">What the architecture tunes by default.</param>
+/// <param name="HeadParameters">The task's own weights.</param>
+/// <param name="Saved">The tensors that the tuner is about to take; null in a fit.</param>
+internal sealed record TuningTarget(
+    ModelWeights Weights, IReadOnlyList<string> DefaultTargets, IReadOnlyList<Parameter> HeadParameters, ITensorSource? Saved = null)
+{
+    /// <summary>Refuses to make a tensor that differs from its saved one: a wrong size is noticed before it takes memory.</summary>
+    /// <exception cref="InvalidDataException">The shapes differ.</exception>
+    public void CheckSaved(string name, params long[] shape)
+    {
+        if (Saved?.Names.Contains(PeftNames.Prefix + name) == true)
+            PeftNames.CheckShape(Saved, PeftNames.Prefix + name, shape);
+    }
+}
 
 /// <summary>
 /// A method of fine-tuning. It fills slots of the model, owns what it adds, and says which parameters train.

@@ -36,14 +36,23 @@ internal static class PeftNames
         return [.. found.Select(p => p.Key)];
     }
 
-    private static void Fill(ITensorSource source, string name, Parameter parameter)
+    /// <exception cref="InvalidDataException">The tensor has another shape.</exception>
+    public static void CheckShape(ITensorSource source, string name, long[] expected)
     {
-        long[] found = source.ShapeOf(name), expected = parameter.Value.shape;
+        long[] found = source.ShapeOf(name);
         if (!found.AsSpan().SequenceEqual(expected))
         {
             throw new InvalidDataException(
                 $"{source.Description}: tensor '{name}' has shape [{string.Join(", ", found)}], expected [{string.Join(", ", expected)}].");
         }
+    }
+
+    /// <summary>The tensors under the model's own names.</summary>
+    public static ITensorSource WithoutPrefix(ITensorSource source) => new Unprefixed(source);
+
+    private static void Fill(ITensorSource source, string name, Parameter parameter)
+    {
+        CheckShape(source, name, parameter.Value.shape);
         using Tensor values = source.Read(name);
         using Tensor here = values.to(parameter.Value.device);
         using Tensor differs = here.ne(parameter.Value).any();
@@ -54,4 +63,20 @@ internal static class PeftNames
 
     private static string List(IReadOnlyList<string> names) =>
         names.Count == 0 ? "none" : string.Join(", ", names.Take(10)) + (names.Count > 10 ? $" and {names.Count - 10} more" : "");
+
+    private sealed class Unprefixed(ITensorSource source) : ITensorSource
+    {
+        private readonly Dictionary<string, string> _names = source.Names
+            .Where(name => name.StartsWith(Prefix, StringComparison.Ordinal)).ToDictionary(name => name[Prefix.Length..]);
+
+        public string Description => source.Description;
+
+        public IReadOnlyCollection<string> Names => _names.Keys;
+
+        public long[] ShapeOf(string name) => source.ShapeOf(_names[name]);
+
+        public Tensor Read(string name) => source.Read(_names[name]);
+
+        public void Dispose() => source.Dispose();
+    }
 }

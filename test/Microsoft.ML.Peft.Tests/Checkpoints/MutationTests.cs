@@ -1,4 +1,6 @@
 using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Checkpoints.Gguf;
+using Microsoft.ML.Peft.Tests.Checkpoints.Gguf;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -25,6 +27,12 @@ public sealed class MutationTests
 
     [TestMethod]
     public void Onnx() => Mutate(OnnxTensorSourceTests.Exported(), OnnxTensorSource.Open);
+
+    [TestMethod]
+    public void GgufContainer() => Mutate(TinyGguf.Llama().Add("q", 8, [32], new byte[34]).Add("k", 14, [256], new byte[210]).ToBytes(), GgufFile.Open);
+
+    [TestMethod]
+    public void GgufModel() => Mutate(TinyGguf.Llama().ToBytes(), GgufWeights.Open);
 
     [TestMethod]
     public void Config()

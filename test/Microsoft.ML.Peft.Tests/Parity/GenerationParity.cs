@@ -27,15 +27,20 @@ internal static partial class GenerationParity
     private static void Check(ParityCase parity, LoadedModel loaded, DecoderModel decoder, string name, Match way)
     {
         int[][] expected = Rows(parity, name);
-        var (prompts, start) = Prompts(parity, expected);
+        var (prompts, mask) = Prompts(parity, expected);
+        using var owned = mask;
+        int start = prompts[0].Length;
         var options = new GenerationOptions
         {
             MaxNewTokens = expected[0].Length - start,
             NumBeams = way.Groups["beams"] is { Success: true } beams ? int.Parse(beams.Value, CultureInfo.InvariantCulture) : null,
+            // The cases' "rep" bans repeated pairs as well: none of their rows has one, whatever its model.
+            NoRepeatNgramSize = way.Groups["penalty"].Success ? 2 : null,
             RepetitionPenalty = way.Groups["penalty"] is { Success: true } penalty ? double.Parse(penalty.Value, CultureInfo.InvariantCulture) : null,
         };
         GenerationOptions folder = GenerationConfigFile.Load(Path.Combine(parity.Folder, "model"), decoder.Config);
-        using var session = new DecoderSession(decoder, loaded.Head, ForwardContext.DefaultAdapter);
+        using var decoding = new DecoderSession(decoder, loaded.Head, ForwardContext.DefaultAdapter);
+        using var session = new MaskedPrompts(decoding, mask);
         var found = TextGenerator.Generate(session, prompts, GenerationSettings.Resolve(options, folder));
         for (int row = 0; row < expected.Length; row++)
         {
@@ -46,15 +51,15 @@ internal static partial class GenerationParity
     }
 
     // A case without prompts, as an adapter's, begins with the first tokens of its input.
-    private static (int[][] Prompts, int Start) Prompts(ParityCase parity, int[][] expected)
+    private static (int[][] Prompts, Tensor? Mask) Prompts(ParityCase parity, int[][] expected)
     {
         if (parity.Has("in.prompt_ids"))
         {
-            int[][] ids = Rows(parity, "in.prompt_ids"), mask = Rows(parity, "in.prompt_mask");
-            return ([.. ids.Zip(mask, (row, real) => row.Where((_, i) => real[i] == 1).ToArray())], ids[0].Length);
+            using Tensor mask = parity.Read("in.prompt_mask");
+            return (Rows(parity, "in.prompt_ids"), mask.to(ScalarType.Bool));
         }
         int common = expected.Zip(Rows(parity, "in.input_ids"), (row, input) => row.Zip(input).TakeWhile(pair => pair.First == pair.Second).Count()).Min();
-        return ([.. expected.Select(row => row[..common])], common);
+        return ([.. expected.Select(row => row[..common])], null);
     }
 
     private static int[][] Rows(ParityCase parity, string name)
@@ -65,4 +70,25 @@ internal static partial class GenerationParity
 
     [GeneratedRegex(@"^out\.(greedy|beam(?<beams>\d+)|rep(?<penalty>[\d.]+))$")]
     private static partial Regex Way();
+
+    /// <summary>
+    /// Hides padding from the model but not from the penalties: to transformers, what stands under a mask of 0 is part of a
+    /// row's tokens. Rows of ours have no padding, so that they do not depend on the batch that they are in.
+    /// </summary>
+    private sealed class MaskedPrompts(IDecodingSession session, Tensor? mask) : IDecodingSession
+    {
+        public int Rows => session.Rows;
+
+        public int MaxLength => session.MaxLength;
+
+        public Tensor Read(Tensor ids, Tensor? _) => session.Read(ids, mask);
+
+        public Tensor Next(long[] ids) => session.Next(ids);
+
+        public void Keep(long[] rows) => session.Keep(rows);
+
+        public void Dispose()
+        {
+        }
+    }
 }

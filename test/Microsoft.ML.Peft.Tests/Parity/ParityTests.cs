@@ -13,6 +13,8 @@ public sealed class ParityTests
         ["tuner"] = TunerParity.Run,
         ["start"] = StartParity.Run,
         ["sampling"] = SamplingParity.Run,
+        ["gguf"] = GgufParity.Run,
+        ["chat-template"] = ChatTemplateParity.Run,
     };
 
     public static IEnumerable<object[]> Cases

@@ -28,7 +28,7 @@ public sealed class MutationTests
     [DataRow(TinyFiles.Bpe)]
     [DataRow(TinyFiles.Unigram)]
     [DataRow(TinyFiles.ByteLevel)]
-    public void DamagedTinyFiles(string json) => Damage("tokenizer.json", System.Text.Encoding.UTF8.GetBytes(json), 3 * Mutations);
+    public void DamagedTinyFiles(string json) => Damage("tokenizer.json", System.Text.Encoding.UTF8.GetBytes(json), 10 * Mutations);
 
     private static IEnumerable<string> SmallFiles() => new[] { Path.Combine(Shared.ParityRoot, "tokenizers"), Shared.ModelsRoot }
         .Where(Directory.Exists)

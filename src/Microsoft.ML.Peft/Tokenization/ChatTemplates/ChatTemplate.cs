@@ -12,20 +12,21 @@ internal sealed class ChatTemplate
     private readonly Block _body;
     private readonly IReadOnlyDictionary<string, JsonNode?> _variables;
 
-    private ChatTemplate(string source, Block body, IReadOnlyDictionary<string, JsonNode?> variables) =>
-        (Source, _body, _variables) = (source, body, variables);
+    private readonly TimeProvider _clock;
 
+    private ChatTemplate(string source, Block body, IReadOnlyDictionary<string, JsonNode?> variables, TimeProvider clock) =>
+        (Source, _body, _variables, _clock) = (source, body, variables, clock);
+
+    /// <summary>The template's text.</summary>
     public string Source { get; }
 
-    /// <summary>What <c>strftime_now</c> takes for now.</summary>
-    public Func<DateTime> Clock { get; init; } = () => DateTime.Now;
-
-    /// <param name="template">The template's text.</param>
+    /// <param name="template">The template's text, as a folder or a GGUF file's metadata holds it.</param>
     /// <param name="variables">What it sees in every rendering, above all special tokens by name such as <c>bos_token</c>.</param>
-    public static ChatTemplate Parse(string template, IReadOnlyDictionary<string, JsonNode?>? variables = null)
+    /// <param name="clock">What <c>strftime_now</c> reads.</param>
+    public static ChatTemplate Parse(string template, IReadOnlyDictionary<string, JsonNode?>? variables = null, TimeProvider? clock = null)
     {
         ArgumentNullException.ThrowIfNull(template);
-        return new ChatTemplate(template, Parser.Parse(template), variables ?? new Dictionary<string, JsonNode?>());
+        return new ChatTemplate(template, Parser.Parse(template), variables ?? new Dictionary<string, JsonNode?>(), clock ?? TimeProvider.System);
     }
 
     /// <summary>The template of a model's folder, null where it has none.</summary>
@@ -67,7 +68,7 @@ internal sealed class ChatTemplate
 
     private RenderedChat Run(Scope scope)
     {
-        Rendering rendering = new(Clock);
+        Rendering rendering = new(_clock);
         TextBuilder output = rendering.Main = new TextBuilder(rendering);
         try
         {

@@ -63,8 +63,14 @@ internal static class ListFilters
     {
         (Value Key, Value Item)[] keyed = [.. items.Select(item => (key(item), item))];
         Comparer<Value> order = Comparer<Value>.Create((a, b) => Operators.Compare("<", a, b, rendering));
-        // A comparer's exception arrives wrapped where the runtime sorts; ordering by LINQ lets it pass.
-        return [.. (reverse ? keyed.OrderByDescending(pair => pair.Key, order) : keyed.OrderBy(pair => pair.Key, order)).Select(pair => pair.Item)];
+        try
+        {
+            return [.. (reverse ? keyed.OrderByDescending(pair => pair.Key, order) : keyed.OrderBy(pair => pair.Key, order)).Select(pair => pair.Item)];
+        }
+        catch (InvalidOperationException wrapped) when (wrapped.InnerException is ChatTemplateException reason)
+        {
+            throw new ChatTemplateException(reason.Reason);
+        }
     }
 
     private static ListValue DictSort(Value value, BoundArguments a)
@@ -108,7 +114,7 @@ internal static class ListFilters
 
     private static ListValue GroupBy(Value value, BoundArguments a)
     {
-        Value Key(Value item) => Lookup.Path(item, a[0]!, a.Rendering) is var found && found is UndefinedValue && a[1] is { } missing ? missing : found;
+        Value Key(Value item) => Lookup.Path(item, a[0]!, a.Rendering, a[1]);
         Value Order(Value item) => Folded(Key(item), a.Flag(2));
         List<Value> groups = [];
         List<Value> members = [];

@@ -12,16 +12,15 @@ internal static class Lookup
     public static Value Item(Value of, Value key, Rendering rendering) =>
         of.Item(key) ?? (key as TextValue is { } name ? of.Attribute(name.Content) : null) ?? UndefinedValue.Missing(of, key, rendering);
 
-    /// <summary>Follows a path such as "function.name" or "0.name", as filters take it.</summary>
-    public static Value Path(Value of, Value path, Rendering rendering)
+    /// <summary>Follows a path such as "function.name" or "0.name", as filters take it; what is missing on the way may have a stand-in.</summary>
+    public static Value Path(Value of, Value path, Rendering rendering, Value? missing = null)
     {
-        if (path is not TextValue text)
+        IEnumerable<Value> keys = path is TextValue text
+            ? text.Content.Split('.').Select(part => int.TryParse(part, out int index) && index >= 0 ? (Value)new IntValue(index) : new TextValue(part))
+            : [path];
+        foreach (Value key in keys)
         {
-            return Item(of, path, rendering);
-        }
-        foreach (string part in text.Content.Split('.'))
-        {
-            of = Item(of, int.TryParse(part, out int index) && index >= 0 ? new IntValue(index) : new TextValue(part), rendering);
+            of = Item(of, key, rendering) is var found && found is UndefinedValue && missing is not (null or NoneValue) ? missing : found;
         }
         return of;
     }

@@ -84,7 +84,7 @@ internal static class Operators
 
     public static string Concat(Rendering rendering, string a, string b)
     {
-        rendering.PayText((long)a.Length + b.Length);
+        rendering.PayCopy((long)a.Length + b.Length);
         return string.Concat(a, b);
     }
 
@@ -175,7 +175,7 @@ internal static class Operators
     private static double Power(double a, double b)
     {
         double power = a == 0 && b < 0 ? throw new ChatTemplateException("zero to a negative power") : Math.Pow(a, b);
-        return !double.IsNaN(power) || double.IsNaN(a) || double.IsNaN(b) ? power : throw new ChatTemplateException("the power is no real number");
+        return double.IsFinite(power) || !double.IsFinite(a) || !double.IsFinite(b) ? power : throw new ChatTemplateException("the power is no real number, or too large");
     }
 
     private static BigInteger FloorDivide(BigInteger a, BigInteger b)
@@ -198,9 +198,13 @@ internal static class Operators
         string sign, Value a, Value b, Func<BigInteger, BigInteger, Value> whole, Func<double, double, double> real) => (a, b) switch
         {
             (NumberValue { Whole: { } x }, NumberValue { Whole: { } y }) => whole(x, y),
-            (NumberValue x, NumberValue y) => new FloatValue(real(x.Real, y.Real)),
+            (NumberValue x, NumberValue y) => new FloatValue(real(Finite(x), Finite(y))),
             _ => throw Unsuited(sign, a, b),
         };
+
+    private static double Finite(NumberValue number) => number.Whole is null || double.IsFinite(number.Real)
+        ? number.Real
+        : throw new ChatTemplateException("an integer too large for a float");
 
     private static ChatTemplateException Unsuited(string sign, params Value[] operands) =>
         operands.OfType<UndefinedValue>().FirstOrDefault()?.Error()

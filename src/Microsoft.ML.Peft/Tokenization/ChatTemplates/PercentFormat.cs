@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Numerics;
+using System.Text;
 using System.Text.RegularExpressions;
 
 namespace Microsoft.ML.Peft.Tokenization.ChatTemplates;
@@ -45,7 +47,7 @@ internal static partial class PercentFormat
         {
             's' => ("", Cut(rendering.Text(value), precision)),
             'r' or 'a' => ("", Cut(rendering.Repr(value), precision)),
-            'c' => ("", value is TextValue { Length: 1 } one ? one.Content : throw new ChatTemplateException("%c requires one character")),
+            'c' => ("", Character(value)),
             _ when value is NumberValue number => new NumberFormat(
                 kind, precision, flags.Contains('+', StringComparison.Ordinal) ? '+' : flags.Contains(' ', StringComparison.Ordinal) ? ' ' : '-',
                 flags.Contains('#', StringComparison.Ordinal)).Apply(number),
@@ -57,6 +59,13 @@ internal static partial class PercentFormat
             : zeros ? sign + TextMethods.Padded(body, missing, 0, '0', rendering)
             : TextMethods.Padded(sign + body, missing, 0, ' ', rendering));
     }
+
+    private static string Character(Value value) => value switch
+    {
+        TextValue { Length: 1 } one => one.Content,
+        NumberValue { Whole: { } code } when Rune.IsValid((int)BigInteger.Max(-1, BigInteger.Min(code, int.MaxValue))) => new Rune((int)code).ToString(),
+        _ => throw new ChatTemplateException("%c requires one character"),
+    };
 
     private static int? Number(string digits) =>
         digits.Length == 0 ? null : int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? number : int.MaxValue;

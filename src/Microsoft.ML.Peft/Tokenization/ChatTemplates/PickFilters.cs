@@ -18,7 +18,7 @@ internal static class PickFilters
         if (all.Positional.Count == 0 && Named(all, "attribute") is { } attribute)
         {
             Value? missing = Named(all, "default");
-            return Each(value, a, item => Lookup.Path(item, attribute, a.Rendering) is var found && found is UndefinedValue ? missing ?? found : found);
+            return Each(value, a, item => Lookup.Path(item, attribute, a.Rendering, missing));
         }
         string filter = Name(all, 0, "map", "a filter");
         Arguments rest = all with { Positional = [.. all.Positional.Skip(1)] };

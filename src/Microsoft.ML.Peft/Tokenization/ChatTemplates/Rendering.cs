@@ -7,7 +7,7 @@ namespace Microsoft.ML.Peft.Tokenization.ChatTemplates;
 /// The state of one rendering and what it may spend: a template comes with a model from elsewhere, so it can neither run for
 /// ever nor fill the memory. Every evaluated node and every element handled is a step, every character made or read is counted.
 /// </summary>
-internal sealed class Rendering(Func<DateTime> clock)
+internal sealed class Rendering(TimeProvider clock)
 {
     public const int MaxSteps = 10_000_000;
     public const int MaxLength = 1 << 24;
@@ -21,7 +21,7 @@ internal sealed class Rendering(Func<DateTime> clock)
     /// <summary>Where the template is.</summary>
     public int Line { get; private set; } = 1;
 
-    public DateTime Now => clock();
+    public DateTime Now => clock.GetLocalNow().DateTime;
 
     public TextBuilder? Main { get; set; }
 
@@ -58,11 +58,24 @@ internal sealed class Rendering(Func<DateTime> clock)
     /// <summary>Pays for a text of a length before it is made.</summary>
     public void PayText(long length)
     {
+        Allow(length);
+        Pay(length);
+    }
+
+    /// <summary>Pays for a text that is made by copying others, which is quick: templates gather long texts piece by piece.</summary>
+    public void PayCopy(long length)
+    {
+        Allow(length);
+        Pay(length / 8);
+    }
+
+    /// <summary>Refuses a text of that length.</summary>
+    public static void Allow(long length)
+    {
         if (length > MaxLength)
         {
             throw new ChatTemplateException($"the template makes a text of more than {MaxLength} characters");
         }
-        Pay(length);
     }
 
     public T Call<T>(string name, Func<T> body)
@@ -104,8 +117,8 @@ internal sealed class TextBuilder(Rendering rendering)
 
     public TextBuilder Append(ReadOnlySpan<char> text)
     {
-        rendering.PayText((long)_text.Length + text.Length);
-        rendering.Pay(-_text.Length);
+        Rendering.Allow((long)_text.Length + text.Length);
+        rendering.Pay(text.Length);
         _text.Append(text);
         return this;
     }

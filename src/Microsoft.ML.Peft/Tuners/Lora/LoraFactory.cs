@@ -5,11 +5,12 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Tuners.Lora;
 
 /// <summary>Makes the updates of single modules, with their rank, scale and first values.</summary>
-internal sealed class LoraFactory(LoraOptions options, Generator generator)
+internal sealed class LoraFactory(LoraOptions options, TuningTarget target, Generator generator)
 {
     public LoraPart Tune(Projection site)
     {
         (int rank, double scale) = SizeOf(site.Path);
+        target.CheckSaved(site.Path + ".lora_A.weight", rank, site.Weight.Inputs);
         (Tensor a, Tensor b) = StartValues.Of(options.Start, new StartRequest(
             site.Weight.Dequantize, site.Weight.Outputs, site.Weight.Inputs, rank, scale, options.PissaIterations, generator));
         // Under DoRA the dropout is not the update's alone.
@@ -27,6 +28,7 @@ internal sealed class LoraFactory(LoraOptions options, Generator generator)
     {
         (int rank, double scale) = SizeOf(site.Path);
         long entries = site.Table.Value.shape[0], width = site.Table.Value.shape[1];
+        target.CheckSaved(site.Path + ".lora_embedding_A", rank, entries);
         using var noGrad = no_grad();
         return new EmbeddingDelta(
             site, New(site.Path + ".lora_embedding_A", zeros([rank, entries], device: generator.device)),

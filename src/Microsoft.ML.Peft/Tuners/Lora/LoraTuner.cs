@@ -32,7 +32,7 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
         WholeModules whole = WholeModules.Choose(options, target);
         LoraTargets targets = LoraTargets.Choose(options, target, whole);
         using var generator = new Generator((ulong)seed, target.Weights.Device);
-        var factory = new LoraFactory(options, generator);
+        var factory = new LoraFactory(options, target, generator);
         _parts.AddRange(targets.Projections.Select(factory.Tune));
         _parts.AddRange(targets.Embeddings.Select(factory.Tune));
         _parts.AddRange(whole.Parts());

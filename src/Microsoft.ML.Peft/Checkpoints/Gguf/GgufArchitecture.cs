@@ -1,0 +1,76 @@
+using System.Text.Json.Nodes;
+
+namespace Microsoft.ML.Peft.Checkpoints.Gguf;
+
+/// <summary>A module of llama.cpp under its name on Hugging Face. A star stands for the number of the layer; null for what is not a weight.</summary>
+internal sealed record GgufModule(string Stored, string? Name)
+{
+    public Func<GgufSettings, Arrangement> Arrangement { get; init; } = _ => Gguf.Arrangement.AsIs;
+}
+
+/// <summary>
+/// How llama.cpp writes one architecture, and its way back: names, layout, config.json. A new one is one class below this; nothing
+/// else names it.
+/// </summary>
+internal abstract class GgufArchitecture
+{
+    public const string TokenTable = "token_embd.weight", OutputTable = "output.weight";
+
+    private const string ArchitectureKey = "general.architecture";
+
+    private static readonly KeyedTypes<GgufArchitecture> s_known = new(architecture => architecture.Key);
+
+    private readonly Lazy<Dictionary<string, GgufModule>> _modules;
+
+    protected GgufArchitecture()
+    {
+        _modules = new(() => Modules.ToDictionary(module => module.Stored, StringComparer.Ordinal));
+    }
+
+    /// <summary>llama.cpp's name, which is the <c>model_type</c> of config.json too.</summary>
+    public abstract string Key { get; }
+
+    /// <summary>The class that Hugging Face loads.</summary>
+    protected abstract string ClassName { get; }
+
+    protected abstract IEnumerable<GgufModule> Modules { get; }
+
+    /// <exception cref="NotSupportedException">The file is of an architecture that is not known.</exception>
+    public static GgufArchitecture Of(GgufFile file)
+    {
+        string key = file.Metadata.Text(ArchitectureKey) ?? throw Malformed.File(file.Description, $"a string under '{ArchitectureKey}'", "nothing");
+        return s_known.Samples.FirstOrDefault(known => known.Key == key) ?? throw new NotSupportedException(
+            $"{file.Description}: architecture '{key}' is not read from GGUF files; known are {string.Join(", ", s_known.Samples.Select(known => known.Key).Order())}.");
+    }
+
+    /// <summary>The module of <c>blk.3.attn_q</c>, and the layer's number; null where the architecture has none of that name.</summary>
+    public (GgufModule Module, string Layer)? Find(string module)
+    {
+        const string Block = "blk.";
+        string layer = module.StartsWith(Block, StringComparison.Ordinal) ? module[Block.Length..].Split('.')[0] : "";
+        string pattern = layer.Length > 0 && layer.All(char.IsAsciiDigit) ? $"{Block}*{module[(Block.Length + layer.Length)..]}" : module;
+        return _modules.Value.TryGetValue(pattern, out GgufModule? found) ? (found, layer) : null;
+    }
+
+    /// <summary>The model's config.json.</summary>
+    /// <exception cref="InvalidDataException">The metadata lack something, or something is out of range.</exception>
+    public HfConfig Config(GgufFile file)
+    {
+        var settings = new GgufSettings(file, Key);
+        var json = new JsonObject
+        {
+            ["model_type"] = Key,
+            ["architectures"] = new JsonArray(ClassName),
+            ["vocab_size"] = settings.Vocabulary,
+        };
+        foreach (var (name, value) in Describe(settings))
+            json[name] = value;
+        json["tie_word_embeddings"] = !file.Has(OutputTable) || file.AreCopies(OutputTable, TokenTable);
+        foreach (var (name, id) in GgufTokens.Ids(file.Metadata))
+            json[name] = id;
+        return HfConfig.Parse(json.ToJsonString(), file.Description);
+    }
+
+    /// <summary>What config.json says of this architecture alone.</summary>
+    protected abstract IEnumerable<(string Name, JsonNode? Value)> Describe(GgufSettings settings);
+}

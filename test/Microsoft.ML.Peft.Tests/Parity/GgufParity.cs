@@ -1,0 +1,23 @@
+using Microsoft.ML.Peft.Checkpoints.Gguf;
+using Microsoft.ML.Peft.TestSupport;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tests.Parity;
+
+/// <summary>The tensors of a GGUF file as single precision.</summary>
+internal static class GgufParity
+{
+    public static void Run(ParityCase parity)
+    {
+        using DisposeScope scope = NewDisposeScope();
+        using GgufFile file = GgufFile.Open(Path.Combine(parity.Folder, "model.gguf"));
+        Assert.IsNotEmpty(file.Names);
+        foreach (string name in file.Names)
+        {
+            Tensor values = file.Read(name).to(ScalarType.Float32);
+            parity.Check("out." + name, values);
+            TensorAssert.Close(parity.Read("out." + name), values, 0, 0, $"{name}, to the bit");
+        }
+    }
+}
