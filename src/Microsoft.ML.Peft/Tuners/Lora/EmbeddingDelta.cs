@@ -14,9 +14,16 @@ internal sealed class EmbeddingDelta(TokenEmbedding site, Parameter a, Parameter
 
     public TokenEmbedding Site => site;
 
+    /// <summary>Whether it is saved with twice its rank, the rest zeros: where the adapter's other parts need that.</summary>
+    public bool DoublesRank { get; init; }
+
     public override string Path => site.Path;
 
     public override IReadOnlyList<Parameter> Parameters => _magnitude is null ? [a, b] : [a, b, _magnitude];
+
+    public override IEnumerable<(string Name, Tensor Value)> Export() => DoublesRank
+        ? [(a.Name, Doubled(a, 0)), (b.Name, Doubled(b, 1)), .. _magnitude is null ? [] : new[] { (_magnitude.Name, _magnitude.Value) }]
+        : base.Export();
 
     public Tensor Lookup(Tensor ids)
     {
@@ -46,6 +53,13 @@ internal sealed class EmbeddingDelta(TokenEmbedding site, Parameter a, Parameter
     {
         site.Table.Uncover();
         Attach(adapter);
+    }
+
+    private static Tensor Doubled(Parameter factor, long dimension)
+    {
+        using var noGrad = no_grad();
+        using Tensor rest = zeros_like(factor.Value);
+        return cat([factor.Value, rest], dimension);
     }
 
     private Tensor Gain() => _magnitude!.Value / Norm(site, a, b, scale);

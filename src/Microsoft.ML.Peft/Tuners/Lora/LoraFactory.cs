@@ -32,7 +32,10 @@ internal sealed class LoraFactory(LoraOptions options, TuningTarget target, Gene
         using var noGrad = no_grad();
         return new EmbeddingDelta(
             site, New(site.Path + ".lora_embedding_A", zeros([rank, entries], device: generator.device)),
-            New(site.Path + ".lora_embedding_B", normal(0, 1, [width, rank], generator: generator, device: generator.device)), scale, options.UseDora);
+            New(site.Path + ".lora_embedding_B", normal(0, 1, [width, rank], generator: generator, device: generator.device)), scale, options.UseDora)
+        {
+            DoublesRank = StartValues.TakesFromWeight(options.Start),
+        };
     }
 
     private DoraDelta Dora(Projection site, IWeightDelta direction)

@@ -62,7 +62,7 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
         if (_growsHead)
             (settings.TrainableTokens, settings.TrainableTokensByModule) = ([], _parts.OfType<TokenRows>().ToDictionary(r => r.Path, r => r.Ids));
         else
-            settings.TrainableTokens = [.. settings.TrainableTokens.Concat(settings.NewTokenIds).Distinct()];
+            settings.TrainableTokens = [.. settings.TrainableTokens, .. settings.NewTokenIds.Except(settings.TrainableTokens)];
         settings.NewTokenIds = [];
         return settings;
     }

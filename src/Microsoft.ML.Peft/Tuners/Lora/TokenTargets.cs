@@ -41,7 +41,7 @@ internal static class TokenTargets
             foreach (string path in paths)
                 wanted[path] = ids;
         }
-        int[] tokens = [.. options.TrainableTokens.Concat(options.NewTokenIds).Distinct()];
+        int[] tokens = [.. options.TrainableTokens, .. options.NewTokenIds.Except(options.TrainableTokens)];
         if (tokens.Length > 0)
             wanted[TokensOf(sites).Path] = [.. tokens];
         // A head with a matrix of its own has to learn to say what is new.
