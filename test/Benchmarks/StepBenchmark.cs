@@ -12,7 +12,7 @@ namespace Microsoft.ML.Peft.Benchmarks;
 /// <summary>A training step of RoBERTa-base's shape on 8 rows of 128 tokens, as a share of the GEMM peak by the FLOPs that the peer's recipe counts.</summary>
 internal sealed class StepBenchmark(string name, StepBenchmark.Method method, double goal, double peer) : IBenchmark
 {
-    private const int Rows = 8, Length = 128, Layers = 12, Hidden = 768, Inner = 3072;
+    private const int Rows = 8, Length = 128, Layers = 12, Hidden = 768, Inner = 3072, Steps = 7;
 
     public static readonly Method Lora = new(() => new LoraOptions(), ForwardShare: 2);
 
@@ -28,7 +28,6 @@ internal sealed class StepBenchmark(string name, StepBenchmark.Method method, do
 
     public void Run()
     {
-        double gflops = GemmPeak.Gflops();
         using PretrainedModel model = ModelRegistry.Create(HfConfig.Parse(Config, "benchmark"), null, CPU, seed: 1);
         Head head = model.CreateSequenceClassificationHead(2);
         using var tuned = new TunedModel(model, head, method.Options().Create());
@@ -37,7 +36,10 @@ internal sealed class StepBenchmark(string name, StepBenchmark.Method method, do
         using Batch batch = RandomBatch();
 
         Step(tuned, optimizer, batch);
-        double seconds = Figure.Median(5, () => Step(tuned, optimizer, batch));
+        // On a shared machine the peak itself moves: each step is held against the one measured just before it.
+        var runs = Enumerable.Range(0, Steps).Select(_ => (Gflops: GemmPeak.Gflops(), Seconds: Figure.Median(1, () => Step(tuned, optimizer, batch))))
+            .OrderBy(run => run.Gflops * run.Seconds).ToList();
+        var (gflops, seconds) = runs[Steps / 2];
         new Figure(name + "/share", Flops() / seconds / 1e9 / gflops, "share of GEMM peak", goal, peer).Print(gflops);
         new Figure(name + "/time", seconds * 1000, "ms", null, null).Print(gflops);
     }

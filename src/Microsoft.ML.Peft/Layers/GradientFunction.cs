@@ -21,16 +21,19 @@ internal abstract class GradientFunction<TSelf, TCall> : autograd.SingleTensorFu
     /// <summary>Computes a new tensor for the gradient of each input; null for an input that needs none.</summary>
     protected abstract Tensor?[] Backward(TCall call, IReadOnlyList<Tensor> saved, Tensor gradient);
 
-    protected static Tensor Call(TCall call, params Tensor[] inputs) => apply([.. inputs, call]);
+    protected static Tensor Call(TCall call, params Tensor[] inputs)
+    {
+        // With the scope goes an empty copy of the output, which TorchSharp would keep until the graph is gone.
+        using var scope = NewDisposeScope();
+        return apply([.. inputs, call]).MoveToOuterDisposeScope();
+    }
 
     public sealed override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
     {
-        using var scope = NewDisposeScope();
         var call = (TCall)vars[^1];
         Tensor[] inputs = [.. vars[..^1].Cast<Tensor>()];
         var (output, saved) = Forward(call, inputs);
-        foreach (Tensor made in saved.OfType<Tensor>().Append(output))
-            scope.MoveToOuter(made);
+        ctx.set_materialize_grads(false);
         ctx.save_data(StateKey, new State(call, inputs.Length, BackwardPass.Failure));
         ctx.save_for_backward([.. saved!]);
         return output;
@@ -39,11 +42,13 @@ internal abstract class GradientFunction<TSelf, TCall> : autograd.SingleTensorFu
     public sealed override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
         var state = (State)ctx.get_data(StateKey);
-        using var scope = NewDisposeScope();
         var gradients = new Tensor?[state.Inputs];
+        using var scope = NewDisposeScope();
         try
         {
-            gradients = Backward(state.Call, ctx.get_saved_variables(), grad_output);
+            // None comes where the function above this one failed.
+            if (!grad_output.IsInvalid)
+                gradients = Backward(state.Call, ctx.get_saved_variables(), grad_output);
         }
         catch (Exception e)
         {

@@ -15,15 +15,8 @@ internal sealed class LoraDelta(Parameter a, Parameter b, double scale, double d
 
     public IReadOnlyList<Parameter> Parameters => [A, B];
 
-    public Tensor Apply(Tensor input, Tensor output, ForwardContext context)
-    {
-        using var scope = NewDisposeScope();
-        Tensor low = nn.functional.linear(context.Dropout(input, dropout), A.Value).flatten(0, -2);
-        Tensor flat = output.flatten(0, -2), up = B.Value.t();
-        // With no graph to keep, the update lands in the output's own memory.
-        Tensor sum = is_grad_enabled() ? flat.addmm(low, up, 1, (float)Scale) : flat.addmm_(low, up, 1, (float)Scale);
-        return sum.view(output.shape).MoveToOuterDisposeScope();
-    }
+    public Tensor Apply(Tensor input, Tensor output, ForwardContext context) =>
+        LoraProduct.AddTo(input, output, A.Value, B.Value, Scale, context.NextDropout(dropout));
 
     /// <summary>The update as a matrix [out, in]; the caller disposes it.</summary>
     public Tensor Matrix()
