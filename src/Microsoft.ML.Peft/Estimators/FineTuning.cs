@@ -43,6 +43,7 @@ internal sealed class FineTuning
         ArgumentNullException.ThrowIfNull(data);
         _task.CheckTrainingSchema(SchemaShapes.Of(data.Schema));
         Device device = _host.ChooseDevice(_options.GpuDeviceId, _options.FallbackToCpu);
+        AllocatorSwitch.Advise(_host);
         TextTokenizer tokenizer = TextTokenizer.Load(_options.BaseModel);
         PretrainedModel model = _options.FromScratch
             ? BaseModels.Create(_options.BaseModel, device, _host.Seed)
