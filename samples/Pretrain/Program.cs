@@ -6,6 +6,9 @@ using Microsoft.ML.Peft;
 using Pretrain;
 using Samples;
 
+// Freed memory goes back to the system at once (glibc); the library reads this when it is first used.
+Environment.SetEnvironmentVariable("PEFT_MMAP_THRESHOLD", "1048576");
+
 // A language model from nothing: masked-LM pretraining on the sentences of the SDK's API documentation.
 string[] questions =
 [

@@ -2,6 +2,9 @@ using System.Diagnostics;
 using QuickStart;
 using Samples;
 
+// Freed memory goes back to the system at once (glibc); the library reads this when it is first used.
+Environment.SetEnvironmentVariable("PEFT_MMAP_THRESHOLD", "1048576");
+
 const int Labels = 12;
 string[] sentences =
 [

@@ -102,6 +102,29 @@ namespace Microsoft.ML.Peft
         /// <exception cref="ArgumentException">A setting is missing or out of range.</exception>
         public TextEmbedder Embed(TextEmbedder.Options options) => new(Host(nameof(TextEmbedder)), Given(options));
 
+        /// <summary>Lets a decoder answer prompts, as it is or under an adapter.</summary>
+        /// <param name="model">The folder of a Hugging Face model, or a .gguf file.</param>
+        /// <param name="promptColumnName">The prompts.</param>
+        /// <param name="outputColumnName">What the model writes after each.</param>
+        /// <param name="generation">How; null (the default) for what the folder says, else the likeliest token each time, 20 of them.</param>
+        /// <param name="adapterFolder">The folder of a PEFT adapter; null (the default) for the model as it is.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
+        public TextCompleter Generate(
+            string model, string promptColumnName = "Prompt", string outputColumnName = "GeneratedText", GenerationOptions? generation = null,
+            string? adapterFolder = null) => Generate(new TextCompleter.Options
+            {
+                BaseModel = model,
+                Task = PeftTask.TextGeneration(promptColumnName, outputColumnName: outputColumnName, generation: generation),
+                AdapterFolder = adapterFolder,
+            });
+
+        /// <summary>Lets a decoder answer prompts or chats, as it is or under an adapter.</summary>
+        /// <param name="options">All settings.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">A setting is missing or out of range.</exception>
+        public TextCompleter Generate(TextCompleter.Options options) => new(Host(nameof(TextCompleter)), Given(options));
+
         private PeftHost Host(string name) => new(_environment, name);
 
         private static T Options<T>(

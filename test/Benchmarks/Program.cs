@@ -1,10 +1,10 @@
 using System.Diagnostics;
 using Microsoft.ML.Peft.Benchmarks;
-using Microsoft.ML.Peft.Interop;
+using Microsoft.ML.Peft.Hosting;
 
 // dotnet run -c Release --project test/Benchmarks -- NAME|all: one JSON line a figure, each benchmark in a process of its own.
-if (Environment.GetEnvironmentVariable("PEFT_MMAP_THRESHOLD") is { Length: > 0 } bytes)
-    AllocatorTuning.TrySetMmapThreshold(long.Parse(bytes, System.Globalization.CultureInfo.InvariantCulture));
+// Some of them make tensors before the library's door is opened.
+AllocatorSwitch.Apply();
 
 IBenchmark[] benchmarks =
 [

@@ -38,6 +38,8 @@ internal sealed class FineTuning
         ArgumentNullException.ThrowIfNull(data);
         _task.CheckTrainingSchema(SchemaShapes.Of(data.Schema));
         Device device = _host.ChooseDevice(_options.GpuDeviceId, _options.FallbackToCpu);
+        AllocatorSwitch.Advise(_host);
+        PeftTask trained = _task.WithDefaultsOf(_options.BaseModel);
         TextTokenizer tokenizer = TextTokenizer.Load(AdapterFolder.TokenizerOf(_options.AdapterFolder, _options.BaseModel));
         TokenizerFiles files = TokenizerFiles.Of(tokenizer);
         TunerOptions tuner = _tuner;
@@ -50,7 +52,7 @@ internal sealed class FineTuning
         PretrainedModel model = _options.FromScratch
             ? BaseModels.Create(_options.BaseModel, device, _host.Seed)
             : BaseModels.Open(_options.BaseModel, device, _host.Seed);
-        TaskRuntime task = _task.Bind(data.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, _options.MaxLength));
+        TaskRuntime task = trained.Bind(data.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, _options.MaxLength));
         return Failure.Disposes(model, () => Train(data, task, model, tuner, files, device));
     }
 

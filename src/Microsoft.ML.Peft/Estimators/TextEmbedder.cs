@@ -1,56 +1,28 @@
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Hosting;
-using Microsoft.ML.Peft.Models;
-using Microsoft.ML.Peft.Persistence;
-using Microsoft.ML.Peft.Tasks;
-using Microsoft.ML.Peft.Tokenization;
-using Microsoft.ML.Peft.Training;
-using Microsoft.ML.Peft.Tuners.Full;
-using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft;
 
 /// <summary>Turns texts into vectors with a model as it is; fitting trains nothing.</summary>
 public sealed class TextEmbedder : IEstimator<PeftTransformer>
 {
-    private readonly PeftHost _host;
-    private readonly Options _options;
-    private readonly PeftTask _task;
-    private readonly int? _maxLength;
+    private readonly UntrainedModel _model;
 
     internal TextEmbedder(PeftHost host, Options options)
     {
         options.Validate();
-        (_host, _options) = (host, options);
         var folder = SentenceTransformersFolder.Read(options.BaseModel);
-        _maxLength = options.MaxLength ?? folder.MaxLength;
-        _task = PeftTask.TextEmbedding(
+        PeftTask task = PeftTask.TextEmbedding(
             options.InputColumnName, options.OutputColumnName, options.Pooling ?? PoolingOf(folder.PoolingMode), options.Normalize ?? folder.Normalizes ?? true);
+        _model = new UntrainedModel(host, options, task, options.MaxLength ?? folder.MaxLength, adapterFolder: null);
     }
 
     /// <inheritdoc/>
-    public PeftTransformer Fit(IDataView input)
-    {
-        ArgumentNullException.ThrowIfNull(input);
-        _task.CheckTrainingSchema(SchemaShapes.Of(input.Schema));
-        Device device = _host.ChooseDevice(_options.GpuDeviceId, _options.FallbackToCpu);
-        TextTokenizer tokenizer = TextTokenizer.Load(_options.BaseModel);
-        PretrainedModel model = BaseModels.Open(_options.BaseModel, device, _host.Seed);
-        TaskRuntime task = _task.Bind(input.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, _maxLength));
-        var tuner = new FrozenOptions();
-        TunedModel tuned = Failure.Disposes(model, () => TunedModelFactory.Create(model, task, tuner, _host.Seed));
-        return new PeftTransformer(_host, new ArchivedModel(
-            tuned, task, tuner, TokenizerFiles.Of(tokenizer), Path.GetFullPath(_options.BaseModel), null,
-            _options.EmbedBase, _options.ScoringBatchSize), device);
-    }
+    public PeftTransformer Fit(IDataView input) => _model.Fit(input);
 
     /// <inheritdoc/>
-    public SchemaShape GetOutputSchema(SchemaShape inputSchema)
-    {
-        _task.CheckTrainingSchema(inputSchema);
-        return SchemaShapes.Append(inputSchema, _task.OutputShape(inputSchema));
-    }
+    public SchemaShape GetOutputSchema(SchemaShape inputSchema) => _model.GetOutputSchema(inputSchema);
 
     private static TextPooling? PoolingOf(string? mode) => mode switch
     {

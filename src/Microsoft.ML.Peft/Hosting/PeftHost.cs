@@ -13,6 +13,7 @@ internal sealed class PeftHost
     public PeftHost(IHostEnvironment environment, string name)
     {
         MlNetInternals.Check();
+        AllocatorSwitch.Apply();
         (Environment, Name) = (environment, name);
         _host = environment.Register(name);
     }

@@ -10,7 +10,15 @@ internal sealed record BertConfig(
     int Hidden, int Layers, int Heads, int Intermediate, int Vocabulary, int Positions, int Types,
     double Epsilon, double HiddenDropout, double AttentionDropout, string Activation, int PadId)
 {
-    public static BertConfig From(HfConfig c) => new(
+    /// <exception cref="InvalidDataException">A value is missing, of the wrong kind, or does not fit the others.</exception>
+    public static BertConfig From(HfConfig c)
+    {
+        BertConfig config = Read(c);
+        return config.Heads > 0 && config.Hidden % config.Heads == 0 ? config : throw new InvalidDataException(
+            $"The model's configuration has hidden_size {config.Hidden} and num_attention_heads {config.Heads}: the heads must divide it.");
+    }
+
+    private static BertConfig Read(HfConfig c) => new(
         c.Int("hidden_size"), c.Int("num_hidden_layers"), c.Int("num_attention_heads"), c.Int("intermediate_size"),
         c.Int("vocab_size"), c.Int("max_position_embeddings"), c.Int("type_vocab_size", 2), c.Double("layer_norm_eps", 1e-12),
         c.Double("hidden_dropout_prob", 0.1), c.Double("attention_probs_dropout_prob", 0.1), c.String("hidden_act", "gelu"),
@@ -66,7 +74,7 @@ internal sealed class BertEncoder
         using var scope = NewDisposeScope();
         // Where all types are 0 one lookup serves every position.
         Tensor type = _types.Forward(types ?? zeros([1, 1], ScalarType.Int64, ids.device), context);
-        Tensor sum = _words.Forward(ids, context) + _positions.Forward(positions, context) + type;
+        Tensor sum = Sum.Of(Sum.Of(_words.Forward(ids, context), _positions.Forward(positions, context)), type);
         return context.Dropout(_norm.Forward(sum), _config.HiddenDropout).MoveToOuterDisposeScope();
     }
 }
@@ -91,8 +99,8 @@ internal sealed class BertLayer(WeightScope scope, BertConfig config)
             _query.Forward(read, context), _key.Forward(x, context), _value.Forward(x, context),
             config.Heads, mask, context.NextDropout(config.AttentionDropout));
         Tensor projected = context.Dropout(_attended.Forward(attended, context), config.HiddenDropout);
-        Tensor middle = _attendedNorm.Forward(read + projected);
+        Tensor middle = _attendedNorm.Forward(Sum.Of(read, projected));
         Tensor inner = _down.Forward(_activation(_up.Forward(middle, context)), context);
-        return _norm.Forward(middle + context.Dropout(inner, config.HiddenDropout));
+        return _norm.Forward(Sum.Of(middle, context.Dropout(inner, config.HiddenDropout)));
     }
 }

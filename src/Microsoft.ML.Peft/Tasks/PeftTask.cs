@@ -29,6 +29,9 @@ public abstract partial class PeftTask
     /// <summary>Output columns as a pipeline sees them before it is fitted.</summary>
     internal abstract IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema);
 
+    /// <summary>The task with what a model's folder says where the user says nothing (how to generate); by default itself.</summary>
+    internal virtual PeftTask WithDefaultsOf(string modelFolder) => this;
+
     /// <summary>Joins the task with its labels and a tokenizer, after a fit as from an archive.</summary>
     internal abstract TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength);
 

@@ -10,6 +10,14 @@ internal static class Child
     /// <summary>The command's output, line by line; a failure fails the test.</summary>
     public static string[] Run(params string[] arguments) => Finish(Start(arguments));
 
+    /// <summary>The same with an environment variable.</summary>
+    public static string[] Run((string Name, string? Value) variable, params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", CommandLine(arguments));
+        start.Environment[variable.Name] = variable.Value;
+        return Finish(Start(start));
+    }
+
     /// <summary>Starts a command that the caller ends.</summary>
     public static Process Start(params string[] arguments) => Start(new ProcessStartInfo("dotnet", CommandLine(arguments)));
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
+using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.TestSupport;
 
 namespace Microsoft.ML.Peft.Tests.ChildProcess;
@@ -16,6 +17,26 @@ internal static partial class Commands
         ITransformer model = context.Model.Load(arguments[0], out _);
         foreach (object[] scores in Table.Read(model.Transform(Review.Load(context)), "Score").Cast<object[]>())
             Console.WriteLine(string.Join(' ', scores.Select(score => ((double)score).ToString("R", CultureInfo.InvariantCulture))));
+    }
+
+    /// <summary>Fits two models, prints what the log says of memory, and how many of a hundred large tensors the system mapped.</summary>
+    public static void FitTwice(string[] arguments)
+    {
+        var context = new MLContext(seed: 1);
+        context.Log += (_, e) =>
+        {
+            if (e.Message.Contains("Memory:", StringComparison.Ordinal))
+                Console.WriteLine(e.Message);
+        };
+        IDataView data = Review.Load(context, 8);
+        for (int fit = 0; fit < 2; fit++)
+            context.Peft().LinearProbe(arguments[0], PeftTask.TextClassification(), maxEpochs: 1).Fit(data).Dispose();
+        // Freeing a mapped block makes glibc take the next ones of that size from its heap, unless the threshold is fixed.
+        TorchSharp.torch.zeros(1 << 20).Dispose();
+        long before = (long)MappedBlocks().Count;
+        TorchSharp.torch.Tensor[] tensors = [.. Enumerable.Range(0, 100).Select(_ => TorchSharp.torch.zeros(1 << 20))];
+        Console.WriteLine((long)MappedBlocks().Count - before);
+        GC.KeepAlive(tensors);
     }
 
     /// <summary>Saves a model over a file again and again, until it is killed; prints a line before the first time.</summary>
@@ -62,4 +83,14 @@ internal static partial class Commands
 
     [LibraryImport("libc", EntryPoint = "setrlimit")]
     private static partial int SetLimit(int resource, ulong[] softAndHard);
+
+    [LibraryImport("libc.so.6", EntryPoint = "mallinfo2")]
+    private static partial AllocatorState MappedBlocks();
+
+    /// <summary>glibc's <c>struct mallinfo2</c>, of which the fifth number counts mapped blocks.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    private struct AllocatorState
+    {
+        public nuint Arena, Free, FastFree, Unused, Count, Bytes, UnusedToo, Fast, Used, FreeBytes;
+    }
 }

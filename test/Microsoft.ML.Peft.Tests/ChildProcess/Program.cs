@@ -4,6 +4,7 @@ using Microsoft.ML.Peft.Tests.ChildProcess;
 Dictionary<string, Action<string[]>> commands = new()
 {
     ["predict"] = Commands.Predict,
+    ["fit-twice"] = Commands.FitTwice,
     ["save-forever"] = Commands.SaveForever,
     ["save-without-space"] = Commands.SaveWithoutSpace,
 };

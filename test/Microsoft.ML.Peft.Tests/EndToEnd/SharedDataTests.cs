@@ -32,21 +32,23 @@ public sealed class SharedDataTests
         Assert.IsGreaterThanOrEqualTo(0.9683, Math.Round(f1, 4));
     }
 
+    // One seed says little here: PEFT's own three lie .07 and .13 apart.
     [TestMethod, TestCategory("EndToEnd")]
     public void GithubIssuesReachPeft()
     {
         RequireLongTests();
         SharedData.RequireFolder(Model);
-        var ml = new MLContext(seed: 1);
-        IDataView train = ml.Data.LoadFromEnumerable(IssueRows("train"));
-        IDataView test = ml.Data.LoadFromEnumerable(IssueRows("test"));
-
-        var metrics = Classify(ml, train, test, maxLength: 64, epochs: 4);
-
-        double macro = metrics.ConfusionMatrix.PerClassPrecision.Select((_, c) => F1(metrics.ConfusionMatrix, c)).Average();
-        Console.WriteLine(FormattableString.Invariant($"github-issues: accuracy {metrics.MicroAccuracy:f4}, macro F1 {macro:f4} (PEFT .5362 to .6087, .1934 to .3265)"));
-        Assert.IsGreaterThanOrEqualTo(0.5362, Math.Round(metrics.MicroAccuracy, 4));
-        Assert.IsGreaterThanOrEqualTo(0.1934, Math.Round(macro, 4));
+        var found = new List<(double Accuracy, double Macro)>();
+        foreach (int seed in new[] { 1, 2, 3 })
+        {
+            var ml = new MLContext(seed);
+            IDataView train = ml.Data.LoadFromEnumerable(IssueRows("train"));
+            var metrics = Classify(ml, train, ml.Data.LoadFromEnumerable(IssueRows("test")), maxLength: 64, epochs: 4);
+            found.Add((metrics.MicroAccuracy, metrics.ConfusionMatrix.PerClassPrecision.Select((_, c) => F1(metrics.ConfusionMatrix, c)).Average()));
+            Console.WriteLine(FormattableString.Invariant($"github-issues, seed {seed}: accuracy {found[^1].Accuracy:f4}, macro F1 {found[^1].Macro:f4} (PEFT .5362 to .6087, .1934 to .3265)"));
+        }
+        Assert.IsGreaterThanOrEqualTo(0.5362, found.Average(f => f.Accuracy));
+        Assert.IsGreaterThanOrEqualTo(0.1934, found.Average(f => f.Macro));
     }
 
     [TestMethod, TestCategory("EndToEnd")]

@@ -115,7 +115,16 @@ public sealed class MutationTests
     {
         ITransformer model = context.Model.Load(new MemoryStream(mutant), out _);
         using var owned = model as IDisposable;
-        IDataView scored = model.Transform(rows);
+        IDataView scored;
+        try
+        {
+            scored = model.Transform(rows);
+        }
+        catch (ArgumentException)
+        {
+            // Its column has another name now; that is for the caller to see.
+            return;
+        }
         Table.Read(scored, scored.Schema[^1].Name);
     }
 
@@ -132,9 +141,8 @@ public sealed class MutationTests
         {
             return Inner(e).GetType().Name;
         }
-        catch (Exception e) when (Inner(e).StackTrace?.Contains("Microsoft.ML.Peft.Persistence", StringComparison.Ordinal) != true)
+        catch (Exception e) when (!IsOurs(Inner(e)))
         {
-            // Before our loader was asked: ML.NET's own reader.
             return "ML.NET's " + Inner(e).GetType().Name;
         }
         catch (Exception e)
@@ -146,6 +154,10 @@ public sealed class MutationTests
             Assert.IsLessThan(16 << 20, GC.GetAllocatedBytesForCurrentThread() - before, "memory");
         }
     }
+
+    /// <summary>Whether our code was asked at all: much of a damaged archive is refused by ML.NET's own reader.</summary>
+    private static bool IsOurs(Exception e) => e.StackTrace?.Split('\n').Any(line => line.Contains(" Microsoft.ML.Peft.", StringComparison.Ordinal)
+        && !line.Contains(".Peft.Test", StringComparison.Ordinal)) == true;
 
     /// <summary>ML.NET calls loaders by reflection and wraps what they throw.</summary>
     private static Exception Inner(Exception e) => e is TargetInvocationException { InnerException: { } inner } ? Inner(inner) : e;

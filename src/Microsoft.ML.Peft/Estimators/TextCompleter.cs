@@ -1,0 +1,33 @@
+using Microsoft.ML.Peft.Estimators;
+using Microsoft.ML.Peft.Hosting;
+
+namespace Microsoft.ML.Peft;
+
+/// <summary>Lets a decoder answer prompts or chats as it is, or under an adapter; fitting trains nothing.</summary>
+public sealed class TextCompleter : IEstimator<PeftTransformer>
+{
+    private readonly UntrainedModel _model;
+
+    internal TextCompleter(PeftHost host, Options options)
+    {
+        options.Validate();
+        ArgumentNullException.ThrowIfNull(options.Task);
+        _model = new UntrainedModel(host, options, options.Task, options.MaxLength, options.AdapterFolder);
+    }
+
+    /// <inheritdoc/>
+    public PeftTransformer Fit(IDataView input) => _model.Fit(input);
+
+    /// <inheritdoc/>
+    public SchemaShape GetOutputSchema(SchemaShape inputSchema) => _model.GetOutputSchema(inputSchema);
+
+    /// <summary>Settings of <see cref="TextCompleter"/>.</summary>
+    public sealed class Options : ModelOptions
+    {
+        /// <summary>Where prompts stand and how text is generated: <see cref="PeftTask.TextGeneration"/>, the default, or <see cref="PeftTask.Chat"/>.</summary>
+        public PeftTask Task { get; set; } = PeftTask.TextGeneration();
+
+        /// <summary>The folder of a PEFT adapter; null (the default) for the model as it is.</summary>
+        public string? AdapterFolder { get; set; }
+    }
+}

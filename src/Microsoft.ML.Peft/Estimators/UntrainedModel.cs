@@ -1,0 +1,47 @@
+using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Persistence;
+using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.Tokenization;
+using Microsoft.ML.Peft.Training;
+using Microsoft.ML.Peft.Tuners;
+using Microsoft.ML.Peft.Tuners.Full;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Estimators;
+
+/// <summary>The one implementation behind all estimators that take a model as it is: fitting trains nothing.</summary>
+/// <param name="host">The context.</param>
+/// <param name="options">The model.</param>
+/// <param name="task">What it answers.</param>
+/// <param name="maxLength">Tokens at which longer texts are cut; null for what the model says.</param>
+/// <param name="adapterFolder">A PEFT adapter over the model; null for the bare model.</param>
+internal sealed class UntrainedModel(PeftHost host, ModelOptions options, PeftTask task, int? maxLength, string? adapterFolder)
+{
+    public PeftTransformer Fit(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        task.CheckScoringSchema(SchemaShapes.Of(input.Schema));
+        Device device = host.ChooseDevice(options.GpuDeviceId, options.FallbackToCpu);
+        TunerOptions tuner = adapterFolder is null ? new FrozenOptions() : AdapterFolder.ReadOptions(adapterFolder);
+        TextTokenizer tokenizer = TextTokenizer.Load(AdapterFolder.TokenizerOf(adapterFolder, options.BaseModel));
+        PretrainedModel model = BaseModels.Open(options.BaseModel, device, host.Seed);
+        return Failure.Disposes(model, () =>
+        {
+            TaskRuntime runtime = task.WithDefaultsOf(options.BaseModel)
+                .Bind(LabelSet.None, tokenizer, BaseModels.MaxLength(model, tokenizer, maxLength));
+            TunedModel tuned = TunedModelFactory.Create(model, runtime, tuner, host.Seed);
+            if (adapterFolder is not null)
+                AdapterFolder.ReadWeights(adapterFolder, tuned.Tuner);
+            return new PeftTransformer(host, new ArchivedModel(
+                tuned, runtime, tuner, TokenizerFiles.Of(tokenizer), Path.GetFullPath(options.BaseModel), null,
+                options.EmbedBase, options.ScoringBatchSize), device);
+        });
+    }
+
+    public SchemaShape GetOutputSchema(SchemaShape input)
+    {
+        task.CheckScoringSchema(input);
+        return SchemaShapes.Append(input, task.OutputShape(input));
+    }
+}

@@ -1,0 +1,67 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Generation;
+using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Tokenization;
+using Microsoft.ML.Peft.Training;
+
+namespace Microsoft.ML.Peft.Tasks;
+
+/// <summary>What all tasks share whose answer is text that a decoder writes.</summary>
+internal abstract class GenerationTask : PeftTask
+{
+    public required string OutputColumnName { get; init; }
+
+    /// <summary>What the user set.</summary>
+    public required GenerationOptions Generation { get; init; }
+
+    /// <summary>What the model's folder says where the user says nothing.</summary>
+    public GenerationOptions? FolderGeneration { get; set; }
+
+    internal override string PeftTaskType => "CAUSAL_LM";
+
+    /// <summary>Texts for each prompt.</summary>
+    internal int Texts => Generation.NumReturnSequences ?? 1;
+
+    internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
+    [
+        SchemaShapes.Column(OutputColumnName, Texts > 1 ? SchemaShape.Column.VectorKind.Vector : SchemaShape.Column.VectorKind.Scalar, TextDataViewType.Instance),
+    ];
+
+    internal override PeftTask WithDefaultsOf(string modelFolder)
+    {
+        var copy = (GenerationTask)MemberwiseClone();
+        copy.FolderGeneration = GenerationConfigFile.Load(modelFolder, HfConfig.Load(modelFolder));
+        // One output column has one type: how many texts it holds is the user's choice alone.
+        copy.FolderGeneration.NumReturnSequences = null;
+        return copy;
+    }
+}
+
+/// <summary>Learns the labelled tokens of a row, and writes after a prompt.</summary>
+internal abstract class GenerationRuntime(GenerationTask task, TextTokenizer tokenizer, int maxLength)
+    : LanguageModelRuntime(task, tokenizer, maxLength)
+{
+    private readonly GenerationSettings _settings = GenerationSettings.Resolve(task.Generation, task.FolderGeneration);
+
+    public override IReadOnlyList<OutputColumn> Outputs => task.Texts > 1
+        ? [VectorOutput.Of(task.OutputColumnName, new VectorDataViewType(TextDataViewType.Instance, task.Texts),
+            (string[] texts) => Array.ConvertAll(texts, text => text.AsMemory()))]
+        : [new OutputColumn<ReadOnlyMemory<char>>(task.OutputColumnName, TextDataViewType.Instance, null,
+            (object texts, ref ReadOnlyMemory<char> value) => value = ((string[])texts)[0].AsMemory())];
+
+    public override IReadOnlyList<object> Score(TunedModel model, Batch batch)
+    {
+        using var session = new DecoderSession((DecoderModel)model.Model, model.Head, ForwardContext.DefaultAdapter);
+        var found = TextGenerator.Generate(session, [.. batch.Examples.Select(e => e.Ids)], _settings, Tokenizer);
+        return [.. found.Select(texts => (object)Array.ConvertAll(texts, text => TextGenerator.Text(text, Tokenizer, _settings)))];
+    }
+
+    public override IReadOnlyList<object> Predict(TorchSharp.torch.Tensor answer, Batch batch) =>
+        throw new NotSupportedException($"Task '{Task.Key}' answers token by token.");
+
+    protected static Example Prompt(int[] ids) => new() { Ids = ids, TypeIds = new byte[ids.Length] };
+}

@@ -1,0 +1,88 @@
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.Tokenization;
+
+namespace Microsoft.ML.Peft
+{
+    public abstract partial class PeftTask
+    {
+        /// <summary>
+        /// Writes a completion to a prompt: the completion's tokens and the end behind them are learnt, the prompt's are not.
+        /// </summary>
+        /// <param name="promptColumnName">The prompt. It is joined to the completion as it stands: a line feed between them belongs to one of the two.</param>
+        /// <param name="completionColumnName">The completion to learn; scoring does not read it. A row with an empty one is skipped.</param>
+        /// <param name="outputColumnName">What the model writes, a text; a vector of texts where several are asked for.</param>
+        /// <param name="generation">How it writes; null (the default) for what the model's folder says.</param>
+        /// <exception cref="ArgumentException">A setting of <paramref name="generation"/> is out of range, or does not go with the others.</exception>
+        public static PeftTask TextGeneration(
+            string promptColumnName = "Prompt", string completionColumnName = "Completion", string outputColumnName = "GeneratedText",
+            GenerationOptions? generation = null) => new TextGenerationTask
+            {
+                PromptColumnName = promptColumnName,
+                CompletionColumnName = completionColumnName,
+                OutputColumnName = outputColumnName,
+                Generation = Checked(generation),
+            };
+
+        private static GenerationOptions Checked(GenerationOptions? generation)
+        {
+            generation ??= new();
+            Microsoft.ML.Peft.Generation.GenerationSettings.Resolve(generation);
+            return generation;
+        }
+    }
+}
+
+namespace Microsoft.ML.Peft.Tasks
+{
+    /// <summary>Completions of prompts.</summary>
+    internal sealed class TextGenerationTask : GenerationTask
+    {
+        public required string PromptColumnName { get; init; }
+
+        public required string CompletionColumnName { get; init; }
+
+        internal override string Key => "text-generation";
+
+        internal TextColumn Prompt => new(PromptColumnName, "Prompt");
+
+        internal TextColumn Completion => new(CompletionColumnName, "Completion");
+
+        internal override IReadOnlyList<TaskColumn> Inputs => [Prompt];
+
+        internal override IReadOnlyList<TaskColumn> Labels => [Completion];
+
+        internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) => new Runtime(this, tokenizer, maxLength);
+
+        private sealed class Runtime(TextGenerationTask task, TextTokenizer tokenizer, int maxLength)
+            : GenerationRuntime(task, tokenizer, maxLength)
+        {
+            public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
+            {
+                Func<string> prompt = task.Prompt.Read(row);
+                if (!withLabels)
+                    return () => Prompt(Start(prompt()));
+                Func<string> completion = task.Completion.Read(row);
+                return () => Join(Start(prompt()), completion());
+            }
+
+            // The tokens before the completion are those that scoring will see: a tokenizer's end token does not belong there.
+            private int[] Start(string prompt)
+            {
+                int[] ids = Tokenizer.Encode(prompt).Ids;
+                return ids.Length > 0 && ids[^1] == Tokenizer.EosId && ids[^1] != Tokenizer.BosId ? ids[..^1] : ids;
+            }
+
+            private Example? Join(int[] prompt, string completion)
+            {
+                if (completion.Length == 0)
+                    return null;
+                int[] answer = Tokenizer.Encode(completion, addSpecialTokens: false).Ids;
+                int[] ids = [.. prompt, .. answer, .. Tokenizer.EosId is { } end ? [end] : Array.Empty<int>()];
+                bool cut = ids.Length > MaxLength;
+                Example example = NextTokens(cut ? ids[..MaxLength] : ids, prompt.Length, cut);
+                return example.Labels.Length == 0 ? null : example;
+            }
+        }
+    }
+}

@@ -1,0 +1,16 @@
+namespace Microsoft.ML.Peft.Tests.Packaging;
+
+/// <summary>One program that uses Microsoft.ML.TorchSharp and this library; inconclusive where that package is not to be had.</summary>
+[TestClass, TestCategory("Packaging")]
+public sealed class CoexistenceTests
+{
+    [TestMethod]
+    public void BothPackagesWorkInOneProgram()
+    {
+        string project = Path.Combine(RepositoryFolder.Root, "test", "Coexistence");
+        DotNet.Restore(project);
+        // The libraries were built with the tests, which run on them.
+        DotNet.Run(project, "build", "--no-restore", "-c", "Release", "-p:BuildProjectReferences=false", "-p:RunAnalyzers=false");
+        DotNet.Run(project, "run", "--no-build", "-c", "Release");
+    }
+}
