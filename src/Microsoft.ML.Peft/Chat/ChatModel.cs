@@ -6,6 +6,7 @@ using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Persistence;
+using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Tokenization;
 using Microsoft.ML.Peft.Tokenization.ChatTemplates;
 using Microsoft.ML.Peft.Tuners;
@@ -23,14 +24,11 @@ internal sealed class ChatModel : IDisposable
     private readonly Dictionary<string, ChatVoice> _voices;
     private readonly ChatVoice _bare;
 
-    private ChatModel(DecoderModel model, string folder, ChatVoice bare, IEnumerable<ChatVoice> voices, Func<IDisposable> enter, IDisposable? owned)
+    private ChatModel(
+        DecoderModel model, Head head, GenerationOptions folder, ChatVoice bare, IEnumerable<ChatVoice> voices, Func<IDisposable> enter, IDisposable? owned)
     {
-        (_model, _bare, _enter, _owned) = (model, bare, enter, owned);
-        _head = model.CreateLanguageModelHead();
-        if (_head.Parameters is [var missing, ..])
-            throw new InvalidDataException($"{folder}: '{missing.Name}' is missing, without which the model cannot write.");
+        (_model, _head, Folder, _bare, _enter, _owned) = (model, head, folder, bare, enter, owned);
         _voices = voices.ToDictionary(voice => voice.Adapter!, StringComparer.Ordinal);
-        Folder = GenerationConfigFile.Load(folder, model.Config);
     }
 
     /// <summary>How the model's folder wants it to generate.</summary>
@@ -55,13 +53,16 @@ internal sealed class ChatModel : IDisposable
         {
             DecoderModel model = Decoder(opened);
             Head head = model.CreateLanguageModelHead();
+            if (head.Parameters is [var missing, ..])
+                throw new InvalidDataException($"{folder}: '{missing.Name}' is missing, without which the model cannot write.");
             ChatVoice[] voices = [.. Folders(options).Select(adapter =>
             {
                 owned.Tuners.Add(Attach(adapter.Name, adapter.Folder, model, head));
                 return new ChatVoice(adapter.Name, TokenizerFolder.Has(adapter.Folder) ? TextTokenizer.Load(adapter.Folder) : tokenizer, template);
             })];
             var lifetime = new ModelLifetime(owned, nameof(PeftChatClient));
-            return new ChatModel(model, folder, new ChatVoice(null, tokenizer, template), voices, lifetime.Enter, lifetime);
+            GenerationOptions generation = GenerationConfigFile.Load(folder, model.Config);
+            return new ChatModel(model, head, generation, new ChatVoice(null, tokenizer, template), voices, lifetime.Enter, lifetime);
         });
     }
 
@@ -75,8 +76,11 @@ internal sealed class ChatModel : IDisposable
         if (Folders(options).Any())
             throw new ArgumentException("Adapters are named in the options, but a transformer brings its own: open the base's folder to add others.");
         var bare = new ChatVoice(null, scorer.Task.Tokenizer, Given(options));
+        DecoderModel model = Decoder(scorer.Model.Model);
+        GenerationOptions generation = (scorer.Task.Task as GenerationTask)?.FolderGeneration
+            ?? GenerationConfigFile.Load(transformer.BaseFolder ?? "", model.Config);
         return new ChatModel(
-            Decoder(scorer.Model.Model), transformer.BaseFolder ?? "", bare, [bare with { Adapter = ForwardContext.DefaultAdapter }], scorer.Enter, null);
+            model, scorer.Model.Head, generation, bare, [bare with { Adapter = ForwardContext.DefaultAdapter }], scorer.Enter, owned: null);
     }
 
     /// <exception cref="ArgumentException">There is no such adapter.</exception>
