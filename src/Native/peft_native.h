@@ -47,10 +47,12 @@ PEFT_API int32_t peft_adamw_f32_isa(int32_t isa, float* p, const float* g, float
 PEFT_API double peft_sum_of_squares_f32(const float* x, int64_t n);
 PEFT_API double peft_sum_of_squares_f32_isa(int32_t isa, const float* x, int64_t n);
 
-/* Dropout: out = x / (1 - rate), or 0 with probability rate. Which elements are dropped is a function of the seed and the
- * element's index alone, so that a backward pass calls it again on the gradient. out may be x; 0 <= rate < 1. */
-PEFT_API void peft_dropout_f32(const float* x, float* out, int64_t n, double rate, uint64_t seed);
-PEFT_API void peft_dropout_f32_isa(int32_t isa, const float* x, float* out, int64_t n, double rate, uint64_t seed);
+/* Dropout: out = x / (1 - rate), or 0 with probability rate; plus sum, unless that is null. Which elements are dropped is a
+ * function of the seed and the element's index alone, so that a backward pass calls it again on the gradient. out may be x;
+ * 0 <= rate < 1. */
+PEFT_API void peft_dropout_f32(const float* x, const float* sum, float* out, int64_t n, double rate, uint64_t seed);
+PEFT_API void peft_dropout_f32_isa(int32_t isa, const float* x, const float* sum, float* out, int64_t n, double rate,
+                                   uint64_t seed);
 
 /* BLAS's sgemm_ with 32-bit integers, which libtorch exports where it brings MKL. */
 typedef void (*peft_sgemm)(const char* transa, const char* transb, const int32_t* m, const int32_t* n, const int32_t* k,

@@ -37,10 +37,10 @@ internal static unsafe partial class NativeMethods
     internal static partial double SumOfSquares(int isa, float* values, long count);
 
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_dropout_f32")]
-    internal static partial void Dropout(float* values, float* result, long count, double rate, ulong seed);
+    internal static partial void Dropout(float* values, float* sum, float* result, long count, double rate, ulong seed);
 
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_dropout_f32_isa")]
-    internal static partial void Dropout(int isa, float* values, float* result, long count, double rate, ulong seed);
+    internal static partial void Dropout(int isa, float* values, float* sum, float* result, long count, double rate, ulong seed);
 
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_attention_forward_f32")]
     internal static partial void AttentionForward(in AttentionCall call, float* result, float* logSums);

@@ -33,6 +33,10 @@ internal sealed class ForwardContext
 
     public Tensor Dropout(Tensor x, double rate) => NextDropout(rate) is { } site ? Layers.Dropout.Apply(x, site) : x;
 
+    /// <summary>A residual plus a sublayer's output, which is dropped out and overwritten in training.</summary>
+    public Tensor Residual(Tensor residual, Tensor output, double rate) =>
+        NextDropout(rate) is { } site ? DroppedSum.Of(residual, output, site) : residual + output;
+
     /// <summary>Runs one block of a model; what it makes on the way is gone afterwards, but for what backward needs.</summary>
     public Tensor Block(Tensor input, Func<Tensor, Tensor> block)
     {
