@@ -23,6 +23,7 @@ IBenchmark[] benchmarks =
     new UnmergedBenchmark(),
     new LoadBenchmark(),
     new DecodeBenchmark(),
+    new ServeBenchmark(),
 ];
 
 if (args is ["all"])
