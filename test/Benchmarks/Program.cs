@@ -16,6 +16,7 @@ IBenchmark[] benchmarks =
     new IDataViewBenchmark(),
     new UnmergedBenchmark(),
     new LoadBenchmark(),
+    new ServeBenchmark(),
 ];
 
 if (args is ["all"])

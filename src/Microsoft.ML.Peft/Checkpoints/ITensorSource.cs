@@ -25,5 +25,8 @@ internal interface ITensorSource : IDisposable
 /// <summary>A range of bytes of a file.</summary>
 internal readonly record struct FileRegion(string Path, long Offset, long Length)
 {
-    public static FileRegion Whole(string path) => new(path, 0, new FileInfo(path).Length);
+    public static FileRegion Whole(string path) => new(path, 0, Target(path).Length);
+
+    /// <summary>The file itself where the path is a link, as in Hugging Face's cache.</summary>
+    public static FileInfo Target(string path) => File.ResolveLinkTarget(path, returnFinalTarget: true) as FileInfo ?? new FileInfo(path);
 }

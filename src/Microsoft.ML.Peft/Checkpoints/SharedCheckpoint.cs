@@ -108,7 +108,7 @@ internal sealed class SharedCheckpoint : IDisposable
     private static string KeyOf(string folder, Device device, ScalarType dtype)
     {
         IEnumerable<FileInfo> files = CheckpointFolder.FilesOf(folder).Append(Path.Combine(folder, HfConfig.FileName))
-            .Select(path => new FileInfo(path)).Where(file => file.Exists);
+            .Where(File.Exists).Select(FileRegion.Target);
         return string.Join('\n', files.Select(file => $"{file.FullName}|{file.Length}|{file.LastWriteTimeUtc.Ticks}").Append($"{device}|{dtype}"));
     }
 

@@ -5,7 +5,7 @@ namespace Microsoft.ML.Peft.Estimators;
 /// over it, but never the row that the engine reads. So from the first disposal on nothing new starts, rows that are there
 /// go on, and the model goes when there were as many disposals as rows, or when the rows are collected; never under a call.
 /// </summary>
-internal sealed class ModelLifetime(IDisposable model, string name)
+internal sealed class ModelLifetime(IDisposable model, string name) : IDisposable
 {
     private readonly object _lock = new();
     private int _rows, _rowsAlive, _disposals, _calls;

@@ -44,6 +44,8 @@ public sealed class PeftTransformer : ITransformer, IDisposable
 
     internal Scorer Scorer => _scorer;
 
+    internal string? BaseFolder => _archived.BaseFolder;
+
     /// <summary>The columns after <see cref="Transform"/>.</summary>
     /// <param name="inputSchema">The columns before.</param>
     /// <returns>The input's columns and the task's.</returns>

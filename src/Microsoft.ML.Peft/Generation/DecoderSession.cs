@@ -9,7 +9,7 @@ namespace Microsoft.ML.Peft.Generation;
 /// <summary>A decoder with its head and a cache of keys and values.</summary>
 internal sealed class DecoderSession(DecoderModel model, Head head, string? adapter) : IDecodingSession
 {
-    private readonly KeyValueCache _cache = new(model.LayerCount);
+    private KeyValueCache _cache = new(model.LayerCount);
 
     public int Rows { get; private set; }
 
@@ -38,6 +38,16 @@ internal sealed class DecoderSession(DecoderModel model, Head head, string? adap
         using Tensor index = tensor(rows, device: model.Weights.Device);
         _cache.Keep(index);
         Rows = rows.Length;
+    }
+
+    /// <summary>Takes the rows of sessions over the same model behind its own; each has read what it has, padded or not.</summary>
+    public void Join(IReadOnlyList<DecoderSession> others)
+    {
+        using var noGradient = inference_mode();
+        KeyValueCache joined = KeyValueCache.Join([_cache, .. others.Select(other => other._cache)]);
+        _cache.Dispose();
+        _cache = joined;
+        Rows += others.Sum(other => other.Rows);
     }
 
     public void Dispose() => _cache.Dispose();

@@ -41,14 +41,18 @@ internal static class TextGenerator
             throw new ArgumentException(
                 $"A stream has one text: {nameof(settings.NumBeams)} is {settings.NumBeams} and {nameof(settings.NumReturnSequences)} {settings.NumReturnSequences}, and both must be 1.");
         }
-        EndRule end = Prompts.Check([prompt], settings, session.MaxLength)[0];
-        var row = new GenerationRow(prompt, end, new TextStream(tokenizer, settings.StopStrings), Draws(settings, prompt, 0));
+        GenerationRow row = CreateRow(prompt, tokenizer, settings, session.MaxLength);
         return new TextChannel((write, stop) =>
         {
             using var noGrad = no_grad();
             new TokenSearch(session, settings, (writer, text) => write(new TextPiece(text, writer.End))).Run([prompt], [row], stop);
         }).ReadAsync(token);
     }
+
+    /// <summary>A row whose text is read as it comes.</summary>
+    /// <exception cref="ArgumentException">The prompt is empty or too long.</exception>
+    public static GenerationRow CreateRow(int[] prompt, TextTokenizer tokenizer, GenerationSettings settings, int positions) =>
+        new(prompt, Prompts.Check([prompt], settings, positions)[0], new TextStream(tokenizer, settings.StopStrings), Draws(settings, prompt, 0));
 
     /// <summary>The text of generated tokens, without the stop string that ended them.</summary>
     public static string Text(GeneratedSequence sequence, TextTokenizer tokenizer, GenerationSettings settings)

@@ -50,14 +50,35 @@ internal sealed class KeyValueCache(int layers) : IDisposable
         return (allKeys.narrow(2, 0, Length), allValues.narrow(2, 0, Length));
     }
 
-    /// <summary>Goes on with the given rows: other order, repeats (beams), without those that are done.</summary>
+    /// <summary>
+    /// Goes on with the given rows: other order, repeats (beams), without those that are done. Padding that all of them begin with goes.
+    /// </summary>
     /// <param name="rows">Indices, int64 [rows].</param>
     public void Keep(Tensor rows)
     {
-        if (Mask is not null)
-            Replace(Mask.index_select(0, rows));
+        long padding = Mask is null ? 0 : KeepMask(rows);
+        Length -= padding;
+        _capacity = Math.Max(0, _capacity - padding);
         for (int i = 0; i < _buffers.Length; i++)
-            Exchange(i, buffer => buffer.index_select(0, rows));
+            Exchange(i, buffer => Kept(buffer, padding, rows));
+    }
+
+    /// <summary>The rows of several caches in one, in their order; shorter ones are padded on the left. The caches stay as they are.</summary>
+    public static KeyValueCache Join(IReadOnlyList<KeyValueCache> caches)
+    {
+        var joined = new KeyValueCache(caches[0]._buffers.Length)
+        {
+            Length = caches.Max(cache => cache.Length),
+            _capacity = caches.Max(cache => cache._capacity),
+        };
+        for (int i = 0; i < joined._buffers.Length; i++)
+        {
+            int layer = i;
+            joined._buffers[i] = (joined.Gather(caches, cache => cache._buffers[layer].Keys), joined.Gather(caches, cache => cache._buffers[layer].Values));
+        }
+        if (caches.Any(cache => cache.Mask is not null || cache.Length < joined.Length))
+            joined.Replace(joined.GatherMasks(caches));
+        return joined;
     }
 
     public void Dispose()
@@ -67,6 +88,55 @@ internal sealed class KeyValueCache(int layers) : IDisposable
         {
             keys?.Dispose();
             values?.Dispose();
+        }
+    }
+
+    // Gives the columns before the first that is real in any of the rows.
+    private long KeepMask(Tensor rows)
+    {
+        using var scope = NewDisposeScope();
+        Tensor kept = Mask!.index_select(0, rows);
+        long padding = kept.any(0).to(ScalarType.Int64).argmax(0).item<long>();
+        kept = kept.narrow(1, padding, Length - padding);
+        if (kept.all().item<bool>())
+            Forget();
+        else
+            Replace(kept.clone());
+        return padding;
+    }
+
+    private static Tensor Kept(Tensor buffer, long padding, Tensor rows)
+    {
+        using Tensor columns = buffer.narrow(2, padding, buffer.shape[2] - padding);
+        return columns.index_select(0, rows);
+    }
+
+    private Tensor Gather(IReadOnlyList<KeyValueCache> caches, Func<KeyValueCache, Tensor> of)
+    {
+        Tensor like = of(caches[0]);
+        // Zeros, since padding is multiplied by a probability of 0, and whatever the memory held may be no number.
+        Tensor all = zeros([caches.Sum(cache => of(cache).shape[0]), like.shape[1], _capacity, like.shape[3]], like.dtype, like.device);
+        long row = 0;
+        foreach (KeyValueCache cache in caches)
+        {
+            using var scope = NewDisposeScope();
+            Tensor part = of(cache);
+            all.narrow(0, row, part.shape[0]).narrow(2, Length - cache.Length, cache.Length).copy_(part.narrow(2, 0, cache.Length));
+            row += part.shape[0];
+        }
+        return all.DetachFromDisposeScope();
+    }
+
+    private Tensor GatherMasks(IReadOnlyList<KeyValueCache> caches)
+    {
+        using var scope = NewDisposeScope();
+        return cat([.. caches.Select(PaddedMask)], 0).MoveToOuterDisposeScope();
+
+        Tensor PaddedMask(KeyValueCache cache)
+        {
+            Tensor keys = cache._buffers[0].Keys;
+            Tensor real = cache.Mask ?? ones([keys.shape[0], cache.Length], ScalarType.Bool, keys.device);
+            return cat([zeros([keys.shape[0], Length - cache.Length], ScalarType.Bool, keys.device), real], 1);
         }
     }
 
@@ -107,7 +177,13 @@ internal sealed class KeyValueCache(int layers) : IDisposable
 
     private void Replace(Tensor mask)
     {
-        Mask?.Dispose();
+        Forget();
         Mask = mask.DetachFromDisposeScope();
+    }
+
+    private void Forget()
+    {
+        Mask?.Dispose();
+        Mask = null;
     }
 }

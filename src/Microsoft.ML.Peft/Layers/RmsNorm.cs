@@ -6,12 +6,14 @@ namespace Microsoft.ML.Peft.Layers;
 /// <summary>Root mean square normalisation over the last dimension (Zhang and Sennrich 2019): x / √(mean(x²) + ε) · w.</summary>
 internal sealed class RmsNorm(WeightScope scope, long width, double epsilon)
 {
+    // Held, since TorchSharp lets a number go within the call that reads it.
+    private readonly Scalar _epsilon = epsilon;
     private readonly Parameter _weight = scope.Load("weight", Init.Ones, width);
 
     public Tensor Forward(Tensor x)
     {
         using var call = NewDisposeScope();
-        Tensor scale = x.square().mean([-1], keepdim: true).add_(epsilon).rsqrt();
+        Tensor scale = x.square().mean([-1], keepdim: true).add_(_epsilon).rsqrt();
         return (x * scale * _weight.Value).MoveToOuterDisposeScope();
     }
 }

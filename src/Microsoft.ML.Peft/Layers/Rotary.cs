@@ -101,6 +101,6 @@ internal sealed record Rotation(Tensor Cos, Tensor Sin)
         using var scope = NewDisposeScope();
         long half = x.shape[3] / 2;
         Tensor left = x.narrow(3, 0, half), right = x.narrow(3, half, half), cos = Cos.unsqueeze(1), sin = Sin.unsqueeze(1);
-        return cat([(left * cos) - (right * sin), (right * cos) + (left * sin)], -1).MoveToOuterDisposeScope();
+        return cat([(left * cos) - (right * sin), Sum.Of(right * cos, left * sin)], -1).MoveToOuterDisposeScope();
     }
 }

@@ -74,7 +74,7 @@ internal sealed class BertEncoder
         using var scope = NewDisposeScope();
         // Where all types are 0 one lookup serves every position.
         Tensor type = _types.Forward(types ?? zeros([1, 1], ScalarType.Int64, ids.device), context);
-        Tensor sum = _words.Forward(ids, context) + _positions.Forward(positions, context) + type;
+        Tensor sum = Sum.Of(Sum.Of(_words.Forward(ids, context), _positions.Forward(positions, context)), type);
         return context.Dropout(_norm.Forward(sum), _config.HiddenDropout).MoveToOuterDisposeScope();
     }
 }
@@ -99,8 +99,8 @@ internal sealed class BertLayer(WeightScope scope, BertConfig config)
             _query.Forward(read, context), _key.Forward(x, context), _value.Forward(x, context),
             config.Heads, mask, context.NextDropout(config.AttentionDropout));
         Tensor projected = context.Dropout(_attended.Forward(attended, context), config.HiddenDropout);
-        Tensor middle = _attendedNorm.Forward(read + projected);
+        Tensor middle = _attendedNorm.Forward(Sum.Of(read, projected));
         Tensor inner = _down.Forward(_activation(_up.Forward(middle, context)), context);
-        return _norm.Forward(middle + context.Dropout(inner, config.HiddenDropout));
+        return _norm.Forward(Sum.Of(middle, context.Dropout(inner, config.HiddenDropout)));
     }
 }

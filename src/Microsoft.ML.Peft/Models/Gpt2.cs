@@ -54,7 +54,7 @@ internal sealed class Gpt2 : DecoderModel
     private Tensor Embed(Tensor ids, Tensor positions, ForwardContext context)
     {
         using var scope = NewDisposeScope();
-        Tensor sum = _tokens.Forward(ids, context) + _positions.Forward(positions, context);
+        Tensor sum = Sum.Of(_tokens.Forward(ids, context), _positions.Forward(positions, context));
         return context.Dropout(sum, _config.EmbeddingDropout).MoveToOuterDisposeScope();
     }
 }
@@ -88,9 +88,9 @@ internal sealed class Gpt2Layer(WeightScope scope, Gpt2Config config, int index)
     public Tensor Forward(Tensor x, RowSelection rows, CausalMask mask, ForwardContext context)
     {
         Tensor attended = _attended.Forward(Attend(_attentionNorm.Forward(x), rows, mask, context), context);
-        Tensor middle = rows.Select(x) + context.Dropout(attended, config.ResidualDropout);
+        Tensor middle = Sum.Of(rows.Select(x), context.Dropout(attended, config.ResidualDropout));
         Tensor inner = _down.Forward(_activation(_up.Forward(_norm.Forward(middle), context)), context);
-        return middle + context.Dropout(inner, config.ResidualDropout);
+        return Sum.Of(middle, context.Dropout(inner, config.ResidualDropout));
     }
 
     private Tensor Attend(Tensor normed, RowSelection rows, CausalMask mask, ForwardContext context)

@@ -108,10 +108,10 @@ internal sealed class LlamaLayer(WeightScope scope, LlamaConfig config, int inde
 
     public Tensor Forward(Tensor x, RowSelection rows, LlamaView view, ForwardContext context)
     {
-        Tensor middle = rows.Select(x) + Attend(_attentionNorm.Forward(x), rows, view, context);
+        Tensor middle = Sum.Of(rows.Select(x), Attend(_attentionNorm.Forward(x), rows, view, context));
         Tensor normed = _norm.Forward(middle);
         Tensor gated = _activation(_gate.Forward(normed, context)) * _up.Forward(normed, context);
-        return middle + _down.Forward(gated, context);
+        return Sum.Of(middle, _down.Forward(gated, context));
     }
 
     private Tensor Attend(Tensor normed, RowSelection rows, LlamaView view, ForwardContext context)

@@ -5,7 +5,7 @@ internal static class FolderRules
 {
     private static readonly string[][] TopToBottom =
     [
-        ["Estimators"],
+        ["Estimators", "Chat"],
         ["Tasks", "Tuners", "Training", "Persistence"],
         ["Generation"],
         ["Models"],

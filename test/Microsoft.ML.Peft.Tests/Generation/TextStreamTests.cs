@@ -24,7 +24,7 @@ public sealed class TextStreamTests
     public void PiecesComeToTheWholeTextAndAreNeverTakenBack()
     {
         SharedData.RequireFolder(Path.Combine(SharedData.Parity, "tokenizers"));
-        foreach (string folder in Shared.Folders(Path.Combine(SharedData.Parity, "tokenizers"), "cases.json").Concat(Shared.Folders(SharedData.Models, "tokenizer.json")))
+        foreach (string folder in Tokenization.Shared.Folders(Path.Combine(SharedData.Parity, "tokenizers"), "cases.json").Concat(Tokenization.Shared.Folders(SharedData.Models, "tokenizer.json")))
         {
             TextTokenizer tokenizer = TextTokenizer.Load(folder);
             foreach (string text in s_texts)
@@ -36,7 +36,7 @@ public sealed class TextStreamTests
     public void RandomTokensToo()
     {
         SharedData.RequireFolder(SharedData.Models);
-        foreach (string folder in Shared.Folders(SharedData.Models, "tokenizer.json"))
+        foreach (string folder in Tokenization.Shared.Folders(SharedData.Models, "tokenizer.json"))
         {
             TextTokenizer tokenizer = TextTokenizer.Load(folder);
             var random = new SplitMix64(1);

@@ -37,7 +37,7 @@ internal sealed class GgufFile : ITensorSource
 
     public IReadOnlyCollection<string> Names => _tensors.Keys;
 
-    public static GgufFile Open(string path) => Open(path, 0, new FileInfo(path).Length);
+    public static GgufFile Open(string path) => Open(path, 0, FileRegion.Target(path).Length);
 
     public static GgufFile Open(string path, long offset, long length)
     {

@@ -26,7 +26,7 @@ internal sealed class GgufWeights : ITensorSource
 
     public Action<Stream> CopyTo => _file.CopyTo;
 
-    public static GgufWeights Open(string path) => Open(path, 0, new FileInfo(path).Length);
+    public static GgufWeights Open(string path) => Open(path, 0, FileRegion.Target(path).Length);
 
     public static GgufWeights Open(string path, long offset, long length)
     {

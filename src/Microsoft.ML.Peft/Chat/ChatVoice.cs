@@ -1,0 +1,25 @@
+using Microsoft.ML.Peft.Tokenization;
+using Microsoft.ML.Peft.Tokenization.ChatTemplates;
+
+namespace Microsoft.ML.Peft.Chat;
+
+/// <summary>Under which adapter a model speaks, and how it reads: an adapter may bring a tokenizer with tokens of its own.</summary>
+/// <param name="Adapter">The name in the model's slots; null for the bare base.</param>
+/// <param name="Tokenizer">The adapter's tokenizer, or the base's.</param>
+/// <param name="GivenTemplate">The caller's template; null for the tokenizer's.</param>
+internal sealed record ChatVoice(string? Adapter, TextTokenizer Tokenizer, ChatTemplate? GivenTemplate)
+{
+    /// <exception cref="InvalidOperationException">There is no template.</exception>
+    public ChatTemplate Template => GivenTemplate ?? Tokenizer.ChatTemplate ?? throw new InvalidOperationException(
+        $"The model has no chat template, so it does not say how it was taught to read chats; set {nameof(PeftChatClientOptions)}.{nameof(PeftChatClientOptions.ChatTemplate)}.");
+
+    /// <summary>The prompt for the assistant's next message.</summary>
+    /// <exception cref="InvalidOperationException">There is no template.</exception>
+    /// <exception cref="ChatTemplateException">The template fails on this conversation.</exception>
+    public int[] Encode(Conversation conversation)
+    {
+        conversation.CheckTools(Template);
+        // The template writes the special tokens itself.
+        return Tokenizer.Encode(Template.Render(conversation.Turns, addGenerationPrompt: true, conversation.Tools), addSpecialTokens: false).Ids;
+    }
+}

@@ -1,0 +1,57 @@
+using System.Text.Json.Nodes;
+using Microsoft.Extensions.AI;
+using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Generation;
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.Peft.Tokenization;
+using Microsoft.ML.Peft.Tokenization.ChatTemplates;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tests.Chat;
+
+/// <summary>A tiny decoder as a client, and what it says alone by the way of prompts.</summary>
+internal sealed class ChatFixture : IDisposable
+{
+    public ChatFixture(Action<PeftChatClientOptions>? configure = null, string modelType = "llama", Action<JsonObject>? change = null)
+    {
+        Folder = new TinyDecoder(modelType, change: change);
+        var options = new PeftChatClientOptions();
+        configure?.Invoke(options);
+        Client = new PeftChatClient(Folder.Folder, options);
+    }
+
+    public TinyDecoder Folder { get; }
+
+    public PeftChatClient Client { get; }
+
+    public static ChatOptions Greedy(int tokens) => new() { Temperature = 0, MaxOutputTokens = tokens };
+
+    public static ChatMessage[] Ask(string text) => [new(ChatRole.User, text)];
+
+    /// <summary>The answer as generation without any client gives it.</summary>
+    public string Alone(string text, GenerationOptions options)
+    {
+        using PretrainedModel model = ModelRegistry.Create(HfConfig.Load(Folder.Folder), SharedCheckpoint.Acquire(Folder.Folder, CPU), CPU, seed: 1);
+        TextTokenizer tokenizer = TextTokenizer.Load(Folder.Folder);
+        int[] prompt = tokenizer.Encode(tokenizer.ChatTemplate!.Render([new ChatTurn("user", text)], true), addSpecialTokens: false).Ids;
+        using var session = new DecoderSession((DecoderModel)model, model.CreateLanguageModelHead(), null);
+        GenerationSettings settings = GenerationSettings.Resolve(options, GenerationConfigFile.Load(Folder.Folder, model.Config));
+        return TextGenerator.Text(TextGenerator.Generate(session, [prompt], settings, tokenizer)[0][0], tokenizer, settings);
+    }
+
+    /// <summary>Waits until the scheduler has nothing to do.</summary>
+    public async Task Settle()
+    {
+        for (int i = 0; i < 500 && Client.Scheduler.Active + Client.Scheduler.Waiting > 0; i++)
+            await Task.Delay(10);
+        Assert.AreEqual(0, Client.Scheduler.Active, "requests that are being answered");
+        Assert.AreEqual(0, Client.Scheduler.Waiting, "requests that wait");
+    }
+
+    public void Dispose()
+    {
+        Client.Dispose();
+        Folder.Dispose();
+    }
+}
