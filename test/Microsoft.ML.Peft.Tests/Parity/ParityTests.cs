@@ -15,6 +15,8 @@ public sealed class ParityTests
         ["sampling"] = SamplingParity.Run,
         ["gguf"] = GgufParity.Run,
         ["chat-template"] = ChatTemplateParity.Run,
+        ["metrics"] = MetricsParity.Run,
+        ["cider"] = MetricsParity.RunCider,
     };
 
     public static IEnumerable<object[]> Cases
