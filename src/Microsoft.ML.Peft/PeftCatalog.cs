@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft;
+using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Runtime;
 
@@ -124,6 +125,24 @@ namespace Microsoft.ML.Peft
         /// <returns>The estimator.</returns>
         /// <exception cref="ArgumentException">A setting is missing or out of range.</exception>
         public TextCompleter Generate(TextCompleter.Options options) => new(Host(nameof(TextCompleter)), Given(options));
+
+        /// <summary>
+        /// Merges an adapter into a checkpoint, from file to file: tensor by tensor, in the base's types, however large it is. For an
+        /// adapter with a task's head use <see cref="PeftTransformer.SaveMergedModel"/>.
+        /// </summary>
+        /// <param name="model">The folder of the Hugging Face model that the adapter was trained on.</param>
+        /// <param name="adapter">A PEFT folder, or a LoRA adapter as a .gguf file.</param>
+        /// <param name="folder">The new folder, which transformers reads; it appears whole or not at all.</param>
+        /// <exception cref="InvalidDataException">A file is malformed, or the adapter does not belong to the model.</exception>
+        /// <exception cref="IOException">The folder exists, or cannot be written.</exception>
+        public void MergeAdapter(string model, string adapter, string folder)
+        {
+            ArgumentException.ThrowIfNullOrWhiteSpace(model);
+            ArgumentException.ThrowIfNullOrWhiteSpace(adapter);
+            ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+            Host(nameof(MergeAdapter));
+            OfflineMerge.Run(model, adapter, folder);
+        }
 
         private PeftHost Host(string name) => new(_environment, name);
 

@@ -24,6 +24,8 @@ IBenchmark[] benchmarks =
     new LoadBenchmark(),
     new DecodeBenchmark(),
     new ServeBenchmark(),
+    new MergeBenchmark("merge-7b", hidden: 4096, intermediate: 11008, layers: 32),
+    new MergeBenchmark("merge-300m", hidden: 1024, intermediate: 2816, layers: 18),
 ];
 
 if (args is ["all"])

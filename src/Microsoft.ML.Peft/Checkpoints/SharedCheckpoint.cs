@@ -36,6 +36,9 @@ internal sealed class SharedCheckpoint : IDisposable
     /// <summary>Writes the file that holds the weights, where that is smaller than they are; null for others.</summary>
     public Action<Stream>? CopyTo => Weights.Source.CopyTo;
 
+    /// <summary>The weights as they are stored, in their own types.</summary>
+    public ITensorSource Stored => Weights.Source;
+
     private PlacedWeights Weights
     {
         get

@@ -47,7 +47,7 @@ internal sealed class ModelWeights : IDisposable
     {
         if (_parameters.TryGetValue(name, out Parameter? known))
             return known;
-        string? key = KeyOf(name);
+        string? key = Used(name);
         if (key is null && _checkpoint is not null && name.StartsWith(BasePrefix, StringComparison.Ordinal))
             _missing.Add(name);
         var parameter = key is null
@@ -57,7 +57,7 @@ internal sealed class ModelWeights : IDisposable
     }
 
     /// <summary>Whether the checkpoint brings the weight (under its own name, or without the base model's prefix).</summary>
-    public bool Brings(string name) => KeyOf(name) is not null;
+    public bool Brings(string name) => Used(name) is not null;
 
     /// <summary>Refuses a checkpoint whose base lacks weights or holds others than the model reads.</summary>
     /// <param name="optional">Tells, by the name without the base prefix, what only some heads read.</param>
@@ -81,12 +81,18 @@ internal sealed class ModelWeights : IDisposable
         _generator.Dispose();
     }
 
-    private string? KeyOf(string name)
+    /// <summary>A weight's name in the checkpoint; null where it has none.</summary>
+    public string? KeyOf(string name)
     {
         if (_checkpoint is null)
             return null;
         string[] candidates = name.StartsWith(BasePrefix, StringComparison.Ordinal) ? [name, name[BasePrefix.Length..]] : [name];
-        string? key = Array.Find(candidates, _checkpoint.Contains);
+        return Array.Find(candidates, _checkpoint.Contains);
+    }
+
+    private string? Used(string name)
+    {
+        string? key = KeyOf(name);
         if (key is not null)
             _used.Add(key);
         return key;

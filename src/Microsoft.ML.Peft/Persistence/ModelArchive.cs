@@ -22,6 +22,11 @@ internal static class ModelArchive
         saved.Tokenizer.Write(archive);
         using (torch.NewDisposeScope())
             archive.WriteStored(TunedName, stream => SafetensorsWriter.Write(stream, saved.Model.Tuner.Export()));
+        foreach (var (adapter, i) in (saved.Adapters ?? []).Select((adapter, i) => (adapter, i)).Where(a => a.adapter.Tuner is not null))
+        {
+            using var scope = torch.NewDisposeScope();
+            archive.WriteStored(AdapterName(i), stream => SafetensorsWriter.Write(stream, adapter.Tuner!.Export()));
+        }
         if (origin.Kind == BaseKind.Embedded)
             archive.WriteStored(BaseName, stream => WriteBase(stream, saved.Model.Model.Weights.Checkpoint!));
         if (origin.Kind == BaseKind.Packed)
@@ -41,8 +46,27 @@ internal static class ModelArchive
             return (task, LoadModel(archive, settings, task, device));
         });
         BaseEntry origin = manifest.Base;
-        return new ArchivedModel(
+        var loaded = new ArchivedModel(
             model, runtime, settings.Tuner, tokenizer, origin.Folder, origin.Sha256, origin.Kind is BaseKind.Embedded or BaseKind.Packed, manifest.BatchSize);
+        return manifest.Adapters is not { } adapters ? loaded with { AdapterColumn = manifest.AdapterColumn } : Failure.Disposes(model, () => loaded with
+        {
+            Adapters = [.. adapters.Select((adapter, i) => LoadAdapter(archive, model, adapter, i))],
+            ActiveAdapter = manifest.ActiveAdapter,
+            AdapterColumn = manifest.AdapterColumn,
+        });
+    }
+
+    private static string AdapterName(int index) => FormattableString.Invariant($"adapter.{index}.safetensors");
+
+    private static ArchivedAdapter LoadAdapter(ArchiveReader archive, TunedModel model, AdapterEntry adapter, int index)
+    {
+        if (adapter.Tuner is not { } tuner)
+            return new ArchivedAdapter(adapter.Name, null, null);
+        TunerOptions settings = Failure.IsInvalidData($"The archive's adapter '{adapter.Name}'", () => TunerRegistry.FromJson(tuner.Key, tuner.Settings));
+        using ITensorSource source = archive.Read(AdapterName(index), ArchivedTensors.Open);
+        // The trained one has its own slots, whatever is called so now.
+        string key = adapter.Name == ForwardContext.DefaultAdapter ? $"{adapter.Name}\n" : adapter.Name;
+        return new ArchivedAdapter(adapter.Name, TunedModelFactory.AddAdapter(model, settings, source, key), settings) { Key = key };
     }
 
     private static BaseEntry OriginOf(ArchivedModel saved)
@@ -64,6 +88,11 @@ internal static class ModelArchive
         Tokenizer = saved.Tokenizer.Hashes,
         Config = JsonNode.Parse(saved.Model.Model.Config.Json)!.AsObject(),
         Base = origin,
+        Adapters = saved.Adapters is not { } adapters ? null : [.. adapters.Select(adapter => new AdapterEntry(
+            adapter.Name, adapter is { Tuner: { } tuner, Settings: { } settings }
+                ? new KeyedSettings { Key = settings.Key, Settings = tuner.SettingsForExport(settings).ToJson() } : null))],
+        ActiveAdapter = saved.Adapters is null ? null : saved.ActiveAdapter,
+        AdapterColumn = saved.AdapterColumn,
     };
 
     private static void WriteBase(Stream stream, SharedCheckpoint checkpoint) =>
