@@ -27,7 +27,8 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     {
         (Host, _archived) = (host, archived);
         TrainedWeights = Count(archived.Model.Trainable);
-        Weights = Count(archived.Model.Model.Weights.All.Concat(archived.Model.Trainable).DistinctBy(p => p.Name));
+        Weights = Count(archived.Model.Model.Weights.All.Concat(archived.Model.Trainable).DistinctBy(p => p.Name))
+            + archived.Model.Model.Weights.Quantized.Sum(weight => weight.Inputs * weight.Outputs);
         _scorer = new Scorer(archived.Model, archived.Task, device, archived.BatchSize);
     }
 

@@ -1,13 +1,6 @@
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Hosting;
-using Microsoft.ML.Peft.Models;
-using Microsoft.ML.Peft.Persistence;
-using Microsoft.ML.Peft.Tasks;
-using Microsoft.ML.Peft.Tokenization;
-using Microsoft.ML.Peft.Training;
-using Microsoft.ML.Peft.Tuners.Full;
-using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft;
 
@@ -33,16 +26,7 @@ public sealed class TextEmbedder : IEstimator<PeftTransformer>
     public PeftTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        _task.CheckTrainingSchema(SchemaShapes.Of(input.Schema));
-        Device device = _host.ChooseDevice(_options.GpuDeviceId, _options.FallbackToCpu);
-        TextTokenizer tokenizer = TextTokenizer.Load(_options.BaseModel);
-        PretrainedModel model = BaseModels.Open(_options.BaseModel, device, _host.Seed);
-        TaskRuntime task = _task.Bind(input.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, _maxLength));
-        var tuner = new FrozenOptions();
-        TunedModel tuned = Failure.Disposes(model, () => TunedModelFactory.Create(model, task, tuner, _host.Seed));
-        return new PeftTransformer(_host, new ArchivedModel(
-            tuned, task, tuner, TokenizerFiles.Of(tokenizer), Path.GetFullPath(_options.BaseModel), null,
-            _options.EmbedBase, _options.ScoringBatchSize), device);
+        return FrozenModel.Open(_host, _options, _task, _maxLength, input.Schema);
     }
 
     /// <inheritdoc/>

@@ -15,6 +15,10 @@ public sealed class ParityTests
         ["sampling"] = SamplingParity.Run,
         ["gguf"] = GgufParity.Run,
         ["chat-template"] = ChatTemplateParity.Run,
+        ["four-bit"] = QuantizationParity.FourBit,
+        ["eight-bit"] = QuantizationParity.EightBit,
+        ["row-wise"] = QuantizationParity.Rowwise,
+        ["linear"] = QuantizationParity.Linear,
     };
 
     public static IEnumerable<object[]> Cases
