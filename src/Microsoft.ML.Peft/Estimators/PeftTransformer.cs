@@ -34,7 +34,8 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     {
         (Host, _archived, _scorer) = (host, archived, scorer);
         TrainedWeights = Count(archived.Model.Trainable);
-        Weights = Count(archived.Model.Model.Weights.All.Concat(archived.Model.Trainable).DistinctBy(p => p.Name));
+        Weights = Count(archived.Model.Model.Weights.All.Concat(archived.Model.Trainable).DistinctBy(p => p.Name))
+            + archived.Model.Model.Weights.Quantized.Sum(weight => weight.Inputs * weight.Outputs);
         Adapters = new PeftAdapters(scorer, () => BaseHash);
         _adapterColumn = archived.AdapterColumn is { } name ? new TextColumn(name, "Adapter") : null;
     }

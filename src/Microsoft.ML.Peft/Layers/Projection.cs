@@ -21,7 +21,7 @@ internal sealed class Projection
     private readonly AdapterSlots<Projection> _replacements = new();
 
     public Projection(WeightScope scope, long inputs, long outputs, bool bias = true)
-        : this(scope, new DenseWeight(scope.Load("weight", Init.Normal, outputs, inputs)), bias ? scope.Load("bias", Init.Zeros, outputs) : null)
+        : this(scope, scope.LoadMatrix(outputs, inputs), bias ? scope.Load("bias", Init.Zeros, outputs) : null)
     {
     }
 

@@ -41,6 +41,9 @@ internal sealed record BaseEntry
 
     /// <summary>SHA-256 of the weights, as <see cref="Checkpoints.SharedCheckpoint.ContentHash"/> has it.</summary>
     public string? Sha256 { get; init; }
+
+    /// <summary>How its matrices are kept in memory; null for floats, or for weights that came quantized.</summary>
+    public QuantizationOptions? Quantization { get; init; }
 }
 
 /// <summary>A named adapter; the trained one has no settings of its own here.</summary>

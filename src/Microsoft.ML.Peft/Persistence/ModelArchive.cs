@@ -28,7 +28,7 @@ internal static class ModelArchive
             archive.WriteStored(AdapterName(i), stream => SafetensorsWriter.Write(stream, adapter.Tuner!.Export()));
         }
         if (origin.Kind == BaseKind.Embedded)
-            archive.WriteStored(BaseName, stream => WriteBase(stream, saved.Model.Model.Weights.Checkpoint!));
+            archive.WriteStored(BaseName, stream => WriteBase(stream, saved.Model.Model.Weights));
         if (origin.Kind == BaseKind.Packed)
             archive.WriteStored(PackedName, saved.Model.Model.Weights.Checkpoint!.CopyTo!);
     }
@@ -74,8 +74,15 @@ internal static class ModelArchive
         ModelWeights weights = saved.Model.Model.Weights;
         if (weights.Checkpoint is not { } checkpoint || weights.All.All(saved.Model.Trainable.Contains))
             return new BaseEntry { Kind = BaseKind.Tuned };
-        BaseKind kind = !saved.EmbedBase ? BaseKind.Referenced : checkpoint.CopyTo is null ? BaseKind.Embedded : BaseKind.Packed;
-        return new BaseEntry { Kind = kind, Folder = saved.BaseFolder, Sha256 = saved.BaseSha256 ?? checkpoint.ContentHash };
+        bool copies = checkpoint.CopyTo is not null && weights.Quantized.Count == 0;
+        BaseKind kind = !saved.EmbedBase ? BaseKind.Referenced : copies ? BaseKind.Packed : BaseKind.Embedded;
+        return new BaseEntry
+        {
+            Kind = kind,
+            Folder = saved.BaseFolder,
+            Sha256 = saved.BaseSha256 ?? checkpoint.ContentHash,
+            Quantization = weights.Quantization,
+        };
     }
 
     private static Manifest Describe(ArchivedModel saved, BaseEntry origin) => new()
@@ -95,13 +102,16 @@ internal static class ModelArchive
         AdapterColumn = saved.AdapterColumn,
     };
 
-    private static void WriteBase(Stream stream, SharedCheckpoint checkpoint) =>
-        SafetensorsWriter.Write(stream, checkpoint.Names.Order(StringComparer.Ordinal).Select(name => (name, checkpoint.Get(name))));
+    private static void WriteBase(Stream stream, ModelWeights weights)
+    {
+        using var scope = torch.NewDisposeScope();
+        SafetensorsWriter.Write(stream, weights.BaseTensors());
+    }
 
     private static TunedModel LoadModel(ArchiveReader archive, ArchiveSettings settings, TaskRuntime task, torch.Device device)
     {
         SharedCheckpoint checkpoint = OpenBase(archive, settings, device);
-        PretrainedModel model = ModelRegistry.Create(settings.Config, checkpoint, device, seed: 0);
+        PretrainedModel model = ModelRegistry.Create(settings.Config, checkpoint, device, seed: 0, settings.Manifest.Base.Quantization);
         return Failure.Disposes(model, () =>
         {
             if (task.MaxLength > model.MaxLength)

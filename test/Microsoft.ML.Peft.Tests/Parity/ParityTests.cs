@@ -18,6 +18,10 @@ public sealed class ParityTests
         ["chat-template"] = ChatTemplateParity.Run,
         ["metrics"] = MetricsParity.Run,
         ["cider"] = MetricsParity.RunCider,
+        ["four-bit"] = QuantizationParity.FourBit,
+        ["eight-bit"] = QuantizationParity.EightBit,
+        ["row-wise"] = QuantizationParity.Rowwise,
+        ["linear"] = QuantizationParity.Linear,
     };
 
     public static IEnumerable<object[]> Cases
