@@ -15,7 +15,7 @@ internal static class FolderRules
     ];
 
     // Services at the side: all may name them, they know nothing of what a user trains or how.
-    private static readonly string[] Services = ["Checkpoints", "Tokenization", "Data", "Hosting"];
+    private static readonly string[] Services = ["Checkpoints", "Tokenization", "Data", "Hosting", "Metrics"];
 
     private static readonly string[] AboveServices = [.. TopToBottom[0], .. TopToBottom[1]];
 

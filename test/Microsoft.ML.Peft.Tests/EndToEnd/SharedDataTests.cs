@@ -1,5 +1,5 @@
 using Microsoft.ML.Data;
-using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.Metrics;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Training;
 
@@ -36,7 +36,7 @@ public sealed class SharedDataTests
     [TestMethod, TestCategory("EndToEnd")]
     public void GithubIssuesReachPeft()
     {
-        RequireLongTests();
+        LongTests.Require();
         SharedData.RequireFolder(Model);
         var found = new List<(double Accuracy, double Macro)>();
         foreach (int seed in new[] { 1, 2, 3 })
@@ -54,7 +54,7 @@ public sealed class SharedDataTests
     [TestMethod, TestCategory("EndToEnd")]
     public void Wnut17ReachesPeft()
     {
-        RequireLongTests();
+        LongTests.Require();
         SharedData.RequireFolder(Model);
         var ml = new MLContext(seed: 1);
         TaggedRow[] testRows = [.. TaggedRows("test")];
@@ -68,16 +68,6 @@ public sealed class SharedDataTests
 
         Console.WriteLine(FormattableString.Invariant($"wnut17: entity F1 {f1:f4} (PEFT .4101 and .4162, one seed collapsed)"));
         Assert.IsGreaterThanOrEqualTo(0.4101, Math.Round(f1, 4));
-    }
-
-    /// <summary>These take minutes each, and the whole suite is to stay under 15: they run where they are asked for.</summary>
-    private static void RequireLongTests()
-    {
-        const string Variable = "PEFT_LONG_TESTS";
-        if (Environment.GetEnvironmentVariable(Variable) == "1")
-            return;
-        Console.WriteLine($"Not decided: takes minutes; set {Variable}=1 to run it.");
-        Assert.Inconclusive($"Takes minutes; set {Variable}=1 to run it.");
     }
 
     private static MulticlassClassificationMetrics Classify(MLContext ml, IDataView train, IDataView test, int maxLength, int epochs)

@@ -1,0 +1,20 @@
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.Training;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tests.EndToEnd;
+
+/// <summary>A model's loss on rows, whether it was trained or not.</summary>
+internal static class Losses
+{
+    private const int BatchSize = 8;
+
+    /// <summary>The mean over all labelled tokens, in nats.</summary>
+    public static double Of(PeftTransformer model, IDataView rows)
+    {
+        TaskRuntime task = model.Scorer.Task;
+        using RowSet read = RowSet.Read(rows, task.InputColumns.Concat(task.LabelColumns), row => task.CreateReader(row, withLabels: true), () => { });
+        return Evaluator.Run(new BatchRunner(model.Scorer.Model, task, CPU), task.Pack(read.Examples), BatchSize)[Evaluator.Loss];
+    }
+}
