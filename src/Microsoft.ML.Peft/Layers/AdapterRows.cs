@@ -17,7 +17,7 @@ internal sealed class AdapterRows : IDisposable
     /// <param name="device">Where the batch lies.</param>
     public AdapterRows(IReadOnlyList<string?> adapters, Device device)
     {
-        Count = adapters.Count;
+        Names = [.. adapters];
         int[][] rows = [.. Enumerable.Range(0, adapters.Count).GroupBy(row => adapters[row]).Select(group => group.ToArray())];
         Groups = [.. rows.Select(group => new AdapterGroup(adapters[group[0]], group, device))];
         long[] places = new long[adapters.Count];
@@ -27,8 +27,11 @@ internal sealed class AdapterRows : IDisposable
             _order = tensor(places, device: device).DetachFromDisposeScope();
     }
 
+    /// <summary>The adapter of each row.</summary>
+    public string?[] Names { get; }
+
     /// <summary>B</summary>
-    public int Count { get; }
+    public int Count => Names.Length;
 
     public IReadOnlyList<AdapterGroup> Groups { get; }
 
