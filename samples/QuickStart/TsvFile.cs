@@ -1,8 +1,6 @@
-using Samples;
+namespace Samples;
 
-namespace QuickStart;
-
-/// <summary>A user's own data: tab-separated, names of the columns in the first line.</summary>
+/// <summary>A user's own data: tab-separated, names of the columns in the first line. A row without both texts is left out.</summary>
 internal static class TsvFile
 {
     /// <exception cref="InvalidDataException">A column is not there; the message lists those that are.</exception>

@@ -1,0 +1,73 @@
+using ChatTuning;
+using Microsoft.Extensions.AI;
+using Microsoft.ML;
+using Microsoft.ML.Peft;
+using Samples;
+
+// dotnet run -c Release --project samples/ChatTuning -- --data pairs.tsv --prompt question --completion answer
+const int Shown = 3;
+
+var arguments = new Arguments(args);
+using ChatModel model = ChatModel.Load(arguments.Chat ?? Train());
+await ChatAsync();
+
+string Train()
+{
+    string baseModel = PairData.Model(arguments);
+    IReadOnlyList<LabelledText> pairs = PairData.Load(arguments);
+    DataSplit data = DataSplit.Of(pairs, arguments.Rows);
+    Console.WriteLine($"{pairs.Count:N0} pairs; used (--rows {arguments.Rows} is the cap): {data.Train.Count:N0} to train, {data.Validation.Count:N0} to validate.");
+    LabelledText[] asked = [.. data.Test.DistinctBy(row => row.Text).Take(Shown)];
+    string[] before = Ask(ChatModel.OfBase(baseModel), asked);
+
+    var ml = new MLContext(seed: 1);
+    PeftTransformer tuned = null!;
+    IReadOnlyList<TrainingProgress> run = LiveProgress.Show("LoRA", progress => tuned = ChatModel.Train(ml, baseModel, data, progress));
+    string saved = Path.Combine(AppContext.BaseDirectory, "chat.zip");
+    using (tuned)
+        ChatModel.Save(ml, tuned, saved);
+    Console.WriteLine($"Saved: {saved} ({new FileInfo(saved).Length / 1e6:F1} MB). "
+        + $"Loss curve: {LossChart.Save(run, "Perplexity", "LoRA, rank 8", Path.ChangeExtension(saved, ".png"))}");
+
+    string[] after = Ask(ChatModel.Load(saved), asked);
+    foreach (var ((row, was), now) in asked.Zip(before).Zip(after))
+        Console.WriteLine($"\n{row.Text}\n  before: {OneLine(was)}\n  after:  {OneLine(now)}\n  a human: {row.Label}");
+    return saved;
+}
+
+static string[] Ask(ChatModel model, LabelledText[] asked)
+{
+    using (model)
+        return [.. asked.Select(row => model.Predict(row.Text))];
+}
+
+static string OneLine(string text) => text.Trim().ReplaceLineEndings(" / ");
+
+async Task ChatAsync()
+{
+    Console.WriteLine("\nTalk to it; /new begins another chat, an empty line ends.");
+    List<ChatMessage> chat = [];
+    while (ReadTurn() is { Length: > 0 } said)
+    {
+        if (said == "/new")
+        {
+            chat.Clear();
+            continue;
+        }
+        chat.Add(new ChatMessage(ChatRole.User, said));
+        string answer = "";
+        await foreach (string piece in model.StreamAsync(chat))
+        {
+            Console.Write(piece);
+            answer += piece;
+        }
+        Console.WriteLine();
+        chat.Add(new ChatMessage(ChatRole.Assistant, answer));
+    }
+}
+
+static string? ReadTurn()
+{
+    Console.Write("> ");
+    return Console.ReadLine()?.Trim();
+}
