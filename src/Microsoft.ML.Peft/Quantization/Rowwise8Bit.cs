@@ -30,7 +30,7 @@ internal sealed class Rowwise8Bit(Tensor codes, Tensor levels, BlockScales scale
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        Tensor source = weight.detach().to(ScalarType.Float32), magnitudes = source.abs();
+        Tensor source = weight.detach().to(ScalarType.Float32).contiguous(), magnitudes = source.abs();
         CheckFinite(magnitudes.amax([1]), name);
         OutlierColumns? outliers = threshold > 0 ? OutlierColumns.Of(source, magnitudes, threshold) : null;
         if (outliers is not null)
