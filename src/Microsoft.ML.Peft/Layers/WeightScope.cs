@@ -76,7 +76,7 @@ internal sealed class ModelWeights : IDisposable
     {
         if (_quantized.TryGetValue(name, out QuantizedWeight? known))
             return known;
-        string? key = KeyOf(name);
+        string? key = Used(name);
         bool packed = key is not null && _checkpoint!.IsPacked(key);
         // Heads and the output matrix stay floats.
         if (!packed && (Quantization is null || !name.StartsWith(BasePrefix, StringComparison.Ordinal)))

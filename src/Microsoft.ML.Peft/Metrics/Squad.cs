@@ -18,8 +18,9 @@ internal static partial class Squad
             pairs.Average(pair => pair.Answers.Max(answer => F1(pair.Words, answer))));
     }
 
-    private static double F1(string[] words, string[] answer) =>
-        NGrams.F1(NGrams.Common(NGrams.Count(words, 1), NGrams.Count(answer, 1)), words.Length, answer.Length);
+    // An answer of which nothing is left is met by nothing.
+    private static double F1(string[] words, string[] answer) => words.Length == 0 && answer.Length == 0 ? 1
+        : NGrams.F1(NGrams.Common(NGrams.Count(words, 1), NGrams.Count(answer, 1)), words.Length, answer.Length);
 
     private static string[] Normalize(string text)
     {

@@ -12,11 +12,11 @@ internal sealed class TaskTensors(MixMethod method, AdapterMixOptions options, G
         Tensor all = stack(tensors.Select(Pruned));
         Tensor weighted = all * tensor(weights.Select(w => (float)w).ToArray(), device: all.device).view([-1, .. Enumerable.Repeat(1L, (int)all.dim() - 1)]);
         if (!method.ElectsSign)
-            return weighted.sum(0).MoveToOuterDisposeScope();
+            return weighted.sum([0L]).MoveToOuterDisposeScope();
         // The election is among the values before the weights; the mean among those that it keeps.
-        Tensor votes = all.sign(), poll = options.MajoritySign == MajoritySignMethod.Total ? all.sum(0) : votes.sum(0);
+        Tensor votes = all.sign(), poll = options.MajoritySign == MajoritySignMethod.Total ? all.sum([0L]) : votes.sum([0L]);
         Tensor elected = votes.eq(where(poll.ge(0), ones_like(poll), ones_like(poll).neg()));
-        return ((weighted * elected).sum(0) / elected.sum(0).clamp_min(1)).MoveToOuterDisposeScope();
+        return ((weighted * elected).sum([0L]) / elected.sum([0L]).clamp_min(1)).MoveToOuterDisposeScope();
     }
 
     private Tensor Pruned(Tensor values)
