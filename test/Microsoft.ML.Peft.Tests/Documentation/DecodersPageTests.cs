@@ -1,3 +1,5 @@
+using Microsoft.ML.Data;
+
 namespace Microsoft.ML.Peft.Tests.Documentation;
 
 /// <summary>The code of docs/decoders.md compiles: its lines stand here.</summary>
@@ -20,10 +22,10 @@ public sealed class DecodersPageTests
 
     internal sealed class Pair
     {
-        [Data.LoadColumn(0)]
+        [LoadColumn(0)]
         public string Prompt { get; set; } = "";
 
-        [Data.LoadColumn(1)]
+        [LoadColumn(1)]
         public string Completion { get; set; } = "";
     }
 

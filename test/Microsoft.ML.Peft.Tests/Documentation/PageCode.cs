@@ -10,7 +10,7 @@ internal static partial class PageCode
     {
         string here = Lines(File.ReadAllText(Path.Combine(
             SharedData.Repository, "test", "Microsoft.ML.Peft.Tests", nameof(Documentation), testClass + ".cs")));
-        Match[] blocks = [.. Code().Matches(File.ReadAllText(Path.Combine(SharedData.Repository, page)))];
+        Match[] blocks = [.. Code().Matches(File.ReadAllText(Path.Combine(SharedData.Repository, page))).Cast<Match>()];
         Assert.IsNotEmpty(blocks, $"{page} has no code; was it read?");
         foreach (Match block in blocks)
             StringAssert.Contains(here, Lines(block.Groups["code"].Value), $"Code of {page} does not stand in {testClass}.");
