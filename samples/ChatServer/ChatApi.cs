@@ -47,7 +47,8 @@ public static class ChatApi
         bool withUsage = request.StreamOptions?.IncludeUsage == true;
         await foreach (ChatResponseUpdate update in updates)
         {
-            http.Response.ContentType = "text/event-stream";
+            if (!http.Response.HasStarted)
+                http.Response.ContentType = "text/event-stream";
             if (CompletionAnswer.Piece(update, request.Model, withUsage) is { } piece)
                 await Send(http, JsonSerializer.Serialize(piece, CompletionRequest.Json));
         }

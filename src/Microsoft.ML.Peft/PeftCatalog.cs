@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft;
+using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Runtime;
 
@@ -12,7 +13,7 @@ namespace Microsoft.ML.Peft
         internal PeftCatalog(IHostEnvironment environment) => _environment = environment;
 
         /// <summary>Fine-tunes a model with LoRA.</summary>
-        /// <param name="model">The folder of a Hugging Face model: config.json, weights and tokenizer.</param>
+        /// <param name="model">The folder of a Hugging Face model (config.json, weights and tokenizer), a .gguf file, or an <c>Nf4Quantize</c> of one.</param>
         /// <param name="task">What the model is to learn.</param>
         /// <param name="rank">Rank of the update.</param>
         /// <param name="alpha">Scale of the update, which is alpha / rank; null (the default) for the rank.</param>
@@ -23,7 +24,7 @@ namespace Microsoft.ML.Peft
         /// <returns>The estimator.</returns>
         /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
         public LoraFineTune Lora(
-            string model, PeftTask task, int rank = 8, double? alpha = null, int maxEpochs = 3, int batchSize = 32, double learningRate = 1e-3,
+            ModelSource model, PeftTask task, int rank = 8, double? alpha = null, int maxEpochs = 3, int batchSize = 32, double learningRate = 1e-3,
             IDataView? validationSet = null)
         {
             var options = Options<LoraFineTune.Options>(model, task, maxEpochs, batchSize, learningRate, validationSet);
@@ -37,8 +38,57 @@ namespace Microsoft.ML.Peft
         /// <exception cref="ArgumentException">A setting is missing or out of range.</exception>
         public LoraFineTune Lora(LoraFineTune.Options options) => new(Host(nameof(LoraFineTune)), Given(options));
 
+        /// <summary>
+        /// Fine-tunes a model by QLoRA (Dettmers et al. 2023): NF4 with double quantization below, LoRA on every linear layer, and
+        /// the paper's training: a constant rate after a short warm-up, gradients clipped at 0.3, gradient checkpointing.
+        /// </summary>
+        /// <param name="model">The folder of a Hugging Face model (config.json, weights and tokenizer), or a .gguf file.</param>
+        /// <param name="task">What the model is to learn.</param>
+        /// <param name="rank">Rank of the update.</param>
+        /// <param name="alpha">Scale of the update, which is alpha / rank.</param>
+        /// <param name="maxEpochs">Times that every row is seen.</param>
+        /// <param name="batchSize">Rows in a batch.</param>
+        /// <param name="learningRate">The learning rate.</param>
+        /// <param name="validationSet">Data to measure each epoch on; null (the default) for none.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
+        public LoraFineTune Qlora(
+            string model, PeftTask task, int rank = 64, double alpha = 16, int maxEpochs = 3, int batchSize = 16, double learningRate = 2e-4,
+            IDataView? validationSet = null)
+        {
+            var options = Options<LoraFineTune.Options>(model, task, maxEpochs, batchSize, learningRate, validationSet);
+            options.Quantization = new QuantizationOptions { DoubleQuantization = true };
+            options.Lora = new LoraOptions { Rank = rank, Alpha = alpha, Dropout = 0.1, TargetModules = [LoraOptions.AllLinear] };
+            options.Training.Schedule = LearningRateSchedule.Constant;
+            options.Training.WarmupRatio = 0.03;
+            options.Training.MaxGradientNorm = 0.3;
+            options.Training.GradientCheckpointing = true;
+            return Lora(options);
+        }
+
+        /// <summary>Keeps a model's matrices in 4 bits: NF4 in blocks. Alone, or in the place of a tuner's model.</summary>
+        /// <param name="model">The folder of a Hugging Face model (config.json, weights and tokenizer), or a .gguf file.</param>
+        /// <param name="task">What the quantized model answers; null (the default) for a model that is a tuner's base only.</param>
+        /// <param name="blockSize">Weights that share a scale: a power of two from 32 to 4096.</param>
+        /// <param name="doubleQuantization">Whether the scales are kept in 8 bits in their turn.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
+        public Nf4Quantize Nf4Quantize(string model, PeftTask? task = null, int blockSize = 64, bool doubleQuantization = false) =>
+            Nf4Quantize(new Nf4Quantize.Options
+            {
+                BaseModel = model,
+                Task = task,
+                Quantization = new QuantizationOptions { BlockSize = blockSize, DoubleQuantization = doubleQuantization },
+            });
+
+        /// <summary>Keeps a model's matrices in 4 or 8 bits. Alone, or in the place of a tuner's model.</summary>
+        /// <param name="options">All settings.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">A setting is missing or out of range.</exception>
+        public Nf4Quantize Nf4Quantize(Nf4Quantize.Options options) => new(Host(nameof(Nf4Quantize)), Given(options));
+
         /// <summary>Trains every weight of a model.</summary>
-        /// <param name="model">The folder of a Hugging Face model: config.json, weights and tokenizer.</param>
+        /// <param name="model">The folder of a Hugging Face model (config.json, weights and tokenizer), a .gguf file, or an <c>Nf4Quantize</c> of one.</param>
         /// <param name="task">What the model is to learn.</param>
         /// <param name="maxEpochs">Times that every row is seen.</param>
         /// <param name="batchSize">Rows in a batch.</param>
@@ -47,7 +97,7 @@ namespace Microsoft.ML.Peft
         /// <returns>The estimator.</returns>
         /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
         public FullFineTune FullFineTune(
-            string model, PeftTask task, int maxEpochs = 3, int batchSize = 32, double learningRate = 2e-5, IDataView? validationSet = null) =>
+            ModelSource model, PeftTask task, int maxEpochs = 3, int batchSize = 32, double learningRate = 2e-5, IDataView? validationSet = null) =>
             FullFineTune(Options<FullFineTune.Options>(model, task, maxEpochs, batchSize, learningRate, validationSet));
 
         /// <summary>Trains every weight of a model.</summary>
@@ -57,7 +107,7 @@ namespace Microsoft.ML.Peft
         public FullFineTune FullFineTune(FullFineTune.Options options) => new(Host(nameof(FullFineTune)), Given(options));
 
         /// <summary>Trains a task's head alone, on a base that stays as it is.</summary>
-        /// <param name="model">The folder of a Hugging Face model: config.json, weights and tokenizer.</param>
+        /// <param name="model">The folder of a Hugging Face model (config.json, weights and tokenizer), a .gguf file, or an <c>Nf4Quantize</c> of one.</param>
         /// <param name="task">What the model is to learn.</param>
         /// <param name="maxEpochs">Times that every row is seen.</param>
         /// <param name="batchSize">Rows in a batch.</param>
@@ -66,7 +116,7 @@ namespace Microsoft.ML.Peft
         /// <returns>The estimator.</returns>
         /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
         public LinearProbe LinearProbe(
-            string model, PeftTask task, int maxEpochs = 10, int batchSize = 32, double learningRate = 1e-3, IDataView? validationSet = null) =>
+            ModelSource model, PeftTask task, int maxEpochs = 10, int batchSize = 32, double learningRate = 1e-3, IDataView? validationSet = null) =>
             LinearProbe(Options<LinearProbe.Options>(model, task, maxEpochs, batchSize, learningRate, validationSet));
 
         /// <summary>Trains a task's head alone, on a base that stays as it is.</summary>
@@ -125,13 +175,32 @@ namespace Microsoft.ML.Peft
         /// <exception cref="ArgumentException">A setting is missing or out of range.</exception>
         public TextCompleter Generate(TextCompleter.Options options) => new(Host(nameof(TextCompleter)), Given(options));
 
+        /// <summary>
+        /// Merges an adapter into a checkpoint, from file to file: tensor by tensor, in the base's types, however large it is. For an
+        /// adapter with a task's head use <see cref="PeftTransformer.SaveMergedModel"/>.
+        /// </summary>
+        /// <param name="model">The folder of the Hugging Face model that the adapter was trained on.</param>
+        /// <param name="adapter">A PEFT folder, or a LoRA adapter as a .gguf file.</param>
+        /// <param name="folder">The new folder, which transformers reads; it appears whole or not at all.</param>
+        /// <exception cref="InvalidDataException">A file is malformed, or the adapter does not belong to the model.</exception>
+        /// <exception cref="IOException">The folder exists, or cannot be written.</exception>
+        public void MergeAdapter(string model, string adapter, string folder)
+        {
+            ArgumentException.ThrowIfNullOrWhiteSpace(model);
+            ArgumentException.ThrowIfNullOrWhiteSpace(adapter);
+            ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+            Host(nameof(MergeAdapter));
+            OfflineMerge.Run(model, adapter, folder);
+        }
+
         private PeftHost Host(string name) => new(_environment, name);
 
         private static T Options<T>(
-            string model, PeftTask task, int maxEpochs, int batchSize, double learningRate, IDataView? validationSet)
+            ModelSource model, PeftTask task, int maxEpochs, int batchSize, double learningRate, IDataView? validationSet)
             where T : FineTuneOptions, new() => new()
             {
-                BaseModel = model,
+                BaseModel = Given(model).Path,
+                Quantization = model.Quantization,
                 Task = task,
                 Training = new TrainingOptions { MaxEpochs = maxEpochs, BatchSize = batchSize, LearningRate = learningRate },
                 ValidationSet = validationSet,

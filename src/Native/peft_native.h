@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define PEFT_ABI_VERSION 2
+#define PEFT_ABI_VERSION 3
 
 #if defined(_WIN32) && defined(PEFT_NATIVE_BUILD)
 #define PEFT_API __declspec(dllexport)
@@ -47,10 +47,12 @@ PEFT_API int32_t peft_adamw_f32_isa(int32_t isa, float* p, const float* g, float
 PEFT_API double peft_sum_of_squares_f32(const float* x, int64_t n);
 PEFT_API double peft_sum_of_squares_f32_isa(int32_t isa, const float* x, int64_t n);
 
-/* Dropout: out = x / (1 - rate), or 0 with probability rate. Which elements are dropped is a function of the seed and the
- * element's index alone, so that a backward pass calls it again on the gradient. out may be x; 0 <= rate < 1. */
-PEFT_API void peft_dropout_f32(const float* x, float* out, int64_t n, double rate, uint64_t seed);
-PEFT_API void peft_dropout_f32_isa(int32_t isa, const float* x, float* out, int64_t n, double rate, uint64_t seed);
+/* Dropout: out = x / (1 - rate), or 0 with probability rate; plus sum, unless that is null. Which elements are dropped is a
+ * function of the seed and the element's index alone, so that a backward pass calls it again on the gradient. out may be x;
+ * 0 <= rate < 1. */
+PEFT_API void peft_dropout_f32(const float* x, const float* sum, float* out, int64_t n, double rate, uint64_t seed);
+PEFT_API void peft_dropout_f32_isa(int32_t isa, const float* x, const float* sum, float* out, int64_t n, double rate,
+                                   uint64_t seed);
 
 /* BLAS's sgemm_ with 32-bit integers, which libtorch exports where it brings MKL. */
 typedef void (*peft_sgemm)(const char* transa, const char* transb, const int32_t* m, const int32_t* n, const int32_t* k,
@@ -76,6 +78,40 @@ PEFT_API void peft_attention_forward_f32(const peft_attention* attention, float*
 /* From the output's gradient to those of queries, keys and values; null for one that is not needed. */
 PEFT_API void peft_attention_backward_f32(const peft_attention* attention, const float* log_sums, const float* gradient,
                                           float* dq, float* dk, float* dv);
+
+/* A matrix [rows, columns] of 4- or 8-bit codes. Element i is levels[code] times the scale of its block, which is of the
+ * elements block * b to block * (b + 1) - 1 of the matrix as one row. Two 4-bit codes share a byte, the first in the high half.
+ * Scales are floats or, where scale_codes is not null, quantized themselves: scale_levels[scale_codes[b]] *
+ * scales[b / 256] + scale_offset. */
+typedef struct {
+    int64_t rows, columns, block;
+    int32_t bits;
+    float scale_offset;
+    const uint8_t* codes;
+    const float *levels, *scales;
+    const uint8_t* scale_codes;
+    const float* scale_levels;
+    peft_sgemm sgemm;
+} peft_quantized;
+
+/* Of the kernels below, isa is the highest instruction set to use, for tests; PEFT_ISA_BEST for the CPU's. */
+enum { PEFT_ISA_BEST = INT32_MAX };
+
+/* Quantizes n floats to 4 bits: code order[k] for a value that k of the 15 bounds lie below, after division by the largest
+ * magnitude of its block, which becomes the scale. A scale that is not finite tells of a value that was not. */
+PEFT_API void peft_quantize_4bit(int32_t isa, const float* x, int64_t n, int64_t block, const float* bounds,
+                                     const uint8_t* order, uint8_t* codes, float* scales);
+
+/* The matrix as floats. */
+PEFT_API void peft_dequantize_f32(int32_t isa, const peft_quantized* matrix, float* out);
+
+/* y [tokens, rows] += x [tokens, columns] times the matrix transposed. Codes are read once for a few tokens; for many,
+ * panels of some megabytes are unpacked and multiplied by sgemm. */
+PEFT_API void peft_quantized_product_f32(int32_t isa, const peft_quantized* matrix, const float* x, int64_t tokens, float* y);
+
+/* dx [tokens, columns] = gradient [tokens, rows] times the matrix; needs sgemm. */
+PEFT_API void peft_quantized_gradient_f32(int32_t isa, const peft_quantized* matrix, const float* gradient, int64_t tokens,
+                                              float* dx);
 
 #ifdef __cplusplus
 }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Benchmarks;
 
@@ -41,6 +42,14 @@ internal sealed record Figure(string Name, double Value, string Unit, double? Go
         }
         Array.Sort(seconds);
         return seconds[runs / 2];
+    }
+
+    /// <summary>Bytes a second that all cores read from memory: the best of five sums over 512 MB of floats.</summary>
+    public static double ReadBandwidth()
+    {
+        using Tensor floats = ones(128 << 20);
+        double best = Enumerable.Range(0, 5).Min(_ => Median(1, () => floats.sum().Dispose()));
+        return floats.numel() * sizeof(float) / best;
     }
 
     private static long PeakMemoryMb()

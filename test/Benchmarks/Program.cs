@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using Microsoft.ML.Peft.Benchmarks;
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Tuners.Full;
 
 // dotnet run -c Release --project test/Benchmarks -- NAME|all: one JSON line a figure, each benchmark in a process of its own.
 // Some of them make tensors before the library's door is opened.
@@ -8,15 +10,25 @@ AllocatorSwitch.Apply();
 
 IBenchmark[] benchmarks =
 [
-    new StepBenchmark("lora-step-roberta", StepBenchmark.Lora, goal: 0.95, peer: 0.80),
-    new StepBenchmark("full-step-roberta", StepBenchmark.Full, goal: 0.75, peer: 0.66),
+    new StepBenchmark("lora-step-roberta", StepShape.Roberta, new LoraOptions(), goal: 0.95, peer: 0.80),
+    new StepBenchmark("full-step-roberta", StepShape.Roberta, new FullOptions(), goal: 0.75, peer: 0.66),
+    new StepBenchmark("lora-step-gpt2", StepShape.Gpt2, new LoraOptions(), goal: 0.80, peer: 0.58),
+    new StepBenchmark("lora-step-llama110m", StepShape.Llama110M, new LoraOptions { TargetModules = [LoraOptions.AllLinear] }, goal: null, peer: null),
+    new StepBenchmark(
+        "lora-step-llama110m-checkpointing", StepShape.Llama110M, new LoraOptions { TargetModules = [LoraOptions.AllLinear] }, goal: null, peer: null, checkpointing: true),
     new EpochBenchmark(),
     new EmbedBenchmark(batchSize: 32, goal: 1.0),
     new EmbedBenchmark(batchSize: 1, goal: 1 / 1.3),
     new IDataViewBenchmark(),
     new UnmergedBenchmark(),
     new LoadBenchmark(),
+    new DecodeBenchmark(),
     new ServeBenchmark(),
+    new MergeBenchmark("merge-7b", hidden: 4096, intermediate: 11008, layers: 32),
+    new MergeBenchmark("merge-300m", hidden: 1024, intermediate: 2816, layers: 18),
+    new Nf4GemvBenchmark(),
+    new Nf4GemmBenchmark(),
+    new Nf4DequantizeBenchmark(),
 ];
 
 if (args is ["all"])

@@ -9,29 +9,27 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Benchmarks;
 
-/// <summary>A training step of RoBERTa-base's shape on 8 rows of 128 tokens, as a share of the GEMM peak by the FLOPs that the peer's recipe counts.</summary>
-internal sealed class StepBenchmark(string name, StepBenchmark.Method method, double goal, double peer) : IBenchmark
+/// <summary>A training step over random weights, as a share of the GEMM peak by the FLOPs that the peer's recipe counts.</summary>
+/// <param name="name">The benchmark's name.</param>
+/// <param name="shape">Model and batch.</param>
+/// <param name="options">What trains.</param>
+/// <param name="goal">The share to reach; null where only time and memory are asked for.</param>
+/// <param name="peer">PEFT's share.</param>
+/// <param name="checkpointing">Whether blocks are computed again in the backward pass.</param>
+internal sealed class StepBenchmark(
+    string name, StepShape shape, TunerOptions options, double? goal, double? peer, bool checkpointing = false) : IBenchmark
 {
-    private const int Rows = 8, Length = 128, Layers = 12, Hidden = 768, Inner = 3072, Steps = 7;
-
-    public static readonly Method Lora = new(() => new LoraOptions(), ForwardShare: 2);
-
-    public static readonly Method Full = new(() => new FullOptions(), ForwardShare: 3);
+    private const int Steps = 7;
 
     public string Name => name;
 
-    private const string Config = """
-        {"model_type":"roberta","architectures":["RobertaForSequenceClassification"],"hidden_size":768,"num_hidden_layers":12,
-         "num_attention_heads":12,"intermediate_size":3072,"vocab_size":50265,"max_position_embeddings":514,"type_vocab_size":1,
-         "layer_norm_eps":1e-5,"hidden_dropout_prob":0.1,"attention_probs_dropout_prob":0.1,"hidden_act":"gelu","pad_token_id":1}
-        """;
-
     public void Run()
     {
-        using PretrainedModel model = ModelRegistry.Create(HfConfig.Parse(Config, "benchmark"), null, CPU, seed: 1);
-        Head head = model.CreateSequenceClassificationHead(2);
-        using var tuned = new TunedModel(model, head, method.Options().Create());
-        tuned.Tuner.Attach(new TuningTarget(model.Weights, model.DefaultTargets, head.Parameters), seed: 1);
+        using PretrainedModel model = ModelRegistry.Create(HfConfig.Parse(shape.Config, "benchmark"), null, CPU, seed: 1);
+        Head head = shape.Vocabulary > 0 ? model.CreateLanguageModelHead() : model.CreateSequenceClassificationHead(2);
+        using var tuned = new TunedModel(model, head, options.Create());
+        // Random weights are all new: what a checkpoint would bring does not train beside the tuner.
+        tuned.Tuner.Attach(new TuningTarget(model.Weights, model.DefaultTargets, shape.Vocabulary > 0 ? [] : head.Parameters), seed: 1);
         using var optimizer = new AdamW(tuned.Trainable, new TrainingOptions());
         using Batch batch = RandomBatch();
 
@@ -40,38 +38,40 @@ internal sealed class StepBenchmark(string name, StepBenchmark.Method method, do
         var runs = Enumerable.Range(0, Steps).Select(_ => (Gflops: GemmPeak.Gflops(), Seconds: Figure.Median(1, () => Step(tuned, optimizer, batch))))
             .OrderBy(run => run.Gflops * run.Seconds).ToList();
         var (gflops, seconds) = runs[Steps / 2];
-        new Figure(name + "/share", Flops() / seconds / 1e9 / gflops, "share of GEMM peak", goal, peer).Print(gflops);
+        double flops = options is FullOptions ? 3 * shape.Forward : shape.LoraStep;
+        new Figure(name + "/share", flops / seconds / 1e9 / gflops, "share of GEMM peak", goal, peer).Print(gflops);
         new Figure(name + "/time", seconds * 1000, "ms", null, null).Print(gflops);
     }
 
-    private static void Step(TunedModel tuned, AdamW optimizer, Batch batch)
+    private void Step(TunedModel tuned, AdamW optimizer, Batch batch)
     {
         using var scope = NewDisposeScope();
-        Tensor loss = nn.functional.cross_entropy(tuned.Forward(batch, new ForwardContext { Seeds = new DropoutSeeds(1) }), batch.Labels!);
-        BackwardPass.Run(loss);
+        var context = new ForwardContext { Seeds = new DropoutSeeds(1), Checkpointing = checkpointing };
+        Tensor hidden = tuned.Features(batch, context);
+        BackwardPass.Run(Loss(tuned.Head, hidden, batch, context));
         optimizer.Step(1e-4, gradientScale: 1);
         optimizer.ClearGradients();
     }
 
-    private static Batch RandomBatch()
+    private static Tensor Loss(Head head, Tensor hidden, Batch batch, ForwardContext context) => head is LanguageModelHead language
+        ? language.TokenLosses(hidden, batch.Labels!, context).mean()
+        : nn.functional.cross_entropy(head.Forward(hidden, batch, context), batch.Labels!);
+
+    private Batch RandomBatch()
     {
         var random = new Random(1);
-        Example[] rows = [.. Enumerable.Range(0, Rows).Select(i => new Example
+        bool classifies = shape.Vocabulary == 0;
+        Example[] rows = [.. Enumerable.Range(0, shape.Rows).Select(i =>
         {
-            Ids = [.. Enumerable.Range(0, Length).Select(_ => random.Next(5, 50000))],
-            TypeIds = new byte[Length],
-            Labels = [i % 2],
+            int[] ids = [.. Enumerable.Range(0, shape.Length).Select(_ => random.Next(5, 30000))];
+            return new Example
+            {
+                Ids = ids,
+                TypeIds = new byte[shape.Length],
+                Positions = classifies ? [] : [.. Enumerable.Range(0, shape.Length - 1)],
+                Labels = classifies ? [i % 2] : ids[1..],
+            };
         })];
         return Batch.Collate(rows, padId: 1, CPU, withLabels: true);
     }
-
-    private double Flops()
-    {
-        double tokens = Rows * Length, attention = Layers * 2.0 * Length * Hidden;
-        double forward = 2 * (Layers * (4.0 * Hidden * Hidden + 2.0 * Hidden * Inner) + attention) * tokens;
-        return method.ForwardShare == 2 ? 2 * forward + 2 * attention * tokens : method.ForwardShare * forward;
-    }
-
-    /// <summary>What trains, and how many forward passes its step counts as.</summary>
-    internal sealed record Method(Func<TunerOptions> Options, int ForwardShare);
 }

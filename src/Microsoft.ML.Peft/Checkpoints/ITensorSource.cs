@@ -18,6 +18,13 @@ internal interface ITensorSource : IDisposable
 
     long[] ShapeOf(string name);
 
+    /// <summary>The type of the tensor that <see cref="Read"/> gives.</summary>
+    ScalarType TypeOf(string name)
+    {
+        using Tensor tensor = Read(name);
+        return tensor.dtype;
+    }
+
     /// <summary>A tensor in its own dtype, without a copy where possible. The caller owns it.</summary>
     Tensor Read(string name);
 }

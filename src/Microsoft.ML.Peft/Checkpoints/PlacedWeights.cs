@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text;
 using Microsoft.ML.Peft.Interop;
+using Microsoft.ML.Peft.Quantization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -10,6 +11,7 @@ namespace Microsoft.ML.Peft.Checkpoints;
 internal sealed class PlacedWeights(ITensorSource source, Device device, ScalarType dtype) : IDisposable
 {
     private readonly Dictionary<string, Tensor> _placed = new(StringComparer.Ordinal);
+    private readonly Dictionary<(string Name, string Format), PackedMatrix> _packed = [];
     private readonly HashSet<string> _names = new(source.Names, StringComparer.Ordinal);
     private string? _hash;
 
@@ -23,15 +25,29 @@ internal sealed class PlacedWeights(ITensorSource source, Device device, ScalarT
 
     public Tensor Get(string name, ReadOnlySpan<long> expectedShape)
     {
-        long[] shape = Source.ShapeOf(name);
-        if (expectedShape.Length > 0 && !expectedShape.SequenceEqual(shape))
-            throw Malformed.Tensor(Source.Description, name, $"shape {Malformed.Shape(expectedShape.ToArray())}", Malformed.Shape(shape));
+        CheckShape(name, expectedShape);
         // One at a time, so that no more than one tensor exists twice.
         lock (_placed)
         {
             if (!_placed.TryGetValue(name, out Tensor? tensor))
                 _placed.Add(name, tensor = Place(name));
             return tensor;
+        }
+    }
+
+    /// <summary>A matrix [out, in] in few bits: the checkpoint's own, or its floats quantized, of which no copy stays.</summary>
+    public PackedMatrix GetPacked(string name, long outputs, long inputs, bool transposed, QuantizationOptions? options)
+    {
+        bool own = QuantStateFile.Has(_names, name);
+        string format = own ? "" : options!.Key;
+        lock (_placed)
+        {
+            if (!_packed.TryGetValue((name, format), out PackedMatrix? matrix))
+            {
+                matrix = own ? QuantStateFile.Read(Source, name, outputs, inputs, Device) : Pack(name, transposed ? [inputs, outputs] : [outputs, inputs], transposed, options!);
+                _packed.Add((name, format), matrix);
+            }
+            return matrix;
         }
     }
 
@@ -48,8 +64,26 @@ internal sealed class PlacedWeights(ITensorSource source, Device device, ScalarT
             foreach (Tensor tensor in _placed.Values)
                 tensor.Dispose();
             _placed.Clear();
+            foreach (PackedMatrix matrix in _packed.Values)
+                matrix.Dispose();
+            _packed.Clear();
         }
         Source.Dispose();
+    }
+
+    private void CheckShape(string name, ReadOnlySpan<long> expected)
+    {
+        long[] shape = Source.ShapeOf(name);
+        if (expected.Length > 0 && !expected.SequenceEqual(shape))
+            throw Malformed.Tensor(Source.Description, name, $"shape {Malformed.Shape(expected.ToArray())}", Malformed.Shape(shape));
+    }
+
+    private PackedMatrix Pack(string name, long[] shape, bool transposed, QuantizationOptions options)
+    {
+        CheckShape(name, shape);
+        using DisposeScope scope = NewDisposeScope();
+        Tensor read = Source.Read(name);
+        return Quantizer.Quantize((transposed ? read.t() : read).to(Device), options, $"{Source.Description}: {name}");
     }
 
     private Tensor Place(string name)

@@ -13,20 +13,30 @@ internal static class SafetensorsWriter
     private const int Alignment = 8;
 
     /// <summary>Writes to a stream. The metadata gets <c>"format": "pt"</c> where it has no format: loaders ask for it.</summary>
-    public static void Write(Stream stream, IEnumerable<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    public static void Write(Stream stream, IEnumerable<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
+        Write(stream, Planned(tensors), metadata);
+
+    /// <summary>The same with tensors that are made one after another.</summary>
+    public static void Write(Stream stream, IReadOnlyList<PlannedTensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
-        var all = tensors.ToList();
-        byte[] header = Header(all, metadata);
+        byte[] header = Header(tensors, metadata);
         Span<byte> length = stackalloc byte[sizeof(long)];
         BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
         stream.Write(length);
         stream.Write(header);
-        foreach (var (_, tensor) in all)
-            NativeTensor.VisitBytes(tensor, stream.Write);
+        foreach (PlannedTensor tensor in tensors)
+        {
+            using Tensor values = tensor.Make();
+            NativeTensor.VisitBytes(values, stream.Write);
+        }
     }
 
     /// <summary>Writes beside <paramref name="path"/>, flushes to the disk and renames: a reader sees the old file or the new one.</summary>
-    public static void WriteFile(string path, IEnumerable<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    public static void WriteFile(string path, IEnumerable<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
+        WriteFile(path, Planned(tensors), metadata);
+
+    /// <summary>The same with tensors that are made one after another.</summary>
+    public static void WriteFile(string path, IReadOnlyList<PlannedTensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         string beside = $"{path}.{Guid.NewGuid():N}.tmp";
         try
@@ -45,7 +55,10 @@ internal static class SafetensorsWriter
         }
     }
 
-    private static byte[] Header(List<(string Name, Tensor Tensor)> tensors, IReadOnlyDictionary<string, string>? metadata)
+    private static IReadOnlyList<PlannedTensor> Planned(IEnumerable<(string Name, Tensor Tensor)> tensors) =>
+        [.. tensors.Select(t => new PlannedTensor(t.Name, t.Tensor.dtype, t.Tensor.shape, t.Tensor.detach))];
+
+    private static byte[] Header(IReadOnlyList<PlannedTensor> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
@@ -70,18 +83,18 @@ internal static class SafetensorsWriter
         json.WriteEndObject();
     }
 
-    private static void WriteEntries(Utf8JsonWriter json, List<(string Name, Tensor Tensor)> tensors)
+    private static void WriteEntries(Utf8JsonWriter json, IReadOnlyList<PlannedTensor> tensors)
     {
         var names = new HashSet<string>(StringComparer.Ordinal);
         long offset = 0;
-        foreach (var (name, tensor) in tensors)
+        foreach (PlannedTensor tensor in tensors)
         {
-            if (!names.Add(name) || name == SafetensorsHeader.MetadataKey)
-                throw new ArgumentException($"The tensor name '{name}' occurs twice or is reserved.", nameof(tensors));
-            long end = offset + tensor.numel() * tensor.dtype.ElementSize();
-            json.WriteStartObject(name);
-            json.WriteString("dtype", DTypes.NameOf(tensor.dtype));
-            WriteNumbers(json, "shape", tensor.shape);
+            if (!names.Add(tensor.Name) || tensor.Name == SafetensorsHeader.MetadataKey)
+                throw new ArgumentException($"The tensor name '{tensor.Name}' occurs twice or is reserved.", nameof(tensors));
+            long end = offset + tensor.Bytes;
+            json.WriteStartObject(tensor.Name);
+            json.WriteString("dtype", DTypes.NameOf(tensor.Type));
+            WriteNumbers(json, "shape", tensor.Shape);
             WriteNumbers(json, "data_offsets", [offset, end]);
             json.WriteEndObject();
             offset = end;

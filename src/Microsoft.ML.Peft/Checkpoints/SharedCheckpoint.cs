@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Quantization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -35,6 +36,9 @@ internal sealed class SharedCheckpoint : IDisposable
 
     /// <summary>Writes the file that holds the weights, where that is smaller than they are; null for others.</summary>
     public Action<Stream>? CopyTo => Weights.Source.CopyTo;
+
+    /// <summary>The weights as they are stored, in their own types.</summary>
+    public ITensorSource Stored => Weights.Source;
 
     private PlacedWeights Weights
     {
@@ -82,6 +86,13 @@ internal sealed class SharedCheckpoint : IDisposable
 
     /// <summary>The weight <paramref name="name"/>, checked against <paramref name="expectedShape"/> unless that is left out.</summary>
     public Tensor Get(string name, params long[] expectedShape) => Weights.Get(name, expectedShape);
+
+    /// <summary>Whether the checkpoint itself holds the weight quantized.</summary>
+    public bool IsPacked(string name) => QuantStateFile.Has(Weights.Source.Names, name);
+
+    /// <summary>The matrix <paramref name="name"/> as the checkpoint has it packed, else quantized now, once for all its users.</summary>
+    public PackedMatrix GetPacked(string name, long outputs, long inputs, bool transposed, QuantizationOptions? options) =>
+        Weights.GetPacked(name, outputs, inputs, transposed, options);
 
     /// <summary>Refuses the checkpoint, listing names, unless both lists are empty.</summary>
     public void ThrowIfIncomplete(IEnumerable<string> missing, IEnumerable<string> unexpected)

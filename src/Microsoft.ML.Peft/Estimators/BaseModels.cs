@@ -11,10 +11,10 @@ internal static class BaseModels
     private const int DefaultMaxLength = 512;
 
     /// <summary>A model over weights that all models of the same folder share.</summary>
-    public static PretrainedModel Open(string folder, Device device, long seed)
+    public static PretrainedModel Open(string folder, Device device, long seed, QuantizationOptions? quantization = null)
     {
         HfConfig config = HfConfig.Load(folder);
-        return ModelRegistry.Create(config, SharedCheckpoint.Acquire(folder, device), device, seed);
+        return ModelRegistry.Create(config, SharedCheckpoint.Acquire(folder, device), device, seed, quantization);
     }
 
     /// <summary>A model with the folder's configuration and random weights.</summary>

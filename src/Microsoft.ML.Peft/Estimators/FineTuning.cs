@@ -51,7 +51,7 @@ internal sealed class FineTuning
         }
         PretrainedModel model = _options.FromScratch
             ? BaseModels.Create(_options.BaseModel, device, _host.Seed)
-            : BaseModels.Open(_options.BaseModel, device, _host.Seed);
+            : BaseModels.Open(_options.BaseModel, device, _host.Seed, _options.Quantization);
         TaskRuntime task = trained.Bind(data.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, _options.MaxLength));
         return Failure.Disposes(model, () => Train(data, task, model, tuner, files, device));
     }

@@ -18,5 +18,12 @@ public sealed class FullFineTune : FineTuneEstimator
         public bool StartFromScratch { get; set; }
 
         internal override bool FromScratch => StartFromScratch;
+
+        internal override void Validate()
+        {
+            base.Validate();
+            if (Quantization is not null)
+                throw new ArgumentException($"{nameof(FullFineTune)} trains every weight and needs them as floats: {nameof(Quantization)} must be null.", nameof(Quantization));
+        }
     }
 }

@@ -20,6 +20,12 @@ public abstract class ModelOptions
     /// </summary>
     public bool EmbedBase { get; set; } = true;
 
+    /// <summary>
+    /// How the base's matrices are kept: in 4 or 8 bits, or as floats if null (the default). Embeddings, norms and heads stay
+    /// floats. A checkpoint that is quantized already stays as it is.
+    /// </summary>
+    public QuantizationOptions? Quantization { get; set; }
+
     /// <summary>The GPU to run on; null (the default) for the context's choice, the CPU if it has none.</summary>
     public int? GpuDeviceId { get; set; }
 
@@ -31,6 +37,7 @@ public abstract class ModelOptions
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(BaseModel);
         ArgumentOutOfRangeException.ThrowIfLessThan(ScoringBatchSize, 1);
+        Quantization?.Validate();
         if (MaxLength is { } length)
             ArgumentOutOfRangeException.ThrowIfLessThan(length, 1, nameof(MaxLength));
     }

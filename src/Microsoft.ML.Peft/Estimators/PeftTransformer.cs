@@ -5,6 +5,7 @@ using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Persistence;
+using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Tuners;
 using static TorchSharp.torch;
 
@@ -22,14 +23,28 @@ public sealed class PeftTransformer : ITransformer, IDisposable
 {
     private readonly ArchivedModel _archived;
     private readonly Scorer _scorer;
+    private readonly TextColumn? _adapterColumn;
 
     internal PeftTransformer(PeftHost host, ArchivedModel archived, Device device)
+        : this(host, archived, new Scorer(AdaptersOf(archived), archived.Task, device, archived.BatchSize))
     {
-        (Host, _archived) = (host, archived);
-        TrainedWeights = Count(archived.Model.Trainable);
-        Weights = Count(archived.Model.Model.Weights.All.Concat(archived.Model.Trainable).DistinctBy(p => p.Name));
-        _scorer = new Scorer(archived.Model, archived.Task, device, archived.BatchSize);
     }
+
+    private PeftTransformer(PeftHost host, ArchivedModel archived, Scorer scorer)
+    {
+        (Host, _archived, _scorer) = (host, archived, scorer);
+        TrainedWeights = Count(archived.Model.Trainable);
+        Weights = Count(archived.Model.Model.Weights.All.Concat(archived.Model.Trainable).DistinctBy(p => p.Name))
+            + archived.Model.Model.Weights.Quantized.Sum(weight => weight.Inputs * weight.Outputs);
+        Adapters = new PeftAdapters(scorer, () => BaseHash);
+        _adapterColumn = archived.AdapterColumn is { } name ? new TextColumn(name, "Adapter") : null;
+    }
+
+    /// <summary>The named adapters on the base: load, mix, merge, remove them.</summary>
+    public PeftAdapters Adapters { get; }
+
+    /// <summary>The column that names the adapter of each row; null where the active one answers all.</summary>
+    public string? AdapterColumnName => _archived.AdapterColumn;
 
     /// <summary>Always true: each row is scored by itself.</summary>
     public bool IsRowToRowMapper => true;
@@ -65,7 +80,9 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     {
         ArgumentNullException.ThrowIfNull(input);
         Check(input.Schema);
-        return new BatchedDataView<Example>(input, _scorer);
+        return _adapterColumn is { } column
+            ? new BatchedDataView<RoutedRow>(input, new RoutedScorer(_scorer, column))
+            : new BatchedDataView<Example>(input, _scorer);
     }
 
     /// <summary>A mapper of single rows.</summary>
@@ -76,26 +93,67 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema)
     {
         Check(inputSchema);
-        return new RowMapper<Example>(inputSchema, _scorer);
+        return _adapterColumn is { } column
+            ? new RowMapper<RoutedRow>(inputSchema, new RoutedScorer(_scorer, column))
+            : new RowMapper<Example>(inputSchema, _scorer);
     }
 
     /// <summary>
-    /// Writes what was learnt as a folder that PEFT reads (<c>adapter_config.json</c>, <c>adapter_model.safetensors</c>), and the
+    /// The same model with a column that names the adapter of each row; where it is empty the active one answers. Rows of
+    /// different adapters are scored in one pass. It shares the model and <see cref="Adapters"/>: to dispose one is to dispose both.
+    /// </summary>
+    /// <param name="columnName">A column of text.</param>
+    /// <returns>The transformer, which can be saved as any other.</returns>
+    public PeftTransformer WithAdapterColumn(string columnName)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(columnName);
+        return new PeftTransformer(Host, _archived with { AdapterColumn = columnName }, _scorer);
+    }
+
+    /// <summary>
+    /// Writes an adapter as a folder that PEFT reads (<c>adapter_config.json</c>, <c>adapter_model.safetensors</c>), and the
     /// tokenizer beside it.
     /// </summary>
     /// <param name="folder">The folder, which must not exist; it appears whole or not at all.</param>
+    /// <param name="adapter">The adapter; null (the default) for the active one, or what was trained where there is none.</param>
+    /// <exception cref="InvalidOperationException">The adapter was removed or replaced.</exception>
     /// <exception cref="IOException">The folder exists, or cannot be written.</exception>
     /// <exception cref="NotSupportedException">The model was tuned in a way that makes no adapter.</exception>
     /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
-    public void SaveAdapter(string folder)
+    public void SaveAdapter(string folder, PeftAdapter? adapter = null) => Save(folder, adapter, (tuner, settings) =>
     {
-        ArgumentException.ThrowIfNullOrWhiteSpace(folder);
-        using IDisposable call = _scorer.Enter();
-        ITuner tuner = _archived.Model.Tuner;
-        JsonObject config = tuner.SettingsForExport(_archived.Tuner)
+        JsonObject config = tuner.SettingsForExport(settings)
             .ToAdapterConfig(_archived.Task.Task.PeftTaskType, Path.GetFileName(_archived.BaseFolder) ?? "");
-        AdapterFolder.Write(folder, tuner, config, _archived.Tokenizer);
-    }
+        AdapterFolder.Write(folder, tuner, config, _archived.Tokenizer, BaseHash);
+    });
+
+    /// <summary>Writes a LoRA adapter as a .gguf file, which llama.cpp loads beside the base in that format.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="adapter">The adapter; null (the default) for the active one.</param>
+    /// <exception cref="InvalidOperationException">The adapter was removed or replaced.</exception>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="NotSupportedException">The adapter holds what such a file cannot (a head, DoRA, tokens), or llama.cpp does not know the architecture.</exception>
+    /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
+    public void SaveGgufAdapter(string file, PeftAdapter? adapter = null) => Save(file, adapter, (tuner, settings) =>
+    {
+        using AdapterState state = AdapterState.Of(adapter?.Name ?? ForwardContext.DefaultAdapter, tuner, settings);
+        state.Settings.WriteGguf(file, state with { BaseSha256 = BaseHash }, _archived.Model.Model.Config, OutputIfTied);
+    });
+
+    /// <summary>
+    /// Writes base and adapter as one model: a folder of <c>config.json</c>, tokenizer and safetensors (in files of 5 GB at
+    /// most) that transformers, and this library, read. One tensor at a time is in memory; the weights keep the base's types.
+    /// </summary>
+    /// <param name="folder">The folder, which must not exist; it appears whole or not at all.</param>
+    /// <param name="adapter">The adapter; null (the default) for the active one, or what was trained where there is none.</param>
+    /// <exception cref="InvalidOperationException">The adapter was removed or replaced.</exception>
+    /// <exception cref="IOException">The folder exists, or cannot be written.</exception>
+    /// <exception cref="NotSupportedException">The base's weights are in no checkpoint.</exception>
+    /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
+    public void SaveMergedModel(string folder, PeftAdapter? adapter = null) => Save(folder, adapter, (tuner, _) =>
+        MergedFolder.Write(
+            folder, _archived.Model.Model.Weights, tuner.MergedWeights(), _archived.Model.Model.Config, _archived.Task.Labels, _archived.Tokenizer,
+            _archived.BaseFolder));
 
     /// <summary>Refuses new uses, and frees the model once no engine over it is alive and no call is running.</summary>
     public void Dispose() => _scorer.Dispose();
@@ -103,13 +161,45 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     void ICanSaveModel.Save(ModelSaveContext ctx)
     {
         using IDisposable call = _scorer.Enter();
-        ModelArchive.Save(new ArchiveWriter(ctx), _archived);
+        AdapterSet set = _scorer.Adapters;
+        using AdapterLease lease = set.HoldAll();
+        bool untouched = lease.Used.All(a => a.IsTrained) && (set.Active is not null || _archived.Tuner.PeftType is null);
+        ModelArchive.Save(new ArchiveWriter(ctx), untouched ? _archived with { Adapters = null } : _archived with
+        {
+            Adapters = [.. lease.Used.Select(a => a.IsTrained ? new ArchivedAdapter(a.Name, null, null) : new ArchivedAdapter(a.Name, a.Tuner, a.Settings))],
+            ActiveAdapter = set.Active?.Name,
+        });
     }
 
     internal static PeftTransformer Load(PeftHost host, ArchiveReader archive)
     {
         Device device = host.ChooseDevice();
         return new PeftTransformer(host, ModelArchive.Load(archive, device), device);
+    }
+
+    private string? OutputIfTied => _archived.Model.Model.Sites is { TiesOutput: true, Output: { } output } ? output.Path : null;
+
+    private string? BaseHash => _archived.BaseSha256 ?? _archived.Model.Model.Weights.Checkpoint?.ContentHash;
+
+    private static AdapterSet AdaptersOf(ArchivedModel archived)
+    {
+        var trained = new ArchivedAdapter(ForwardContext.DefaultAdapter, null, null);
+        IReadOnlyList<ArchivedAdapter> all = archived.Adapters ?? (archived.Tuner.PeftType is null ? [] : [trained]);
+        return new AdapterSet(
+            archived.Model,
+            all.Select(a => a is { Tuner: { } tuner, Settings: { } settings }
+                ? new PeftAdapter(a.Name, a.Key, tuner, settings)
+                : new PeftAdapter(a.Name, a.Key, archived.Model.Tuner, archived.Tuner, isTrained: true)),
+            archived.Adapters is null ? all.FirstOrDefault()?.Name : archived.ActiveAdapter);
+    }
+
+    // Writes what a merge would hide; the adapter cannot go meanwhile.
+    private void Save(string path, PeftAdapter? adapter, Action<ITuner, TunerOptions> write)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        using IDisposable call = _scorer.Enter();
+        adapter ??= Adapters.Active;
+        _scorer.Adapters.WithPlainBase(adapter, () => write(adapter?.Tuner ?? _archived.Model.Tuner, adapter?.Settings ?? _archived.Tuner));
     }
 
     private static long Count(IEnumerable<Parameter> weights) => weights.Sum(weight => weight.Value.numel());
@@ -119,5 +209,6 @@ public sealed class PeftTransformer : ITransformer, IDisposable
         ArgumentNullException.ThrowIfNull(schema);
         _scorer.Check();
         _archived.Task.Task.CheckScoringSchema(SchemaShapes.Of(schema));
+        _adapterColumn?.Check(SchemaShapes.Of(schema));
     }
 }

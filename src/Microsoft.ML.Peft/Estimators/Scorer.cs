@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Training;
 using TorchSharp;
@@ -12,18 +13,20 @@ internal sealed class Scorer : IBatchScorer<Example>
     private readonly Device _device;
     private readonly ModelLifetime _lifetime;
 
-    /// <param name="model">The model, which the scorer owns from now on.</param>
+    /// <param name="adapters">The model with its adapters, which the scorer owns from now on.</param>
     /// <param name="task">What it answers.</param>
     /// <param name="device">Where it runs.</param>
     /// <param name="batchSize">Rows scored at once.</param>
-    public Scorer(TunedModel model, TaskRuntime task, Device device, int batchSize)
+    public Scorer(AdapterSet adapters, TaskRuntime task, Device device, int batchSize)
     {
-        (Model, Task, _device, BatchSize) = (model, task, device, batchSize);
-        _lifetime = new ModelLifetime(model, nameof(PeftTransformer));
+        (Adapters, Task, _device, BatchSize) = (adapters, task, device, batchSize);
+        _lifetime = new ModelLifetime(adapters, nameof(PeftTransformer));
         Outputs = task.Outputs;
     }
 
-    public TunedModel Model { get; }
+    public AdapterSet Adapters { get; }
+
+    public TunedModel Model => Adapters.Model;
 
     public TaskRuntime Task { get; }
 
@@ -48,13 +51,21 @@ internal sealed class Scorer : IBatchScorer<Example>
 
     public void Check() => _lifetime.Check();
 
-    public IReadOnlyList<object> Predict(IReadOnlyList<Example> rows)
+    public IReadOnlyList<object> Predict(IReadOnlyList<Example> rows) => Predict(rows, [null]);
+
+    /// <summary>One prediction for each row, in one forward pass.</summary>
+    /// <param name="rows">The rows.</param>
+    /// <param name="adapters">The adapter of each row, or one for all; null or empty for the active one.</param>
+    public IReadOnlyList<object> Predict(IReadOnlyList<Example> rows, string?[] adapters)
     {
         using IDisposable call = _lifetime.Enter();
+        using AdapterLease lease = Adapters.Enter(adapters);
         using var scope = NewDisposeScope();
         using var noGradient = inference_mode();
         using Batch batch = Batch.Collate(rows, Task.Tokenizer.PadId ?? 0, _device, withLabels: false);
-        return Task.Score(Model, batch);
+        ForwardContext context = lease.Context(_device);
+        using AdapterRows? byRow = context.Rows;
+        return Task.Score(Model, batch, context);
     }
 
     public void Dispose() => _lifetime.Dispose();

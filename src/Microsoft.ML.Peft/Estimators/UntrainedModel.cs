@@ -25,11 +25,11 @@ internal sealed class UntrainedModel(PeftHost host, ModelOptions options, PeftTa
         Device device = host.ChooseDevice(options.GpuDeviceId, options.FallbackToCpu);
         TunerOptions tuner = adapterFolder is null ? new FrozenOptions() : AdapterFolder.ReadOptions(adapterFolder);
         TextTokenizer tokenizer = TextTokenizer.Load(AdapterFolder.TokenizerOf(adapterFolder, options.BaseModel));
-        PretrainedModel model = BaseModels.Open(options.BaseModel, device, host.Seed);
+        PretrainedModel model = BaseModels.Open(options.BaseModel, device, host.Seed, options.Quantization);
         return Failure.Disposes(model, () =>
         {
             TaskRuntime runtime = task.WithDefaultsOf(options.BaseModel)
-                .Bind(LabelSet.None, tokenizer, BaseModels.MaxLength(model, tokenizer, maxLength));
+                .Bind(input.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, maxLength));
             TunedModel tuned = TunedModelFactory.Create(model, runtime, tuner, host.Seed);
             if (adapterFolder is not null)
                 AdapterFolder.ReadWeights(adapterFolder, tuned.Tuner);

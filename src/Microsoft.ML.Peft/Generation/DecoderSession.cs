@@ -7,8 +7,12 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Generation;
 
 /// <summary>A decoder with its head and a cache of keys and values.</summary>
-internal sealed class DecoderSession(DecoderModel model, Head head, string? adapter) : IDecodingSession
+/// <param name="model">The decoder.</param>
+/// <param name="head">Its head.</param>
+/// <param name="adapters">The adapter of each row, or one for all; null for the bare base.</param>
+internal sealed class DecoderSession(DecoderModel model, Head head, params string?[]? adapters) : IDecodingSession
 {
+    private string?[] _adapters = adapters ?? [null];
     private KeyValueCache _cache = new(model.LayerCount);
 
     public int Rows { get; private set; }
@@ -21,7 +25,10 @@ internal sealed class DecoderSession(DecoderModel model, Head head, string? adap
         using var noGradient = inference_mode();
         Rows = (int)ids.shape[0];
         var batch = new Batch { Ids = ids.to(model.Weights.Device), Mask = mask?.to(model.Weights.Device), Examples = [] };
-        var context = new ForwardContext { Adapter = adapter, Cache = _cache };
+        if (_adapters.Length == 1 && Rows > 1)
+            _adapters = [.. Enumerable.Repeat(_adapters[0], Rows)];
+        ForwardContext context = ForwardContext.ForRows(_adapters, model.Weights.Device, _cache);
+        using AdapterRows? byRow = context.Rows;
         Tensor hidden = model.Forward(batch, RowSelection.Last, context);
         return head.Forward(hidden, batch, context).squeeze(1).MoveToOuterDisposeScope();
     }
@@ -37,6 +44,7 @@ internal sealed class DecoderSession(DecoderModel model, Head head, string? adap
         using var noGradient = inference_mode();
         using Tensor index = tensor(rows, device: model.Weights.Device);
         _cache.Keep(index);
+        _adapters = Array.ConvertAll(rows, row => _adapters[row]);
         Rows = rows.Length;
     }
 
@@ -47,6 +55,7 @@ internal sealed class DecoderSession(DecoderModel model, Head head, string? adap
         KeyValueCache joined = KeyValueCache.Join([_cache, .. others.Select(other => other._cache)]);
         _cache.Dispose();
         _cache = joined;
+        _adapters = [.. _adapters, .. others.SelectMany(other => other._adapters)];
         Rows += others.Sum(other => other.Rows);
     }
 

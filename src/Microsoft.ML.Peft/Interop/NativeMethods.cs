@@ -6,7 +6,7 @@ namespace Microsoft.ML.Peft.Interop;
 internal static unsafe partial class NativeMethods
 {
     /// <summary>The version of the header that these declarations were written for.</summary>
-    internal const int AbiVersion = 2;
+    internal const int AbiVersion = 3;
 
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_abi_version")]
     internal static partial int GetAbiVersion();
@@ -37,10 +37,10 @@ internal static unsafe partial class NativeMethods
     internal static partial double SumOfSquares(int isa, float* values, long count);
 
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_dropout_f32")]
-    internal static partial void Dropout(float* values, float* result, long count, double rate, ulong seed);
+    internal static partial void Dropout(float* values, float* sum, float* result, long count, double rate, ulong seed);
 
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_dropout_f32_isa")]
-    internal static partial void Dropout(int isa, float* values, float* result, long count, double rate, ulong seed);
+    internal static partial void Dropout(int isa, float* values, float* sum, float* result, long count, double rate, ulong seed);
 
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_attention_forward_f32")]
     internal static partial void AttentionForward(in AttentionCall call, float* result, float* logSums);
@@ -48,4 +48,19 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_attention_backward_f32")]
     internal static partial void AttentionBackward(
         in AttentionCall call, float* logSums, float* gradient, float* queryGradient, float* keyGradient, float* valueGradient);
+
+    /// <summary>For kernels that take the highest instruction set to use: the CPU's own.</summary>
+    internal const int BestIsa = int.MaxValue;
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_quantize_4bit")]
+    internal static partial void Quantize4Bit(int isa, float* values, long count, long block, float* bounds, byte* order, byte* codes, float* scales);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_dequantize_f32")]
+    internal static partial void Dequantize(int isa, in QuantizedCall matrix, float* result);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_quantized_product_f32")]
+    internal static partial void QuantizedProduct(int isa, in QuantizedCall matrix, float* input, long tokens, float* output);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_quantized_gradient_f32")]
+    internal static partial void QuantizedGradient(int isa, in QuantizedCall matrix, float* gradient, long tokens, float* inputGradient);
 }

@@ -29,9 +29,9 @@ internal static unsafe class PeftNative
     /// <summary>The sum of the squares of contiguous CPU floats; the same bits for any number of threads.</summary>
     internal static double SumOfSquares(float* values, long count) => NativeMethods.SumOfSquares(values, count);
 
-    /// <summary>Dropout of contiguous CPU floats; the seed and an element's index decide, not the threads.</summary>
-    internal static void Dropout(float* values, float* result, long count, double rate, long seed)
-        => NativeMethods.Dropout(values, result, count, rate, (ulong)seed);
+    /// <summary>Dropout of contiguous CPU floats, added to others where there are any; the seed and an element's index decide, not the threads.</summary>
+    internal static void Dropout(float* values, float* sum, float* result, long count, double rate, long seed)
+        => NativeMethods.Dropout(values, sum, result, count, rate, (ulong)seed);
 
     private static string? CheckAbi()
     {

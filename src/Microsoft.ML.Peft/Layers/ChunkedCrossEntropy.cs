@@ -7,14 +7,12 @@ namespace Microsoft.ML.Peft.Layers;
 /// Cross-entropy behind an output matrix, a few rows at a time. Over a frozen matrix the gradient is made together with the
 /// loss, while the rows' logits are there, so that nothing is computed twice and only [rows, hidden] is kept.
 /// </summary>
-internal sealed class ChunkedCrossEntropy : autograd.SingleTensorFunction<ChunkedCrossEntropy>
+internal sealed class ChunkedCrossEntropy : GradientFunction<ChunkedCrossEntropy, ChunkedCrossEntropy.Target>
 {
     /// <summary>Logits that exist at a time.</summary>
     private const long MostLogits = 8 << 20;
 
     private const long NoLabel = -100;
-
-    public override string Name => nameof(ChunkedCrossEntropy);
 
     /// <param name="hidden">[N, in]</param>
     /// <param name="labels">[N], int64, -100 where there is none.</param>
@@ -24,7 +22,7 @@ internal sealed class ChunkedCrossEntropy : autograd.SingleTensorFunction<Chunke
     public static Tensor Apply(Tensor hidden, Tensor labels, Projection output, ForwardContext context)
     {
         if (output.IsPlain(context) && is_grad_enabled() && hidden.requires_grad)
-            return apply(hidden, labels, output);
+            return Call(new Target(labels, output), hidden);
         return cat([.. Chunks(hidden.shape[0], output.Weight.Outputs).Select(chunk =>
         {
             Tensor wanted = labels.narrow(0, chunk.Start, chunk.Count);
@@ -32,12 +30,10 @@ internal sealed class ChunkedCrossEntropy : autograd.SingleTensorFunction<Chunke
         })]);
     }
 
-    public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
+    protected override (Tensor Output, Tensor?[] Saved) Forward(Target target, IReadOnlyList<Tensor> inputs)
     {
-        var (hidden, labels, output) = ((Tensor)vars[0], (Tensor)vars[1], (Projection)vars[2]);
-        using var noGrad = no_grad();
-        using var scope = NewDisposeScope();
-        Tensor matrix = output.Weight.Dequantize();
+        var ((labels, output), hidden) = (target, inputs[0]);
+        using Tensor matrix = output.Weight.Dequantize();
         Tensor losses = empty([hidden.shape[0]], hidden.dtype, hidden.device), gradient = empty_like(hidden);
         foreach (var (start, count) in Chunks(hidden.shape[0], output.Weight.Outputs))
         {
@@ -47,17 +43,10 @@ internal sealed class ChunkedCrossEntropy : autograd.SingleTensorFunction<Chunke
             losses.narrow(0, start, count).copy_(Losses(logits, wanted));
             gradient.narrow(0, start, count).copy_(LogitGradient(logits, wanted).mm(matrix));
         }
-        // Saved only after this method has returned: the gradient must outlive its scope.
-        ctx.save_for_backward([gradient.MoveToOuterDisposeScope()]);
-        return losses.MoveToOuterDisposeScope();
+        return (losses, [gradient]);
     }
 
-    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
-    {
-        using var scope = NewDisposeScope();
-        Tensor gradient = ctx.get_saved_variables()[0];
-        return [(gradient * grad_output.unsqueeze(1)).MoveToOuterDisposeScope(), null!, null!];
-    }
+    protected override Tensor?[] Backward(Target target, IReadOnlyList<Tensor> saved, Tensor gradient) => [saved[0] * gradient.unsqueeze(1)];
 
     private static Tensor Losses(Tensor logits, Tensor labels) =>
         nn.functional.cross_entropy(logits, labels, ignore_index: NoLabel, reduction: nn.Reduction.None);
@@ -77,4 +66,8 @@ internal sealed class ChunkedCrossEntropy : autograd.SingleTensorFunction<Chunke
         for (long start = 0; start < rows; start += size)
             yield return (start, Math.Min(size, rows - start));
     }
+
+    /// <param name="Labels">[N]</param>
+    /// <param name="Output">The frozen matrix.</param>
+    internal sealed record Target(Tensor Labels, Projection Output);
 }

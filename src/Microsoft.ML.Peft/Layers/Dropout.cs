@@ -14,8 +14,25 @@ internal sealed class Dropout : GradientFunction<Dropout, DropoutSite>
     {
         using var scope = NewDisposeScope();
         // Device and type alone choose the mask: forward and backward must agree.
-        Tensor result = PeftNative.Takes(x) ? DropNatively(x.contiguous(), site) : Mask(x, site).mul_(x);
+        if (!PeftNative.Takes(x))
+            return Mask(x, site).mul_(x).MoveToOuterDisposeScope();
+        Tensor result = empty(x.shape);
+        DropNatively(x.contiguous(), null, result, site);
         return result.MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Makes x the sum of a residual and its own dropped values. No graph is recorded.</summary>
+    public static void AddDropped(Tensor residual, Tensor x, DropoutSite site)
+    {
+        using var scope = NewDisposeScope();
+        if (PeftNative.Takes(x) && PeftNative.Takes(residual) && x.is_contiguous())
+        {
+            DropNatively(x, residual.contiguous(), x, site);
+            // Of a write behind its back libtorch learns by one to none of the elements.
+            x.narrow(0, 0, 0).zero_();
+        }
+        else
+            x.copy_(Sum.Of(residual, Drop(x, site)));
     }
 
     protected override (Tensor Output, Tensor?[] Saved) Forward(DropoutSite site, IReadOnlyList<Tensor> inputs) =>
@@ -23,12 +40,8 @@ internal sealed class Dropout : GradientFunction<Dropout, DropoutSite>
 
     protected override Tensor?[] Backward(DropoutSite site, IReadOnlyList<Tensor> saved, Tensor gradient) => [Drop(gradient, site)];
 
-    private static unsafe Tensor DropNatively(Tensor x, DropoutSite site)
-    {
-        Tensor result = empty_like(x);
-        PeftNative.Dropout(NativeTensor.Floats(x), NativeTensor.Floats(result), x.numel(), site.Rate, site.Seed);
-        return result;
-    }
+    private static unsafe void DropNatively(Tensor x, Tensor? sum, Tensor result, DropoutSite site) => PeftNative.Dropout(
+        NativeTensor.Floats(x), sum is null ? null : NativeTensor.Floats(sum), NativeTensor.Floats(result), x.numel(), site.Rate, site.Seed);
 
     private static Tensor Mask(Tensor x, DropoutSite site)
     {

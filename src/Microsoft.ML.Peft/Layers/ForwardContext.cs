@@ -23,15 +23,31 @@ internal sealed class ForwardContext
     /// <summary>The adapter that every row uses; null for the bare base.</summary>
     public string? Adapter { get; init; } = DefaultAdapter;
 
+    /// <summary>The adapters of the rows where they differ, and <see cref="Adapter"/> counts for nothing; null where all use that one.</summary>
+    public AdapterRows? Rows { get; private init; }
+
     /// <summary>What a decoder has read before; null where it reads a whole text at once.</summary>
     public KeyValueCache? Cache { get; init; }
 
     public const string DefaultAdapter = "default";
 
+    /// <summary>A call whose rows use adapters of their own; the caller disposes its <see cref="Rows"/>.</summary>
+    /// <param name="adapters">The name for each row; null for the bare base.</param>
+    /// <param name="device">Where the batch lies.</param>
+    /// <param name="cache">What a decoder has read before.</param>
+    public static ForwardContext ForRows(IReadOnlyList<string?> adapters, Device device, KeyValueCache? cache = null) =>
+        adapters.Distinct().Count() == 1
+            ? new ForwardContext { Adapter = adapters[0], Cache = cache }
+            : new ForwardContext { Adapter = null, Cache = cache, Rows = new AdapterRows(adapters, device) };
+
     /// <summary>The next dropout of this pass; null where nothing is dropped.</summary>
     public DropoutSite? NextDropout(double rate) => rate > 0 ? Seeds?.Next(rate) : null;
 
     public Tensor Dropout(Tensor x, double rate) => NextDropout(rate) is { } site ? Layers.Dropout.Apply(x, site) : x;
+
+    /// <summary>A residual plus a sublayer's output, which is dropped out and overwritten in training.</summary>
+    public Tensor Residual(Tensor residual, Tensor output, double rate) =>
+        NextDropout(rate) is { } site ? DroppedSum.Of(residual, output, site) : Sum.Of(residual, output);
 
     /// <summary>Runs one block of a model; what it makes on the way is gone afterwards, but for what backward needs.</summary>
     public Tensor Block(Tensor input, Func<Tensor, Tensor> block)

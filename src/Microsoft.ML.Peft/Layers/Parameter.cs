@@ -16,6 +16,9 @@ internal sealed class Parameter(string name, Tensor value, bool owned) : IDispos
 
     public Tensor Value { get; private set; } = value;
 
+    /// <summary>The values beneath all merges.</summary>
+    public Tensor Original => _beneath.Count > 0 ? _beneath.Last() : Value;
+
     /// <summary>No checkpoint brought it.</summary>
     public bool IsNew { get; } = owned;
 

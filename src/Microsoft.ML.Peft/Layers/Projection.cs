@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft.Quantization;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Layers;
@@ -20,7 +21,7 @@ internal sealed class Projection
     private readonly AdapterSlots<Projection> _replacements = new();
 
     public Projection(WeightScope scope, long inputs, long outputs, bool bias = true)
-        : this(scope, new DenseWeight(scope.Load("weight", Init.Normal, outputs, inputs)), bias ? scope.Load("bias", Init.Zeros, outputs) : null)
+        : this(scope, scope.LoadMatrix(outputs, inputs), bias ? scope.Load("bias", Init.Zeros, outputs) : null)
     {
     }
 
@@ -41,15 +42,16 @@ internal sealed class Projection
 
     public Tensor Forward(Tensor input, ForwardContext context)
     {
+        if (context.Rows is { } rows)
+            return Forward(input, rows);
         if (_replacements.Of(context) is { } own)
             return own.Forward(input, context);
-        Tensor output = Weight.Multiply(input, Bias?.Value);
-        return _deltas.Of(context) is { } delta ? delta.Apply(input, output, context) : output;
+        return Tuned(input, Weight.Multiply(input, Bias?.Value), context);
     }
 
     /// <summary>Whether a call is the frozen matrix alone: nothing of it trains, and no adapter joins in.</summary>
     public bool IsPlain(ForwardContext context) =>
-        _replacements.Of(context) is null && _deltas.Of(context) is null && !Parameters.Any(p => p.Value.requires_grad);
+        IsBare(context) && !Parameters.Any(p => p.Value.requires_grad);
 
     public void Attach(string adapter, IProjectionDelta delta) => _deltas.Attach(adapter, delta);
 
@@ -67,4 +69,25 @@ internal sealed class Projection
     public Projection Copy() => Weight is DenseWeight dense
         ? new Projection(Path, dense.Copy(Path + ".weight"), Bias?.Copy(Path + ".bias"))
         : throw new NotSupportedException($"'{Path}' is quantized: it cannot train as a whole.");
+
+    private bool IsBare(ForwardContext context) => context.Rows is { } rows
+        ? rows.Groups.All(group => IsBare(group.Context))
+        : _replacements.Of(context) is null && _deltas.Of(context) is null;
+
+    private Tensor Tuned(Tensor input, Tensor output, ForwardContext context) =>
+        _deltas.Of(context) is { } delta ? delta.Apply(input, output, context) : output;
+
+    private Tensor Forward(Tensor input, AdapterRows rows)
+    {
+        using var scope = NewDisposeScope();
+        Tensor output = Weight.Multiply(input, Bias?.Value);
+        foreach (AdapterGroup group in rows.Groups.Where(group => !IsBare(group.Context)))
+        {
+            Tensor part = group.Take(input);
+            group.Put(output, _replacements.Of(group.Context) is { } own
+                ? own.Forward(part, group.Context)
+                : Tuned(part, group.Take(output), group.Context));
+        }
+        return output.MoveToOuterDisposeScope();
+    }
 }

@@ -30,7 +30,8 @@ internal sealed class TokenEmbedding : ITokenLookup
     public Parameter Table { get; }
 
     /// <returns>[..., width] for ids [...]</returns>
-    public Tensor Forward(Tensor ids, ForwardContext context) => (_lookups.Of(context) ?? this).Lookup(ids);
+    public Tensor Forward(Tensor ids, ForwardContext context) =>
+        context.Rows is { } rows ? Forward(ids, rows) : LookupOf(context).Lookup(ids);
 
     /// <summary>The table's own rows.</summary>
     public Tensor Lookup(Tensor ids)
@@ -59,4 +60,16 @@ internal sealed class TokenEmbedding : ITokenLookup
 
     /// <summary>The same table with memory of its own; it is no place for tuners.</summary>
     public TokenEmbedding Copy() => new(Path, Table.Copy(Path + ".weight"), _padding);
+
+    private ITokenLookup LookupOf(ForwardContext context) => _lookups.Of(context) ?? this;
+
+    private Tensor Forward(Tensor ids, AdapterRows rows)
+    {
+        if (rows.Groups.All(group => ReferenceEquals(LookupOf(group.Context), this)))
+            return Lookup(ids);
+        using var scope = NewDisposeScope();
+        // Positions are often the same for all rows, and given once.
+        Tensor all = ids.shape[0] == 1 ? ids.expand(rows.Count, -1) : ids;
+        return rows.Join(group => LookupOf(group.Context).Lookup(group.Take(all))).MoveToOuterDisposeScope();
+    }
 }

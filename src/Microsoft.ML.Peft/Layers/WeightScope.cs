@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Quantization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -15,6 +16,8 @@ internal sealed class ModelWeights : IDisposable
 {
     private readonly SharedCheckpoint? _checkpoint;
     private readonly Dictionary<string, Parameter> _parameters = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, QuantizedWeight> _quantized = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, PackedMatrix> _packed = new(StringComparer.Ordinal);
     private readonly HashSet<string> _used = new(StringComparer.Ordinal);
     private readonly List<string> _missing = [];
     private readonly Generator _generator;
@@ -25,8 +28,11 @@ internal sealed class ModelWeights : IDisposable
     /// <param name="device">Where new weights are made.</param>
     /// <param name="initialRange">Standard deviation of new weights.</param>
     /// <param name="seed">Seed of new weights.</param>
-    public ModelWeights(SharedCheckpoint? checkpoint, string basePrefix, Device device, double initialRange, long seed)
+    /// <param name="quantization">How the base's matrices are kept; null for floats. Those that a checkpoint has packed stay so.</param>
+    public ModelWeights(
+        SharedCheckpoint? checkpoint, string basePrefix, Device device, double initialRange, long seed, QuantizationOptions? quantization = null)
     {
+        Quantization = quantization;
         (_checkpoint, BasePrefix, Device, _initialRange) = (checkpoint, basePrefix + ".", device, initialRange);
         _generator = new Generator((ulong)seed, device);
     }
@@ -39,6 +45,11 @@ internal sealed class ModelWeights : IDisposable
 
     public IReadOnlyCollection<Parameter> All => _parameters.Values;
 
+    /// <summary>Matrices that are not kept as floats.</summary>
+    public IReadOnlyCollection<QuantizedWeight> Quantized => _quantized.Values;
+
+    public QuantizationOptions? Quantization { get; }
+
     public SharedCheckpoint? Checkpoint => _checkpoint;
 
     public WeightScope Root => new(this, "");
@@ -47,7 +58,7 @@ internal sealed class ModelWeights : IDisposable
     {
         if (_parameters.TryGetValue(name, out Parameter? known))
             return known;
-        string? key = KeyOf(name);
+        string? key = Used(name);
         if (key is null && _checkpoint is not null && name.StartsWith(BasePrefix, StringComparison.Ordinal))
             _missing.Add(name);
         var parameter = key is null
@@ -56,8 +67,32 @@ internal sealed class ModelWeights : IDisposable
         return _parameters[name] = parameter;
     }
 
+    /// <summary>A linear layer's matrix: packed where the checkpoint has it so, or where the base is to be quantized.</summary>
+    /// <param name="name">The weight.</param>
+    /// <param name="outputs">out</param>
+    /// <param name="inputs">in</param>
+    /// <param name="transposed">Whether float checkpoints hold it as [in, out].</param>
+    public WeightStore LoadMatrix(string name, long outputs, long inputs, bool transposed)
+    {
+        if (_quantized.TryGetValue(name, out QuantizedWeight? known))
+            return known;
+        string? key = KeyOf(name);
+        bool packed = key is not null && _checkpoint!.IsPacked(key);
+        // Heads and the output matrix stay floats.
+        if (!packed && (Quantization is null || !name.StartsWith(BasePrefix, StringComparison.Ordinal)))
+            return new DenseWeight(Load(name, Init.Normal, transposed ? [inputs, outputs] : [outputs, inputs]), transposed);
+        if (packed)
+            _used.UnionWith(_checkpoint!.Names.Where(part => QuantStateFile.IsPartOf(part, key!)));
+        if (key is null && _checkpoint is not null)
+            _missing.Add(name);
+        PackedMatrix matrix = key is null
+            ? Pack(Fresh(Init.Normal, [outputs, inputs]), name)
+            : _packed[key] = _checkpoint!.GetPacked(key, outputs, inputs, transposed, Quantization);
+        return _quantized[name] = new QuantizedWeight(name, matrix, owned: key is null, transposed, Quantization?.RequantizeMerged ?? true);
+    }
+
     /// <summary>Whether the checkpoint brings the weight (under its own name, or without the base model's prefix).</summary>
-    public bool Brings(string name) => KeyOf(name) is not null;
+    public bool Brings(string name) => Used(name) is not null;
 
     /// <summary>Refuses a checkpoint whose base lacks weights or holds others than the model reads.</summary>
     /// <param name="optional">Tells, by the name without the base prefix, what only some heads read.</param>
@@ -73,23 +108,42 @@ internal sealed class ModelWeights : IDisposable
         _checkpoint.ThrowIfIncomplete(_missing.Where(n => !optional(n[BasePrefix.Length..])), unexpected);
     }
 
+    /// <summary>The checkpoint's tensors, packed where the model keeps them so. What has to be made belongs to the caller's scope.</summary>
+    public IEnumerable<(string Name, Tensor Value)> BaseTensors() => _checkpoint!.Names.Order(StringComparer.Ordinal)
+        .Where(name => !_packed.Keys.Any(key => QuantStateFile.IsPartOf(name, key)))
+        .SelectMany(name => _packed.TryGetValue(name, out PackedMatrix? matrix) ? matrix.Export(name) : [(name, _checkpoint.Get(name))]);
+
     public void Dispose()
     {
         foreach (Parameter parameter in _parameters.Values)
             parameter.Dispose();
+        foreach (QuantizedWeight weight in _quantized.Values)
+            weight.Dispose();
         _checkpoint?.Dispose();
         _generator.Dispose();
     }
 
-    private string? KeyOf(string name)
+    /// <summary>A weight's name in the checkpoint; null where it has none.</summary>
+    public string? KeyOf(string name)
     {
         if (_checkpoint is null)
             return null;
         string[] candidates = name.StartsWith(BasePrefix, StringComparison.Ordinal) ? [name, name[BasePrefix.Length..]] : [name];
-        string? key = Array.Find(candidates, _checkpoint.Contains);
+        return Array.Find(candidates, _checkpoint.Contains);
+    }
+
+    private string? Used(string name)
+    {
+        string? key = KeyOf(name);
         if (key is not null)
             _used.Add(key);
         return key;
+    }
+
+    private PackedMatrix Pack(Tensor weight, string name)
+    {
+        using (weight)
+            return Quantizer.Quantize(weight, Quantization!, name);
     }
 
     private Tensor Fresh(Init init, long[] shape)
@@ -115,4 +169,8 @@ internal readonly struct WeightScope(ModelWeights weights, string path)
     public WeightScope this[string name] => new(weights, Path.Length == 0 ? name : Path + "." + name);
 
     public Parameter Load(string name, Init init, params long[] shape) => weights.Load(this[name].Path, init, shape);
+
+    /// <summary>The matrix of a linear layer, in the way in which the model keeps it.</summary>
+    public WeightStore LoadMatrix(long outputs, long inputs, bool transposed = false) =>
+        weights.LoadMatrix(this["weight"].Path, outputs, inputs, transposed);
 }

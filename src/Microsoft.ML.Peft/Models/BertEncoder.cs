@@ -98,9 +98,8 @@ internal sealed class BertLayer(WeightScope scope, BertConfig config)
         Tensor attended = Attention.Attend(
             _query.Forward(read, context), _key.Forward(x, context), _value.Forward(x, context),
             config.Heads, mask, context.NextDropout(config.AttentionDropout));
-        Tensor projected = context.Dropout(_attended.Forward(attended, context), config.HiddenDropout);
-        Tensor middle = _attendedNorm.Forward(Sum.Of(read, projected));
+        Tensor middle = _attendedNorm.Forward(context.Residual(read, _attended.Forward(attended, context), config.HiddenDropout));
         Tensor inner = _down.Forward(_activation(_up.Forward(middle, context)), context);
-        return _norm.Forward(Sum.Of(middle, context.Dropout(inner, config.HiddenDropout)));
+        return _norm.Forward(context.Residual(middle, inner, config.HiddenDropout));
     }
 }

@@ -26,8 +26,15 @@ internal sealed class LanguageModelHead(Projection output) : Head
     public Tensor TokenLosses(Tensor hidden, Tensor labels, ForwardContext context)
     {
         using var scope = NewDisposeScope();
-        return ChunkedCrossEntropy.Apply(hidden.flatten(0, 1), labels.flatten(), output, context).MoveToOuterDisposeScope();
+        // What is flattened is no longer one row a text.
+        Tensor losses = context.Rows is { } rows
+            ? rows.Join(group => Losses(group.Take(hidden), group.Take(labels), group.Context).view(-1, labels.shape[1])).flatten()
+            : Losses(hidden, labels, context);
+        return losses.MoveToOuterDisposeScope();
     }
+
+    private Tensor Losses(Tensor hidden, Tensor labels, ForwardContext context) =>
+        ChunkedCrossEntropy.Apply(hidden.flatten(0, 1), labels.flatten(), output, context);
 }
 
 /// <summary>A linear classifier over the last token that is not padding.</summary>

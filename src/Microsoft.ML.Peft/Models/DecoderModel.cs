@@ -50,6 +50,6 @@ internal abstract class DecoderModel(HfConfig config, ModelWeights weights) : Pr
     {
         WeightScope scope = weights.Root["lm_head"];
         return weights.Sites.Output = new Projection(
-            scope, new DenseWeight(tied ? table : scope.Load("weight", Init.Normal, table.Value.shape)), null);
+            scope, tied ? new DenseWeight(table) : scope.LoadMatrix(table.Value.shape[0], table.Value.shape[1]), null);
     }
 }

@@ -105,5 +105,5 @@ internal sealed class Gpt2Layer(WeightScope scope, Gpt2Config config, int index)
 
     // Conv1D stores its matrix [in, out].
     private static Projection Conv1D(WeightScope scope, long inputs, long outputs) => new(
-        scope, new DenseWeight(scope.Load("weight", Init.Normal, inputs, outputs), transposed: true), scope.Load("bias", Init.Zeros, outputs));
+        scope, scope.LoadMatrix(outputs, inputs, transposed: true), scope.Load("bias", Init.Zeros, outputs));
 }

@@ -27,15 +27,17 @@ internal static class ModelRegistry
     /// <param name="checkpoint">The weights; null to start at random.</param>
     /// <param name="device">Where new weights are made.</param>
     /// <param name="seed">Seed of new weights.</param>
+    /// <param name="quantization">How the base's matrices are kept; null for floats.</param>
     /// <exception cref="NotSupportedException">The architecture is not known.</exception>
-    public static PretrainedModel Create(HfConfig config, SharedCheckpoint? checkpoint, Device device, long seed)
+    public static PretrainedModel Create(
+        HfConfig config, SharedCheckpoint? checkpoint, Device device, long seed, QuantizationOptions? quantization = null)
     {
         if (!ByModelType.TryGetValue(config.ModelType, out var found))
         {
             throw new NotSupportedException(
                 $"Architecture '{config.ModelType}' is not supported; known are {string.Join(", ", ByModelType.Keys.Order())}.");
         }
-        var weights = new ModelWeights(checkpoint, found.BasePrefix, device, config.Double("initializer_range", 0.02), seed);
+        var weights = new ModelWeights(checkpoint, found.BasePrefix, device, config.Double("initializer_range", 0.02), seed, quantization);
         try
         {
             var model = (PretrainedModel)Activator.CreateInstance(

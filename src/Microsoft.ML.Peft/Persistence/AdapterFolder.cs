@@ -10,7 +10,17 @@ namespace Microsoft.ML.Peft.Persistence;
 /// <summary>An adapter as PEFT keeps it: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</summary>
 internal static class AdapterFolder
 {
-    private const string ConfigName = "adapter_config.json", WeightsName = "adapter_model.safetensors";
+    private const string ConfigName = "adapter_config.json", WeightsName = "adapter_model.safetensors", BaseHashKey = "base_sha256";
+
+    /// <summary>A folder's adapter; the caller disposes it.</summary>
+    /// <exception cref="InvalidDataException">A file is missing or malformed.</exception>
+    /// <exception cref="NotSupportedException">The adapter is of a kind, or uses a setting, that is not supported.</exception>
+    public static AdapterState Read(string folder)
+    {
+        TunerOptions settings = ReadOptions(folder);
+        var tensors = SafetensorsFile.Open(Path.Combine(folder, WeightsName));
+        return new AdapterState(folder, settings, tensors) { BaseSha256 = tensors.Metadata.GetValueOrDefault(BaseHashKey) };
+    }
 
     /// <summary>The settings of a folder's adapter.</summary>
     /// <exception cref="InvalidDataException">The file is missing or malformed.</exception>
@@ -36,27 +46,14 @@ internal static class AdapterFolder
     /// <summary>Writes an adapter with its tokenizer as a new folder, which appears whole or not at all.</summary>
     /// <exception cref="IOException">The folder exists, or cannot be written.</exception>
     /// <exception cref="NotSupportedException">The tuner makes no adapter that PEFT knows.</exception>
-    public static void Write(string folder, ITuner tuner, JsonObject config, TokenizerFiles tokenizer)
+    public static void Write(string folder, ITuner tuner, JsonObject config, TokenizerFiles tokenizer, string? baseSha256) => NewFolder.Write(folder, partial =>
     {
-        string target = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
-        if (Directory.Exists(target) || File.Exists(target))
-            throw new IOException($"'{target}' exists already: an adapter is written as a new folder.");
-        string partial = target + ".partial";
-        Directory.CreateDirectory(partial);
-        try
-        {
-            File.WriteAllText(Path.Combine(partial, ConfigName), config.ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
-            tokenizer.Write(partial);
-            using var scope = NewDisposeScope();
-            SafetensorsWriter.WriteFile(Path.Combine(partial, WeightsName), tuner.Export(), null);
-            Directory.Move(partial, target);
-        }
-        catch
-        {
-            Directory.Delete(partial, recursive: true);
-            throw;
-        }
-    }
+        File.WriteAllText(Path.Combine(partial, ConfigName), config.ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
+        tokenizer.Write(partial);
+        using var scope = NewDisposeScope();
+        SafetensorsWriter.WriteFile(
+            Path.Combine(partial, WeightsName), tuner.Export(), baseSha256 is null ? null : new Dictionary<string, string> { [BaseHashKey] = baseSha256 });
+    });
 
     private static JsonObject Parse(string file)
     {

@@ -15,6 +15,7 @@ internal sealed record ArchiveSettings(Manifest Manifest, PeftTask Task, TunerOp
         {
             TunerOptions tuner = TunerRegistry.FromJson(manifest.Tuner.Key, manifest.Tuner.Settings);
             tuner.Create().Dispose();
+            manifest.Base.Quantization?.Validate();
             return new ArchiveSettings(
                 manifest, TaskRegistry.FromJson(manifest.Task.Key, manifest.Task.Settings), tuner, LabelSet.FromJson(manifest.Labels),
                 HfConfig.Parse(manifest.Config.ToJsonString(), "the archive's config.json"));

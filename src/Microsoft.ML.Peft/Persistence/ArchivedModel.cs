@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Training;
 using Microsoft.ML.Peft.Tuners;
@@ -15,4 +16,21 @@ namespace Microsoft.ML.Peft.Persistence;
 /// <param name="BatchSize">Rows scored at once.</param>
 internal sealed record ArchivedModel(
     TunedModel Model, TaskRuntime Task, TunerOptions Tuner, TokenizerFiles Tokenizer, string? BaseFolder, string? BaseSha256,
-    bool EmbedBase, int BatchSize);
+    bool EmbedBase, int BatchSize)
+{
+    /// <summary>The named adapters; null for the trained one alone.</summary>
+    public IReadOnlyList<ArchivedAdapter>? Adapters { get; init; }
+
+    /// <summary>The adapter that answers where no other is asked for; null for the bare base.</summary>
+    public string? ActiveAdapter { get; init; } = ForwardContext.DefaultAdapter;
+
+    /// <summary>The column that names each row's adapter; null for none.</summary>
+    public string? AdapterColumn { get; init; }
+}
+
+/// <summary>A named adapter; the trained one needs no more than its name.</summary>
+internal sealed record ArchivedAdapter(string Name, ITuner? Tuner, TunerOptions? Settings)
+{
+    /// <summary>The name in the model's slots.</summary>
+    public string Key { get; init; } = Name;
+}

@@ -41,7 +41,13 @@ internal sealed record BaseEntry
 
     /// <summary>SHA-256 of the weights, as <see cref="Checkpoints.SharedCheckpoint.ContentHash"/> has it.</summary>
     public string? Sha256 { get; init; }
+
+    /// <summary>How its matrices are kept in memory; null for floats, or for weights that came quantized.</summary>
+    public QuantizationOptions? Quantization { get; init; }
 }
+
+/// <summary>A named adapter; the trained one has no settings of its own here.</summary>
+internal sealed record AdapterEntry(string Name, KeyedSettings? Tuner);
 
 /// <summary>The archive's <c>manifest.json</c>.</summary>
 internal sealed record Manifest
@@ -65,6 +71,15 @@ internal sealed record Manifest
     public required JsonObject Config { get; init; }
 
     public required BaseEntry Base { get; init; }
+
+    /// <summary>The named adapters; null for the trained one alone.</summary>
+    public IReadOnlyList<AdapterEntry>? Adapters { get; init; }
+
+    /// <summary>The active one among <see cref="Adapters"/>; null for the bare base.</summary>
+    public string? ActiveAdapter { get; init; }
+
+    /// <summary>The column that names each row's adapter; null for none.</summary>
+    public string? AdapterColumn { get; init; }
 
     private const string VersionKey = "formatVersion";
 
@@ -104,6 +119,9 @@ internal sealed record Manifest
         object?[] required = [Task?.Key, Task?.Settings, Tuner?.Key, Tuner?.Settings, Labels, Config, Base, Tokenizer];
         if (required.Contains(null) || Tokenizer.Any(file => file?.Name is null || file.Sha256 is null))
             throw new JsonException("a required value is null");
+        if (Adapters is not null && (Adapters.Any(a => string.IsNullOrEmpty(a?.Name) || a.Tuner is { } t && (t.Key is null || t.Settings is null))
+            || Adapters.DistinctBy(a => a.Name).Count() != Adapters.Count || (ActiveAdapter is { } active && Adapters.All(a => a.Name != active))))
+            throw new JsonException("the adapters are not of different names, or the active one is not among them");
         if (MaxLength < 1 || BatchSize < 1)
             throw new JsonException($"a maximal length of {MaxLength} and a batch size of {BatchSize}; expected 1 or more");
         return this;

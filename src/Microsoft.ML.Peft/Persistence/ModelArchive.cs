@@ -22,8 +22,13 @@ internal static class ModelArchive
         saved.Tokenizer.Write(archive);
         using (torch.NewDisposeScope())
             archive.WriteStored(TunedName, stream => SafetensorsWriter.Write(stream, saved.Model.Tuner.Export()));
+        foreach (var (adapter, i) in (saved.Adapters ?? []).Select((adapter, i) => (adapter, i)).Where(a => a.adapter.Tuner is not null))
+        {
+            using var scope = torch.NewDisposeScope();
+            archive.WriteStored(AdapterName(i), stream => SafetensorsWriter.Write(stream, adapter.Tuner!.Export()));
+        }
         if (origin.Kind == BaseKind.Embedded)
-            archive.WriteStored(BaseName, stream => WriteBase(stream, saved.Model.Model.Weights.Checkpoint!));
+            archive.WriteStored(BaseName, stream => WriteBase(stream, saved.Model.Model.Weights));
         if (origin.Kind == BaseKind.Packed)
             archive.WriteStored(PackedName, saved.Model.Model.Weights.Checkpoint!.CopyTo!);
     }
@@ -41,8 +46,27 @@ internal static class ModelArchive
             return (task, LoadModel(archive, settings, task, device));
         });
         BaseEntry origin = manifest.Base;
-        return new ArchivedModel(
+        var loaded = new ArchivedModel(
             model, runtime, settings.Tuner, tokenizer, origin.Folder, origin.Sha256, origin.Kind is BaseKind.Embedded or BaseKind.Packed, manifest.BatchSize);
+        return manifest.Adapters is not { } adapters ? loaded with { AdapterColumn = manifest.AdapterColumn } : Failure.Disposes(model, () => loaded with
+        {
+            Adapters = [.. adapters.Select((adapter, i) => LoadAdapter(archive, model, adapter, i))],
+            ActiveAdapter = manifest.ActiveAdapter,
+            AdapterColumn = manifest.AdapterColumn,
+        });
+    }
+
+    private static string AdapterName(int index) => FormattableString.Invariant($"adapter.{index}.safetensors");
+
+    private static ArchivedAdapter LoadAdapter(ArchiveReader archive, TunedModel model, AdapterEntry adapter, int index)
+    {
+        if (adapter.Tuner is not { } tuner)
+            return new ArchivedAdapter(adapter.Name, null, null);
+        TunerOptions settings = Failure.IsInvalidData($"The archive's adapter '{adapter.Name}'", () => TunerRegistry.FromJson(tuner.Key, tuner.Settings));
+        using ITensorSource source = archive.Read(AdapterName(index), ArchivedTensors.Open);
+        // The trained one has its own slots, whatever is called so now.
+        string key = adapter.Name == ForwardContext.DefaultAdapter ? $"{adapter.Name}\n" : adapter.Name;
+        return new ArchivedAdapter(adapter.Name, TunedModelFactory.AddAdapter(model, settings, source, key), settings) { Key = key };
     }
 
     private static BaseEntry OriginOf(ArchivedModel saved)
@@ -50,8 +74,15 @@ internal static class ModelArchive
         ModelWeights weights = saved.Model.Model.Weights;
         if (weights.Checkpoint is not { } checkpoint || weights.All.All(saved.Model.Trainable.Contains))
             return new BaseEntry { Kind = BaseKind.Tuned };
-        BaseKind kind = !saved.EmbedBase ? BaseKind.Referenced : checkpoint.CopyTo is null ? BaseKind.Embedded : BaseKind.Packed;
-        return new BaseEntry { Kind = kind, Folder = saved.BaseFolder, Sha256 = saved.BaseSha256 ?? checkpoint.ContentHash };
+        bool copies = checkpoint.CopyTo is not null && weights.Quantized.Count == 0;
+        BaseKind kind = !saved.EmbedBase ? BaseKind.Referenced : copies ? BaseKind.Packed : BaseKind.Embedded;
+        return new BaseEntry
+        {
+            Kind = kind,
+            Folder = saved.BaseFolder,
+            Sha256 = saved.BaseSha256 ?? checkpoint.ContentHash,
+            Quantization = weights.Quantization,
+        };
     }
 
     private static Manifest Describe(ArchivedModel saved, BaseEntry origin) => new()
@@ -64,15 +95,23 @@ internal static class ModelArchive
         Tokenizer = saved.Tokenizer.Hashes,
         Config = JsonNode.Parse(saved.Model.Model.Config.Json)!.AsObject(),
         Base = origin,
+        Adapters = saved.Adapters is not { } adapters ? null : [.. adapters.Select(adapter => new AdapterEntry(
+            adapter.Name, adapter is { Tuner: { } tuner, Settings: { } settings }
+                ? new KeyedSettings { Key = settings.Key, Settings = tuner.SettingsForExport(settings).ToJson() } : null))],
+        ActiveAdapter = saved.Adapters is null ? null : saved.ActiveAdapter,
+        AdapterColumn = saved.AdapterColumn,
     };
 
-    private static void WriteBase(Stream stream, SharedCheckpoint checkpoint) =>
-        SafetensorsWriter.Write(stream, checkpoint.Names.Order(StringComparer.Ordinal).Select(name => (name, checkpoint.Get(name))));
+    private static void WriteBase(Stream stream, ModelWeights weights)
+    {
+        using var scope = torch.NewDisposeScope();
+        SafetensorsWriter.Write(stream, weights.BaseTensors());
+    }
 
     private static TunedModel LoadModel(ArchiveReader archive, ArchiveSettings settings, TaskRuntime task, torch.Device device)
     {
         SharedCheckpoint checkpoint = OpenBase(archive, settings, device);
-        PretrainedModel model = ModelRegistry.Create(settings.Config, checkpoint, device, seed: 0);
+        PretrainedModel model = ModelRegistry.Create(settings.Config, checkpoint, device, seed: 0, settings.Manifest.Base.Quantization);
         return Failure.Disposes(model, () =>
         {
             if (task.MaxLength > model.MaxLength)

@@ -10,6 +10,22 @@ namespace Microsoft.ML.Peft.Persistence;
 /// <summary>Puts the task's head and a tuner on a base, for a fit and for an archive alike.</summary>
 internal static class TunedModelFactory
 {
+    /// <summary>Attaches a further adapter to a model in use: nothing of it is seen before a call asks for its key.</summary>
+    /// <exception cref="InvalidDataException">The adapter does not fit the model; the message names tensors or modules.</exception>
+    /// <exception cref="NotSupportedException">It, or the one that the model was tuned with, changes the base itself.</exception>
+    public static ITuner AddAdapter(TunedModel model, TunerOptions settings, ITensorSource tensors, string key)
+    {
+        var target = new TuningTarget(model.Model.Weights, model.Model.DefaultTargets, model.Head.Parameters, tensors) { IsShared = true };
+        target.CheckChanges(model.Tuner.InPlace);
+        ITuner tuner = settings.Create();
+        return Failure.Disposes(tuner, () => Failure.IsInvalidData(tensors.Description, () =>
+        {
+            tuner.Attach(target, seed: 0, key);
+            tuner.Import(tensors);
+            return tuner;
+        }));
+    }
+
     /// <param name="model">The base, which the result takes over.</param>
     /// <param name="task">The task, which has the head.</param>
     /// <param name="options">The tuner's settings.</param>

@@ -62,13 +62,13 @@ namespace Microsoft.ML.Peft.Tasks
 
             public override IReadOnlyList<Example> Pack(IReadOnlyList<Example> examples) => new PackedExamples(examples, MaxLength);
 
-            public override IReadOnlyList<object> Score(TunedModel model, Batch batch)
+            public override IReadOnlyList<object> Score(TunedModel model, Batch batch, ForwardContext context)
             {
                 if (batch.Positions is null)
                     return [.. batch.Examples.Select(_ => (object)float.NaN)];
                 // The labels are the text's own tokens: no column has to bring them.
                 using Batch labelled = Batch.Collate(batch.Examples, Tokenizer.PadId ?? 0, batch.Ids.device, withLabels: true);
-                return base.Score(model, labelled);
+                return base.Score(model, labelled, context);
             }
 
             public override IReadOnlyList<object> Predict(Tensor answer, Batch batch)

@@ -53,9 +53,9 @@ internal abstract class GenerationRuntime(GenerationTask task, TextTokenizer tok
         : [new OutputColumn<ReadOnlyMemory<char>>(task.OutputColumnName, TextDataViewType.Instance, null,
             (object texts, ref ReadOnlyMemory<char> value) => value = ((string[])texts)[0].AsMemory())];
 
-    public override IReadOnlyList<object> Score(TunedModel model, Batch batch)
+    public override IReadOnlyList<object> Score(TunedModel model, Batch batch, ForwardContext context)
     {
-        using var session = new DecoderSession((DecoderModel)model.Model, model.Head, ForwardContext.DefaultAdapter);
+        using var session = new DecoderSession((DecoderModel)model.Model, model.Head, context.Rows?.Names ?? [context.Adapter]);
         var found = TextGenerator.Generate(session, [.. batch.Examples.Select(e => e.Ids)], _settings, Tokenizer);
         return [.. found.Select(texts => (object)Array.ConvertAll(texts, text => TextGenerator.Text(text, Tokenizer, _settings)))];
     }

@@ -56,10 +56,13 @@ internal abstract class TaskRuntime(PeftTask task, LabelSet labels, TextTokenize
     public abstract IReadOnlyList<object> Predict(Tensor answer, Batch batch);
 
     /// <summary>Runs the model on a batch, once; a task that generates runs it for every token.</summary>
-    public virtual IReadOnlyList<object> Score(TunedModel model, Batch batch)
+    /// <param name="model">The model.</param>
+    /// <param name="batch">The rows.</param>
+    /// <param name="context">The call: which adapters answer.</param>
+    public virtual IReadOnlyList<object> Score(TunedModel model, Batch batch, ForwardContext context)
     {
-        using Tensor hidden = model.Features(batch, ForwardContext.Inference);
-        return Predict(Answer(model.Head, hidden, batch, ForwardContext.Inference), batch);
+        using Tensor hidden = model.Features(batch, context);
+        return Predict(Answer(model.Head, hidden, batch, context), batch);
     }
 }
 

@@ -12,6 +12,20 @@ namespace Microsoft.ML.Peft.Tuners;
 internal sealed record TuningTarget(
     ModelWeights Weights, IReadOnlyList<string> DefaultTargets, IReadOnlyList<Parameter> HeadParameters, ITensorSource? Saved = null)
 {
+    /// <summary>Other adapters stand on the same weights, which must stay as they are.</summary>
+    public bool IsShared { get; init; }
+
+    /// <exception cref="NotSupportedException">Weights of the model itself would change, and are shared.</exception>
+    public void CheckChanges(IReadOnlyList<Parameter> inPlace)
+    {
+        if (IsShared && inPlace.Count > 0)
+        {
+            throw new NotSupportedException(
+                $"The adapter changes weights of the base itself ({string.Join(", ", inPlace.Take(5).Select(p => p.Name))}{(inPlace.Count > 5 ? ", ..." : "")}), "
+                + "which other adapters share: merge it into a base of its own.");
+        }
+    }
+
     /// <summary>Refuses to make a tensor that differs from its saved one: a wrong size is noticed before it takes memory.</summary>
     /// <exception cref="InvalidDataException">The shapes differ.</exception>
     public void CheckSaved(string name, params long[] shape)
@@ -41,6 +55,12 @@ internal interface ITuner : IDisposable
 
     /// <summary>What trains: the tuner's own parameters, and weights of the model.</summary>
     IReadOnlyList<Parameter> Trainable { get; }
+
+    /// <summary>Those of them that are the model's own: no other adapter can stand on the same base.</summary>
+    IReadOnlyList<Parameter> InPlace => Trainable;
+
+    /// <summary>What merging makes of the model's weights, without doing it.</summary>
+    IReadOnlyList<MergedWeight> MergedWeights() => [.. InPlace.Select(p => MergedWeight.Of(p.Name, p, p))];
 
     /// <summary>
     /// The tuned tensors under the names that PEFT gives them. What has to be made for it belongs to the caller's dispose scope.

@@ -1,5 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Checkpoints.Gguf;
 
 namespace Microsoft.ML.Peft.Tuners;
 
@@ -30,6 +32,23 @@ public abstract class TunerOptions
     /// <summary>These settings with the ids that the new tokens got.</summary>
     internal virtual TunerOptions WithNewTokens(IReadOnlyList<int> ids) => this;
 
+    /// <summary>The kind in a .gguf adapter's metadata; null where there is none.</summary>
+    internal virtual string? GgufType => null;
+
+    /// <summary>An adapter of this kind from a .gguf file; the caller disposes it.</summary>
+    internal virtual AdapterState ReadGguf(GgufAdapter file) => throw NoAdapter();
+
+    /// <summary>Writes an adapter of this kind as a .gguf file.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="adapter">The adapter.</param>
+    /// <param name="config">The base's configuration.</param>
+    /// <param name="tiedOutput">The output's path where it multiplies by the token table, else null.</param>
+    internal virtual void WriteGguf(string file, AdapterState adapter, HfConfig config, string? tiedOutput) => throw NoAdapter();
+
+    /// <summary>Makes one adapter of several of this kind, with a weight each.</summary>
+    internal virtual AdapterState Mix(string name, IReadOnlyList<(AdapterState State, double Weight)> parts, AdapterMixOptions options) =>
+        throw NoAdapter();
+
     internal JsonObject ToJson() => JsonSerializer.SerializeToNode(this, GetType())!.AsObject();
 
     private NotSupportedException NoAdapter() => new($"'{Key}' makes no adapter that PEFT knows.");
@@ -42,6 +61,17 @@ internal static class TunerRegistry
 
     /// <exception cref="InvalidDataException">The key or the JSON is not known.</exception>
     public static TunerOptions FromJson(string key, JsonObject json) => Known.Deserialize("tuner", key, json);
+
+    /// <summary>Reads a .gguf adapter for a model of the given configuration; the caller disposes it.</summary>
+    /// <exception cref="InvalidDataException">The file is malformed, or of another architecture.</exception>
+    /// <exception cref="NotSupportedException">The adapter's kind is not known.</exception>
+    public static AdapterState FromGguf(string path, HfConfig config)
+    {
+        using GgufAdapter file = GgufAdapter.Open(path, config);
+        TunerOptions? known = Known.Samples.FirstOrDefault(options => options.GgufType is { } type && type == file.Type);
+        return known?.ReadGguf(file) ?? throw new NotSupportedException(
+            $"{path}: adapter.type is '{file.Type}'; known are {string.Join(", ", Known.Samples.Select(o => o.GgufType).OfType<string>())}.");
+    }
 
     /// <exception cref="NotSupportedException">The adapter's kind is not known.</exception>
     public static TunerOptions FromAdapterConfig(JsonObject config, string file)

@@ -16,6 +16,23 @@ public sealed class ChatSchedulerTests
     });
 
     [TestMethod]
+    public async Task RequestsAreAnsweredTogetherAsFarAsThereArePlaces()
+    {
+        using ChatFixture fixture = Endless(options => options.MaxConcurrentRequests = 3);
+        using var stop = new CancellationTokenSource();
+        var answers = Enumerable.Range(0, 3).Select(i => fixture.Client.GetStreamingResponseAsync(Ask($"{i}"), null, stop.Token).GetAsyncEnumerator()).ToArray();
+        foreach (var answer in answers)
+            Assert.IsTrue(await answer.MoveNextAsync());
+        Task<ChatResponse> fourth = fixture.Client.GetResponseAsync(Ask("4"), Greedy(2));
+        Assert.AreEqual(3, fixture.Client.Scheduler.Active);
+        Assert.IsFalse(fourth.IsCompleted);
+        await answers[1].DisposeAsync();
+        Assert.AreEqual(2, (await fourth).Usage!.OutputTokenCount, "the place of one that left");
+        await stop.CancelAsync();
+        await fixture.Settle();
+    }
+
+    [TestMethod]
     public async Task AReaderThatGoesAwayLeavesNothing()
     {
         using ChatFixture fixture = Endless();

@@ -29,6 +29,32 @@ public sealed class DropoutTests
     }
 
     [TestMethod]
+    [DataRow(ScalarType.Float32)]
+    [DataRow(ScalarType.Float64)]
+    public void A_dropped_sum_is_the_residual_plus_the_dropped_output(ScalarType type)
+    {
+        using var scope = NewDisposeScope();
+        Tensor residual = rand([7, 30, 90], type).transpose(1, 2).requires_grad_(), x = rand([7, 90, 30], type).requires_grad_();
+        Tensor weights = rand([7, 90, 30], type), mask = Dropout.Drop(ones([7, 90, 30], type), Site);
+        Tensor sum = DroppedSum.Of(residual, x * 2, Site);
+        BackwardPass.Run((sum * weights).sum());
+
+        TensorAssert.Close(residual + x * 2 * mask, sum, 1e-6, 1e-6, "values");
+        TensorAssert.Close(weights, residual.grad!, 0, 0, "residual's gradient");
+        TensorAssert.Close(weights * mask * 2, x.grad!, 0, 1e-6, "output's gradient");
+    }
+
+    [TestMethod]
+    public void A_dropped_sum_over_memory_that_backward_needs_is_an_error()
+    {
+        using var scope = NewDisposeScope();
+        Tensor x = rand(10).requires_grad_();
+        Tensor sum = DroppedSum.Of(x, x.tanh(), Site);
+        var e = Assert.Throws<Exception>(() => BackwardPass.Run(sum.sum()));
+        StringAssert.Contains(e.Message, "inplace operation");
+    }
+
+    [TestMethod]
     public void Every_dropout_of_a_pass_draws_for_itself_and_every_pass_by_its_key()
     {
         using var scope = NewDisposeScope();

@@ -42,6 +42,14 @@ internal sealed class GenerationExpectations
             expectations.CheckLikelihood(likelihood.AsObject());
     }
 
+    /// <summary>Nats a token of a text that an expectation describes.</summary>
+    public static double MeanLikelihood(string folder, PretrainedModel model, JsonObject text) =>
+        new GenerationExpectations(folder, model).MeanLikelihood(text);
+
+    /// <summary>The logits after a prompt against the highest ones of an expectation.</summary>
+    public static void CheckLogits(string folder, PretrainedModel model, int[] ids, JsonArray best, double tolerance, string what) =>
+        new GenerationExpectations(folder, model).CheckLogits(ids, best, tolerance, what);
+
     private static string OptionsOf(JsonObject item) =>
         (item["options"] ?? new JsonObject { ["max_new_tokens"] = item["max_new_tokens"]!.DeepClone() }).ToJsonString();
 
@@ -49,12 +57,16 @@ internal sealed class GenerationExpectations
     {
         string prompt = item["prompt"]!.GetValue<string>();
         CollectionAssert.AreEqual(Ids(item["ids"]!), _tokenizer.Encode(prompt).Ids, prompt);
-        if (item["last_logits_top5"]?.AsArray() is not { } best)
-            return;
+        if (item["last_logits_top5"]?.AsArray() is { } best)
+            CheckLogits(Ids(item["ids"]!), best, 5e-3, prompt);
+    }
+
+    private void CheckLogits(int[] ids, JsonArray best, double tolerance, string what)
+    {
         using var session = new DecoderSession(_model, _head, null);
-        using Tensor logits = session.Read(tensor(Ids(item["ids"]!).Select(id => (long)id).ToArray()).unsqueeze(0), null);
+        using Tensor logits = session.Read(tensor(ids.Select(id => (long)id).ToArray()).unsqueeze(0), null);
         foreach (JsonNode? pair in best)
-            Assert.AreEqual(pair![1]!.GetValue<float>(), logits[0, pair[0]!.GetValue<int>()].item<float>(), 5e-3, $"{prompt}: logit of {pair[0]}");
+            Assert.AreEqual(pair![1]!.GetValue<float>(), logits[0, pair[0]!.GetValue<int>()].item<float>(), tolerance, $"{what}: logit of {pair[0]}");
     }
 
     private void CheckTexts(JsonObject[] items)
@@ -85,14 +97,15 @@ internal sealed class GenerationExpectations
         }
     }
 
-    private void CheckLikelihood(JsonObject expected)
+    private void CheckLikelihood(JsonObject expected) => Assert.AreEqual(
+        expected["value"]!.GetValue<double>(), MeanLikelihood(expected), expected["tolerance"]!.GetValue<double>(), "mean negative log-likelihood");
+
+    private double MeanLikelihood(JsonObject text)
     {
-        string file = Path.Combine(SharedData.Data, expected["file"]!.GetValue<string>());
-        int window = expected["window"]!.GetValue<int>(), count = expected["tokens"]!.GetValue<int>(), skip = expected["skip_tokens"]!.GetValue<int>();
+        string file = Path.Combine(SharedData.Data, text["file"]!.GetValue<string>());
+        int window = text["window"]!.GetValue<int>(), count = text["tokens"]!.GetValue<int>(), skip = text["skip_tokens"]!.GetValue<int>();
         int[] ids = _tokenizer.Encode(File.ReadAllText(file), addSpecialTokens: false).Ids[skip..(skip + count)];
-        double[] windows = [.. ids.Chunk(window).Select(chunk => Likelihood(chunk))];
-        double mean = windows.Sum() / ids.Chunk(window).Sum(chunk => chunk.Length - 1);
-        Assert.AreEqual(expected["value"]!.GetValue<double>(), mean, expected["tolerance"]!.GetValue<double>(), "mean negative log-likelihood");
+        return ids.Chunk(window).Sum(Likelihood) / ids.Chunk(window).Sum(chunk => chunk.Length - 1);
     }
 
     private double Likelihood(int[] ids)

@@ -60,6 +60,8 @@ public sealed class ModelExpectationTests
             return CheckEmbeddings;
         if (Generating.Contains(kind))
             return CheckGeneration;
+        if (kind == "quantized")
+            return QuantizedExpectations.Check;
         string adapter = Path.Combine(AdapterOf(folder, kind), LoraConfigFile.FileName);
         return kind.StartsWith(Training, StringComparison.Ordinal) && File.Exists(adapter)
             && JsonNode.Parse(File.ReadAllText(adapter))!["peft_type"]!.GetValue<string>() == "LORA" ? CheckTraining : null;

@@ -26,7 +26,7 @@ internal sealed class LoadedModel : IDisposable
     {
         string folder = Path.Combine(parity.Folder, "model");
         HfConfig config = HfConfig.Load(folder);
-        Model = ModelRegistry.Create(config, SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 1);
+        Model = ModelRegistry.Create(config, SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 1, QuantizationParity.Options(parity.Json["quantization"]));
         string architecture = config.Architectures[0];
         Head = Heads.Single(head => architecture.EndsWith(head.Key, StringComparison.Ordinal)).Value(Model);
         Batch = ReadBatch(parity, $"in.{side}");

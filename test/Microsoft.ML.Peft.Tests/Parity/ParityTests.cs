@@ -12,11 +12,16 @@ public sealed class ParityTests
         ["model"] = ModelParity.Run,
         ["tuner"] = TunerParity.Run,
         ["start"] = StartParity.Run,
+        ["mix"] = MixParity.Run,
         ["sampling"] = SamplingParity.Run,
         ["gguf"] = GgufParity.Run,
         ["chat-template"] = ChatTemplateParity.Run,
         ["metrics"] = MetricsParity.Run,
         ["cider"] = MetricsParity.RunCider,
+        ["four-bit"] = QuantizationParity.FourBit,
+        ["eight-bit"] = QuantizationParity.EightBit,
+        ["row-wise"] = QuantizationParity.Rowwise,
+        ["linear"] = QuantizationParity.Linear,
     };
 
     public static IEnumerable<object[]> Cases

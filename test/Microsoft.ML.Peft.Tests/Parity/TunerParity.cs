@@ -20,6 +20,7 @@ internal static class TunerParity
         string folder = Path.Combine(parity.Folder, "adapter");
         var config = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, LoraConfigFile.FileName)))!.AsObject();
         LoraOptions options = LoraConfigFile.Read(config, folder);
+        QuantizationParity.CheckBase(parity, loaded);
         using ITuner tuner = options.Create();
         tuner.Attach(new TuningTarget(loaded.Model.Weights, loaded.Model.DefaultTargets, loaded.Head.Parameters), seed: 1);
         Import(tuner, folder);

@@ -22,6 +22,12 @@ internal abstract record Arrangement
     /// <summary>Puts a tensor back, which it disposes unless it returns it.</summary>
     public virtual Tensor Restore(Tensor stored) => stored;
 
+    /// <summary>Puts a matrix [out, rank], whose rows are those of the weight on Hugging Face, into the file's order.</summary>
+    public virtual Tensor StoreOutputs(Tensor rows) => rows;
+
+    /// <summary>The way back.</summary>
+    public virtual Tensor RestoreOutputs(Tensor rows) => rows;
+
     private sealed record Same : Arrangement;
 
     private sealed record Swapped : Arrangement
@@ -46,12 +52,18 @@ internal abstract record Arrangement
 
         public override Tensor Restore(Tensor stored)
         {
-            using DisposeScope scope = NewDisposeScope();
             using (stored)
-            {
-                Tensor pairs = stored.reshape(Heads, stored.shape[0] / Heads / 2, 2, -1);
-                return pairs.transpose(1, 2).reshape(stored.shape).MoveToOuterDisposeScope();
-            }
+                return RestoreOutputs(stored);
+        }
+
+        public override Tensor StoreOutputs(Tensor rows) => Swap(rows, 2, rows.shape[0] / Heads / 2);
+
+        public override Tensor RestoreOutputs(Tensor rows) => Swap(rows, rows.shape[0] / Heads / 2, 2);
+
+        private Tensor Swap(Tensor rows, long outer, long inner)
+        {
+            using DisposeScope scope = NewDisposeScope();
+            return rows.reshape(Heads, outer, inner, -1).transpose(1, 2).reshape(rows.shape).MoveToOuterDisposeScope();
         }
     }
 }

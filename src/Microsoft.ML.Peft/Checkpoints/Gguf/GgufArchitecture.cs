@@ -5,7 +5,7 @@ namespace Microsoft.ML.Peft.Checkpoints.Gguf;
 /// <summary>A module of llama.cpp under its name on Hugging Face. A star stands for the number of the layer; null for what is not a weight.</summary>
 internal sealed record GgufModule(string Stored, string? Name)
 {
-    public Func<GgufSettings, Arrangement> Arrangement { get; init; } = _ => Gguf.Arrangement.AsIs;
+    public Func<IGgufHeads, Arrangement> Arrangement { get; init; } = _ => Gguf.Arrangement.AsIs;
 }
 
 /// <summary>
@@ -39,9 +39,12 @@ internal abstract class GgufArchitecture
     public static GgufArchitecture Of(GgufFile file)
     {
         string key = file.Metadata.Text(ArchitectureKey) ?? throw Malformed.File(file.Description, $"a string under '{ArchitectureKey}'", "nothing");
-        return s_known.Samples.FirstOrDefault(known => known.Key == key) ?? throw new NotSupportedException(
-            $"{file.Description}: architecture '{key}' is not read from GGUF files; known are {string.Join(", ", s_known.Samples.Select(known => known.Key).Order())}.");
+        return Known(key, $"{file.Description}: architecture '{key}' is not read from GGUF files");
     }
+
+    /// <summary>The architecture of a <c>model_type</c>.</summary>
+    /// <exception cref="NotSupportedException">It is not known.</exception>
+    public static GgufArchitecture For(string modelType) => Known(modelType, $"Architecture '{modelType}' is not written to GGUF files");
 
     /// <summary>The module of <c>blk.3.attn_q</c>, and the layer's number; null where the architecture has none of that name.</summary>
     public (GgufModule Module, string Layer)? Find(string module)
@@ -50,6 +53,21 @@ internal abstract class GgufArchitecture
         string layer = module.StartsWith(Block, StringComparison.Ordinal) ? module[Block.Length..].Split('.')[0] : "";
         string pattern = layer.Length > 0 && layer.All(char.IsAsciiDigit) ? $"{Block}*{module[(Block.Length + layer.Length)..]}" : module;
         return _modules.Value.TryGetValue(pattern, out GgufModule? found) ? (found, layer) : null;
+    }
+
+    /// <summary>The module of <c>model.layers.3.self_attn.q_proj</c>, and its name here; null where llama.cpp has none of that name.</summary>
+    public (GgufModule Module, string Stored)? FindName(string path)
+    {
+        foreach (GgufModule module in _modules.Value.Values.Where(module => module.Name is not null))
+        {
+            string[] ends = module.Name!.Split('*');
+            if (ends.Length == 1 && path == module.Name)
+                return (module, module.Stored);
+            if (ends.Length == 2 && path.Length > module.Name.Length - 1 && path.StartsWith(ends[0], StringComparison.Ordinal)
+                && path.EndsWith(ends[1], StringComparison.Ordinal) && path[ends[0].Length..^ends[1].Length] is var layer && layer.All(char.IsAsciiDigit))
+                return (module, module.Stored.Replace("*", layer, StringComparison.Ordinal));
+        }
+        return null;
     }
 
     /// <summary>The model's config.json.</summary>
@@ -70,6 +88,9 @@ internal abstract class GgufArchitecture
             json[name] = id;
         return HfConfig.Parse(json.ToJsonString(), file.Description);
     }
+
+    private static GgufArchitecture Known(string key, string problem) => s_known.Samples.FirstOrDefault(known => known.Key == key)
+        ?? throw new NotSupportedException($"{problem}; known are {string.Join(", ", s_known.Samples.Select(known => known.Key).Order())}.");
 
     /// <summary>What config.json says of this architecture alone.</summary>
     protected abstract IEnumerable<(string Name, JsonNode? Value)> Describe(GgufSettings settings);

@@ -57,6 +57,8 @@ internal sealed class GgufFile : ITensorSource
 
     public long[] ShapeOf(string name) => Find(name).Shape;
 
+    public ScalarType TypeOf(string name) => Find(name).Type is { Decode: null } type ? type.Element : ScalarType.Float32;
+
     public Tensor Read(string name)
     {
         GgufTensor tensor = Find(name);

@@ -1,7 +1,7 @@
 namespace Microsoft.ML.Peft.Checkpoints.Gguf;
 
 /// <summary>The hyperparameters of a GGUF file, which lie under the name of its architecture.</summary>
-internal sealed class GgufSettings(GgufFile file, string architecture)
+internal sealed class GgufSettings(GgufFile file, string architecture) : IGgufHeads
 {
     public GgufFile File { get; } = file;
 

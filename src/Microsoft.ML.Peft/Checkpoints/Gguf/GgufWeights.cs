@@ -48,6 +48,8 @@ internal sealed class GgufWeights : ITensorSource
         return arrangement.ShapeOf(_file.ShapeOf(stored));
     }
 
+    public ScalarType TypeOf(string name) => _file.TypeOf(Find(name).Stored);
+
     public Tensor Read(string name)
     {
         var (stored, arrangement) = Find(name);

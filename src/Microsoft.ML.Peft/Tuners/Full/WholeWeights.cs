@@ -9,7 +9,11 @@ internal sealed class FullOptions : TunerOptions
 {
     internal override string Key => "full";
 
-    internal override ITuner Create() => new WholeWeights(Key, touchesBase: true, target => [.. target.Weights.All]);
+    internal override ITuner Create() => new WholeWeights(Key, touchesBase: true, AllOf);
+
+    private static IReadOnlyList<Parameter> AllOf(TuningTarget target) => target.Weights.Quantized.FirstOrDefault() is { } frozen
+        ? throw new NotSupportedException($"'{frozen.Name}' is quantized: a model trains as a whole on a base of floats only.")
+        : [.. target.Weights.All];
 }
 
 /// <summary>Only the head trains: a linear probe of the frozen base.</summary>

@@ -1,4 +1,6 @@
+using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Layers;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Tuners.Lora;
@@ -36,5 +38,19 @@ internal sealed class BaseTables
         return new BaseTables(all, named && !hasTokens);
     }
 
-    public IEnumerable<(string Name, Tensor Value)> Export() => Saved.Select(name => (name, All[name].Value));
+    public IEnumerable<(string Name, Tensor Value)> Export() => Saved.Select(name => (name, All[name].Original));
+
+    /// <summary>Refuses tables that are not the base's own, which other adapters share.</summary>
+    /// <exception cref="InvalidDataException">A table has other values.</exception>
+    public void CheckSame(ITensorSource source)
+    {
+        foreach (var (name, table) in All.Where(t => source.Names.Contains(PeftNames.Prefix + t.Key)))
+        {
+            PeftNames.CheckShape(source, PeftNames.Prefix + name, table.Original.shape);
+            using var scope = NewDisposeScope();
+            Tensor here = source.Read(PeftNames.Prefix + name).to(table.Original.dtype, table.Original.device);
+            if (here.ne(table.Original).any().item<bool>())
+                throw new InvalidDataException($"{source.Description}: tensor '{PeftNames.Prefix + name}' is not the base's: the adapter belongs to another one.");
+        }
+    }
 }

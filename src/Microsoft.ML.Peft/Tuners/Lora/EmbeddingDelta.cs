@@ -43,10 +43,19 @@ internal sealed class EmbeddingDelta(TokenEmbedding site, Parameter a, Parameter
     {
         using (var noGrad = no_grad())
         {
-            Tensor merged = Sum(site, a, b, scale);
+            Tensor merged = Sum(site.Table.Value, a, b, scale);
             site.Table.Cover(_magnitude is null ? merged : merged.mul_(Gain()));
         }
         Detach(adapter);
+    }
+
+    public override IEnumerable<MergedWeight> MergedWeights()
+    {
+        yield return new MergedWeight(site.Table.Name, site.Table, site.Table.Value.shape, table =>
+        {
+            using Tensor sum = Sum(table, a, b, scale);
+            return _magnitude is null ? sum.alias() : sum * Gain();
+        });
     }
 
     public override void Unmerge(string adapter)
@@ -67,13 +76,13 @@ internal sealed class EmbeddingDelta(TokenEmbedding site, Parameter a, Parameter
     private static Tensor Norm(TokenEmbedding site, Parameter a, Parameter b, double scale)
     {
         using var noGrad = no_grad();
-        using Tensor sum = Sum(site, a, b, scale);
+        using Tensor sum = Sum(site.Table.Value, a, b, scale);
         return linalg.vector_norm(sum, 2, [0]);
     }
 
-    private static Tensor Sum(TokenEmbedding site, Parameter a, Parameter b, double scale)
+    private static Tensor Sum(Tensor table, Parameter a, Parameter b, double scale)
     {
-        using Tensor left = a.Value.t(), right = b.Value.t();
-        return site.Table.Value.addmm(left, right, 1, (float)scale);
+        using Tensor left = a.Value.t(), right = b.Value.t(), values = table.to(a.Value.dtype);
+        return values.addmm(left, right, 1, (float)scale);
     }
 }

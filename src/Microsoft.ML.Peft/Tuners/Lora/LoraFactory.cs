@@ -9,7 +9,7 @@ internal sealed class LoraFactory(LoraOptions options, TuningTarget target, Gene
 {
     public LoraPart Tune(Projection site)
     {
-        (int rank, double scale) = SizeOf(site.Path);
+        (int rank, double scale) = options.SizeOf(site.Path);
         target.CheckSaved(site.Path + ".lora_A.weight", rank, site.Weight.Inputs);
         (Tensor a, Tensor b) = StartValues.Of(options.Start, new StartRequest(
             site.Weight.Dequantize, site.Weight.Outputs, site.Weight.Inputs, rank, scale, options.PissaIterations, generator));
@@ -26,7 +26,7 @@ internal sealed class LoraFactory(LoraOptions options, TuningTarget target, Gene
     // A table starts the other way round: A zero, B normal.
     public LoraPart Tune(TokenEmbedding site)
     {
-        (int rank, double scale) = SizeOf(site.Path);
+        (int rank, double scale) = options.SizeOf(site.Path);
         long entries = site.Table.Value.shape[0], width = site.Table.Value.shape[1];
         target.CheckSaved(site.Path + ".lora_embedding_A", rank, entries);
         using var noGrad = no_grad();
@@ -43,13 +43,6 @@ internal sealed class LoraFactory(LoraOptions options, TuningTarget target, Gene
         Parameter magnitude = DoraDelta.Magnitude(site.Path, () => DoraDelta.Norm(site, direction));
         magnitude.LearningRateScale = options.LoraPlusRatio;
         return new DoraDelta(site, direction, magnitude, options.Dropout);
-    }
-
-    private (int Rank, double Scale) SizeOf(string path)
-    {
-        int rank = TargetMatcher.ByEnd(path, options.RankPattern, options.Rank);
-        double alpha = TargetMatcher.ByEnd(path, options.AlphaPattern, options.Alpha);
-        return (rank, alpha / (options.UseRankStabilizedScaling ? Math.Sqrt(rank) : rank));
     }
 
     private static Parameter New(string name, Tensor values) => new(name, values.DetachFromDisposeScope(), owned: true);

@@ -1,6 +1,9 @@
 using System.Text.Json.Nodes;
+using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Checkpoints.Gguf;
 using Microsoft.ML.Peft.Tuners;
 using Microsoft.ML.Peft.Tuners.Lora;
+using Microsoft.ML.Peft.Tuners.Lora.Mixing;
 
 namespace Microsoft.ML.Peft;
 
@@ -111,6 +114,8 @@ public sealed class LoraOptions : TunerOptions
 
     internal override string PeftType => "LORA";
 
+    internal override string GgufType => "lora";
+
     internal override IReadOnlyList<string> NewTokens => AddedTokens;
 
     internal override TunerOptions WithNewTokens(IReadOnlyList<int> ids)
@@ -118,6 +123,14 @@ public sealed class LoraOptions : TunerOptions
         LoraOptions copy = Copy();
         copy.NewTokenIds = ids;
         return copy;
+    }
+
+    /// <summary>Rank and scale of the update of one module.</summary>
+    internal (int Rank, double Scale) SizeOf(string path)
+    {
+        int rank = TargetMatcher.ByEnd(path, RankPattern, Rank);
+        double alpha = TargetMatcher.ByEnd(path, AlphaPattern, Alpha);
+        return (rank, alpha / (UseRankStabilizedScaling ? Math.Sqrt(rank) : rank));
     }
 
     /// <summary>The settings of what is saved: a start that took from the weight makes an update of twice the rank.</summary>
@@ -138,6 +151,14 @@ public sealed class LoraOptions : TunerOptions
     internal override TunerOptions ReadAdapterConfig(JsonObject config, string file) => LoraConfigFile.Read(config, file);
 
     internal override JsonObject ToAdapterConfig(string? taskType, string baseModel) => LoraConfigFile.Write(this, null, taskType, baseModel);
+
+    internal override AdapterState ReadGguf(GgufAdapter file) => LoraGguf.Read(file);
+
+    internal override void WriteGguf(string file, AdapterState adapter, HfConfig config, string? tiedOutput) =>
+        LoraGguf.Write(file, adapter, config, tiedOutput);
+
+    internal override AdapterState Mix(string name, IReadOnlyList<(AdapterState State, double Weight)> parts, AdapterMixOptions options) =>
+        LoraMixer.Mix(name, parts, options);
 
     internal override ITuner Create()
     {

@@ -27,6 +27,9 @@ internal abstract class LoraPart : IDisposable
     /// <summary>Takes the merge back, to the bit; merges are taken back in reverse order.</summary>
     public abstract void Unmerge(string adapter);
 
+    /// <summary>What merging makes of a checkpoint's weights.</summary>
+    public abstract IEnumerable<MergedWeight> MergedWeights();
+
     public virtual void Dispose()
     {
         foreach (Parameter parameter in Parameters)
@@ -68,6 +71,17 @@ internal sealed class TunedProjection(Projection site, IWeightDelta delta) : Lor
         using (Tensor update = delta.Matrix())
             site.Weight.Merge(update);
         Detach(adapter);
+    }
+
+    public override IEnumerable<MergedWeight> MergedWeights()
+    {
+        if (site.Weight is not DenseWeight dense)
+            throw new NotSupportedException($"'{site.Path}' is quantized: merge into the base's own weights.");
+        yield return new MergedWeight(site.Path + ".weight", dense.Matrix, dense.Matrix.Value.shape, weight =>
+        {
+            using Tensor update = delta.Matrix(), oriented = dense.IsTransposed ? update.t() : update.alias();
+            return weight + oriented;
+        });
     }
 
     public override void Unmerge(string adapter)

@@ -15,7 +15,7 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
     private IReadOnlyList<Parameter> _inPlace = [];
     private string _adapter = ForwardContext.DefaultAdapter;
     private BaseTables _tables = BaseTables.None;
-    private bool _transposed, _growsHead, _merged;
+    private bool _transposed, _growsHead, _merged, _shared;
 
     public string Key => options.Key;
 
@@ -26,11 +26,16 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
 
     public IReadOnlyList<Parameter> Trainable => [.. _parts.SelectMany(p => p.Parameters), .. _inPlace];
 
+    public IReadOnlyList<Parameter> InPlace => _inPlace;
+
     public void Attach(TuningTarget target, long seed, string adapter = ForwardContext.DefaultAdapter)
     {
         _adapter = adapter;
         WholeModules whole = WholeModules.Choose(options, target);
         LoraTargets targets = LoraTargets.Choose(options, target, whole);
+        _inPlace = [.. whole.Others.Concat(Biases(target, targets, whole)).Distinct()];
+        target.CheckChanges(_inPlace);
+        _shared = target.IsShared;
         using var generator = new Generator((ulong)seed, target.Weights.Device);
         var factory = new LoraFactory(options, target, generator);
         _parts.AddRange(targets.Projections.Select(factory.Tune));
@@ -40,7 +45,6 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
         _parts.AddRange(rows);
         _parts.ForEach(part => part.Attach(adapter));
 
-        _inPlace = [.. whole.Others.Concat(Biases(target, targets, whole)).Distinct()];
         _transposed = targets.Projections.Any(site => site.Weight.IsTransposed);
         _growsHead = options.NewTokenIds.Count > 0 && rows.Count > 1;
         _tables = BaseTables.Of(options, target, targets);
@@ -67,8 +71,15 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
         return settings;
     }
 
-    public void Import(ITensorSource source) => _tables.Saved = PeftNames.Import(
-        source, Trainable.ToDictionary(FileName), _tables.All);
+    public void Import(ITensorSource source)
+    {
+        if (_shared)
+            _tables.CheckSame(source);
+        _tables.Saved = PeftNames.Import(source, Trainable.ToDictionary(FileName), _tables.All);
+    }
+
+    public IReadOnlyList<MergedWeight> MergedWeights() =>
+        [.. _parts.SelectMany(part => part.MergedWeights()), .. _inPlace.Select(p => MergedWeight.Of(p.Name, p, p))];
 
     public bool TryMerge()
     {

@@ -87,12 +87,20 @@ internal sealed class TokenRows : LoraPart, ITokenLookup, IProjectionDelta
         using (var scope = NewDisposeScope())
         using (no_grad())
         {
-            Tensor table = _table.Value.index_copy(0, _known, _rows.Value.index_select(0, _knownRows));
-            _table.Cover(Grows ? cat([table, _rows.Value.index_select(0, _newRows)], 0) : table);
+            _table.Cover(Merged(_table.Value));
             if (Grows && _head?.Bias is { } bias)
                 bias.Cover(cat([bias.Value, bias.Value.new_zeros(_newRows.numel())], 0));
         }
         Detach(adapter);
+    }
+
+    public override IEnumerable<MergedWeight> MergedWeights()
+    {
+        long rows = _table.Value.shape[0], added = _newRows.numel();
+        string name = _embedding is null ? _head!.Path + ".weight" : _table.Name;
+        yield return new MergedWeight(name, _table, [rows + added, _table.Value.shape[1]], Merged) { HeadFollows = _head is not null };
+        if (Grows && _head?.Bias is { } bias)
+            yield return new MergedWeight(bias.Name, bias, [rows + added], values => cat([values, values.new_zeros(added)], 0));
     }
 
     public override void Unmerge(string adapter)
@@ -108,6 +116,13 @@ internal sealed class TokenRows : LoraPart, ITokenLookup, IProjectionDelta
         base.Dispose();
         foreach (Tensor index in new[] { _places, _known, _knownRows, _newRows })
             index.Dispose();
+    }
+
+    private Tensor Merged(Tensor table)
+    {
+        using var scope = NewDisposeScope();
+        Tensor known = table.index_copy(0, _known, _rows.Value.index_select(0, _knownRows));
+        return (Grows ? cat([known, _rows.Value.index_select(0, _newRows)], 0) : known).MoveToOuterDisposeScope();
     }
 
     private Tensor Start(IReadOnlyCollection<int> fresh)

@@ -19,6 +19,9 @@ internal sealed class WholeProjection(Projection site) : LoraPart
     public override void Merge(string adapter) { }
 
     public override void Unmerge(string adapter) { }
+
+    public override IEnumerable<MergedWeight> MergedWeights() =>
+        site.Parameters.Zip(_own.Parameters, (origin, own) => MergedWeight.Of(own.Name, origin, own));
 }
 
 /// <summary>A table that trains as a whole, as a copy.</summary>
@@ -37,6 +40,8 @@ internal sealed class WholeEmbedding(TokenEmbedding site) : LoraPart
     public override void Merge(string adapter) { }
 
     public override void Unmerge(string adapter) { }
+
+    public override IEnumerable<MergedWeight> MergedWeights() => [MergedWeight.Of(_own.Table.Name, site.Table, _own.Table)];
 }
 
 /// <summary>What trains as a whole: the task's head, and the modules that the user names, by PEFT's rules.</summary>

@@ -45,9 +45,11 @@ internal sealed class TinyDecoder : IDisposable
 
     public Tensor Logits(params long[] ids) => Logits(ForwardContext.Inference, ids);
 
-    public Tensor Logits(ForwardContext context, params long[] ids)
+    public Tensor Logits(ForwardContext context, params long[] ids) => LogitsOf(context, ids);
+
+    public Tensor LogitsOf(ForwardContext context, params long[][] rows)
     {
-        using var batch = new Batch { Ids = tensor(ids).unsqueeze(0), Examples = [] };
+        using var batch = new Batch { Ids = tensor([.. rows.SelectMany(row => row)]).view(rows.Length, -1), Examples = [] };
         using Tensor hidden = _model.Forward(batch, RowSelection.All, context);
         return _head.Forward(hidden, batch, context);
     }

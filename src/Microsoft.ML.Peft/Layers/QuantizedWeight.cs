@@ -1,0 +1,60 @@
+using Microsoft.ML.Peft.Quantization;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Layers;
+
+/// <summary>A frozen matrix that is kept packed; merges lie over it.</summary>
+/// <param name="name">The weight's name.</param>
+/// <param name="matrix">The matrix.</param>
+/// <param name="owned">Whether it goes with this store; one of a checkpoint is shared.</param>
+/// <param name="transposed">Whether float checkpoints hold it as [in, out].</param>
+/// <param name="requantizes">Whether a merged matrix is packed again.</param>
+internal sealed class QuantizedWeight(string name, PackedMatrix matrix, bool owned, bool transposed, bool requantizes) : WeightStore, IDisposable
+{
+    private readonly Stack<PackedMatrix> _beneath = new();
+
+    public string Name => name;
+
+    public PackedMatrix Matrix { get; private set; } = matrix;
+
+    public override bool IsTransposed => transposed;
+
+    public override long Inputs => Matrix.Inputs;
+
+    public override long Outputs => Matrix.Outputs;
+
+    public override Tensor Multiply(Tensor input, Tensor? bias) => QuantizedProduct.Apply(input, Matrix, bias);
+
+    public override Tensor Dequantize() => Matrix.Dequantize();
+
+    public override void Merge(Tensor delta)
+    {
+        using var noGrad = no_grad();
+        using Tensor whole = Matrix.Dequantize();
+        using Tensor sum = whole + delta;
+        Cover(requantizes ? Matrix.Repack(sum, name) : new FloatMatrix(sum.clone()));
+    }
+
+    /// <summary>Lays another matrix over this one, until <see cref="Unmerge"/>; it is the store's from now on.</summary>
+    public void Cover(PackedMatrix matrix)
+    {
+        _beneath.Push(Matrix);
+        Matrix = matrix;
+    }
+
+    public override void Unmerge()
+    {
+        if (!_beneath.TryPop(out PackedMatrix? beneath))
+            return;
+        Matrix.Dispose();
+        Matrix = beneath;
+    }
+
+    public void Dispose()
+    {
+        while (_beneath.Count > 0)
+            Unmerge();
+        if (owned)
+            Matrix.Dispose();
+    }
+}

@@ -1,0 +1,59 @@
+using Microsoft.ML.Peft.Interop;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Quantization;
+
+/// <summary>NF4 or FP4, packed as bitsandbytes packs: two codes a byte, the first in the high half.</summary>
+internal sealed class Blockwise4Bit(Tensor codes, Tensor levels, BlockScales scales, int block, (long Outputs, long Inputs) shape, FourBitCode code, ScalarType type)
+    : BlockwiseMatrix(codes, levels, scales, block, shape)
+{
+    public FourBitCode Code => code;
+
+    /// <summary>The type that the weight had.</summary>
+    public ScalarType Type => type;
+
+    protected override int Bits => 4;
+
+    private bool IsNested => Scales.Codes is not null;
+
+    /// <summary>Quantizes a matrix [out, in] of any float type.</summary>
+    /// <exception cref="InvalidDataException">It has a value that is not finite.</exception>
+    public static unsafe Blockwise4Bit Quantize(Tensor weight, FourBitCode code, int block, bool nested, string name)
+    {
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        Tensor source = Source(weight);
+        long count = source.numel();
+        Tensor codes = empty([(count + 1) / 2, 1], ScalarType.Byte), scales = empty((count + block - 1) / block);
+        Quantize(NativeTensor.Floats(source), count, code, block, NativeTensor.Address(codes), NativeTensor.Floats(scales));
+        CheckFinite(scales, name);
+        BlockScales kept = nested ? BlockScales.Nested(scales) : new BlockScales(scales.DetachFromDisposeScope());
+        return new Blockwise4Bit(
+            codes.to(weight.device).DetachFromDisposeScope(), tensor(code.Levels, device: weight.device).DetachFromDisposeScope(),
+            kept.To(weight.device), block, (weight.shape[0], weight.shape[1]), code, weight.dtype);
+    }
+
+    public override PackedMatrix Repack(Tensor weight, string name) => Quantize(weight, code, Block, IsNested, name);
+
+    public override IEnumerable<(string Name, Tensor Value)> Export(string key) => QuantStateFile.Write(this, key);
+
+    protected override Tensor Indices()
+    {
+        Tensor bytes = Codes.flatten();
+        return stack([bytes.bitwise_right_shift(tensor((byte)4, device: bytes.device)), bytes.bitwise_and(tensor((byte)15, device: bytes.device))], 1)
+            .flatten().narrow(0, 0, Outputs * Inputs).to(ScalarType.Int64);
+    }
+
+    private static unsafe void Quantize(float* values, long count, FourBitCode code, int block, byte* codes, float* scales)
+    {
+        if (!PeftNative.IsAvailable)
+        {
+            PlainQuantizer.Quantize(values, count, code, block, codes, scales);
+            return;
+        }
+        fixed (float* bounds = code.Bounds)
+        fixed (byte* order = code.Order)
+            NativeMethods.Quantize4Bit(NativeMethods.BestIsa, values, count, block, bounds, order, codes, scales);
+    }
+}

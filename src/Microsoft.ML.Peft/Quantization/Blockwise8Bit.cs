@@ -1,0 +1,37 @@
+using Microsoft.ML.Peft.Interop;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Quantization;
+
+/// <summary>8-bit codes of the dynamic map in blocks.</summary>
+internal sealed class Blockwise8Bit(Tensor codes, Tensor levels, BlockScales scales, int block, (long Outputs, long Inputs) shape, ScalarType type)
+    : BlockwiseMatrix(codes, levels, scales, block, shape)
+{
+    /// <summary>The type that the weight had.</summary>
+    public ScalarType Type => type;
+
+    protected override int Bits => 8;
+
+    /// <summary>Quantizes a matrix [out, in] of any float type.</summary>
+    /// <exception cref="InvalidDataException">It has a value that is not finite.</exception>
+    public static unsafe Blockwise8Bit Quantize(Tensor weight, int block, string name)
+    {
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        Tensor source = Source(weight);
+        long count = source.numel();
+        Tensor codes = empty(weight.shape, ScalarType.Byte), scales = empty((count + block - 1) / block);
+        DynamicMap.Quantize(NativeTensor.Floats(source), count, block, NativeTensor.Address(codes), NativeTensor.Floats(scales));
+        CheckFinite(scales, name);
+        return new Blockwise8Bit(
+            codes.to(weight.device).DetachFromDisposeScope(), tensor(DynamicMap.Levels, device: weight.device).DetachFromDisposeScope(),
+            new BlockScales(scales.DetachFromDisposeScope()).To(weight.device), block, (weight.shape[0], weight.shape[1]), weight.dtype);
+    }
+
+    public override PackedMatrix Repack(Tensor weight, string name) => Quantize(weight, Block, name);
+
+    public override IEnumerable<(string Name, Tensor Value)> Export(string key) => QuantStateFile.Write(this, key);
+
+    protected override Tensor Indices() => Codes.flatten().to(ScalarType.Int64);
+}

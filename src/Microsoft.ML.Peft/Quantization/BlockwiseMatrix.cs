@@ -1,0 +1,104 @@
+using Microsoft.ML.Peft.Interop;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Quantization;
+
+/// <summary>A matrix of codes: an element is the level of its code times the scale of its block, which runs along the rows.</summary>
+/// <param name="codes">8-bit codes, or 4-bit ones in pairs.</param>
+/// <param name="levels">What codes stand for.</param>
+/// <param name="scales">A scale for each block.</param>
+/// <param name="block">Elements in a block.</param>
+/// <param name="shape">[out, in]</param>
+internal abstract class BlockwiseMatrix(Tensor codes, Tensor levels, BlockScales scales, int block, (long Outputs, long Inputs) shape)
+    : PackedMatrix(shape.Outputs, shape.Inputs)
+{
+    public BlockScales Scales { get; } = scales;
+
+    public Tensor Codes { get; } = codes;
+
+    public int Block { get; } = block;
+
+    public override long Bytes => Codes.numel() + Scales.Bytes;
+
+    protected Tensor Levels { get; } = levels;
+
+    protected abstract int Bits { get; }
+
+    private bool IsNative => PeftNative.IsAvailable && Codes.device_type == DeviceType.CPU;
+
+    public override unsafe Tensor Dequantize()
+    {
+        using var noGrad = no_grad();
+        if (!IsNative)
+            return Plainly();
+        Tensor result = empty([Outputs, Inputs]);
+        NativeMethods.Dequantize(NativeMethods.BestIsa, Call(), NativeTensor.Floats(result));
+        return result;
+    }
+
+    public override unsafe Tensor Product(Tensor input, Tensor? bias)
+    {
+        if (!IsNative || !PeftNative.Takes(input) || Blas.Sgemm == 0)
+            return base.Product(input, bias);
+        using Tensor dense = input.contiguous();
+        Tensor output = bias is null ? zeros([input.shape[0], Outputs]) : bias.detach().to(ScalarType.Float32).repeat(input.shape[0], 1);
+        NativeMethods.QuantizedProduct(NativeMethods.BestIsa, Call(), NativeTensor.Floats(dense), input.shape[0], NativeTensor.Floats(output));
+        return output;
+    }
+
+    public override unsafe Tensor InputGradient(Tensor gradient)
+    {
+        if (!IsNative || !PeftNative.Takes(gradient) || Blas.Sgemm == 0)
+            return base.InputGradient(gradient);
+        using Tensor dense = gradient.contiguous();
+        Tensor result = empty([gradient.shape[0], Inputs]);
+        NativeMethods.QuantizedGradient(NativeMethods.BestIsa, Call(), NativeTensor.Floats(dense), gradient.shape[0], NativeTensor.Floats(result));
+        return result;
+    }
+
+    /// <summary>The same by TorchSharp's operations, on any device.</summary>
+    internal Tensor Plainly()
+    {
+        using var scope = NewDisposeScope();
+        Tensor levels = Levels.index_select(0, Indices());
+        Tensor scales = BlockScales.Spread(Scales.Values(), Block, levels.numel());
+        return (levels * scales).view(Outputs, Inputs).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The kernels' description of the matrix; it lives no longer than this.</summary>
+    internal unsafe QuantizedCall Call() => new()
+    {
+        Rows = Outputs,
+        Columns = Inputs,
+        Block = Block,
+        Bits = Bits,
+        Codes = NativeTensor.Address(Codes),
+        Levels = NativeTensor.Floats(Levels),
+        Scales = NativeTensor.Floats(Scales.Floats),
+        ScaleCodes = Scales.Codes is { } codes ? NativeTensor.Address(codes) : null,
+        ScaleLevels = Scales.Levels is { } levels ? NativeTensor.Floats(levels) : null,
+        ScaleOffset = Scales.Offset,
+        Sgemm = Blas.Sgemm,
+    };
+
+    public override void Dispose()
+    {
+        Codes.Dispose();
+        Levels.Dispose();
+        Scales.Dispose();
+    }
+
+    /// <summary>The codes one by one, as numbers of levels.</summary>
+    protected abstract Tensor Indices();
+
+    /// <summary>A matrix as the quantizers read it: dense floats on the CPU, in the caller's scope.</summary>
+    protected static Tensor Source(Tensor weight) => weight.detach().to(ScalarType.Float32, CPU).contiguous();
+
+    protected static void CheckFinite(Tensor scales, string name)
+    {
+        using Tensor finite = scales.isfinite().all();
+        if (!finite.item<bool>())
+            throw new InvalidDataException($"Weight '{name}' has a value that is not finite: it cannot be quantized.");
+    }
+}

@@ -1,0 +1,65 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Quantization;
+
+/// <summary>
+/// The 8-bit dynamic levels of bitsandbytes: powers of ten from 1e-6 to 1, each cut twice as fine as the one below. A value's
+/// code is looked up in a table of 65,536 steps from -1 to 1, as bitsandbytes does on a CPU; exact search differs near bounds.
+/// </summary>
+internal static class DynamicMap
+{
+    public const int Size = 256;
+
+    private const int Powers = 7, Steps = 1 << 16;
+
+    private static readonly Lazy<byte[]> Table = new(MakeTable);
+
+    public static float[] Levels { get; } = MakeLevels();
+
+    /// <summary>Quantizes blocks of values by their largest magnitude, which becomes the block's scale.</summary>
+    public static unsafe void Quantize(float* values, long count, int block, byte* codes, float* scales)
+    {
+        byte[] table = Table.Value;
+        Parallel.For(0, (count + block - 1) / block, b =>
+        {
+            long start = b * block;
+            int size = (int)Math.Min(block, count - start);
+            scales[b] = Magnitude.Largest(values + start, size);
+            float factor = scales[b] == 0 ? 0 : 1 / scales[b];
+            for (long i = start; i < start + size; i++)
+                codes[i] = scales[b] == 0 ? (byte)0 : table[StepOf(values[i] * factor)];
+        });
+    }
+
+    // A NaN ends where the clamp leaves it: its block's scale tells of it.
+    private static int StepOf(float value) => (ushort)((Math.Clamp(value, -1f, 1f) + 1f) * 0.5f * (Steps - 1) + 0.5f);
+
+    private static byte[] MakeTable()
+    {
+        var table = new byte[Steps];
+        int code = 0;
+        for (int i = 0; i < Steps; i++)
+        {
+            float value = -1f + 2f * i / (Steps - 1);
+            while (code < Size - 1 && 0.5f * (Levels[code] + Levels[code + 1]) < value)
+                code++;
+            table[i] = (byte)code;
+        }
+        return table;
+    }
+
+    private static float[] MakeLevels()
+    {
+        using var scope = NewDisposeScope();
+        var levels = new List<float> { 0, 1 };
+        for (int i = 0; i < Powers; i++)
+        {
+            Tensor bounds = linspace(0.1, 1, (1 << i) + 1, ScalarType.Float32);
+            Tensor means = (bounds[..^1] + bounds[1..]) / 2.0 * Math.Pow(10, i - (Powers - 1));
+            levels.AddRange(means.data<float>());
+            levels.AddRange(means.neg().data<float>());
+        }
+        return [.. levels.Order()];
+    }
+}

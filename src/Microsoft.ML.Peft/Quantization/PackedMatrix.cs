@@ -1,0 +1,58 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Quantization;
+
+/// <summary>A frozen matrix [out, in] in a format of its own. It belongs to no dispose scope.</summary>
+internal abstract class PackedMatrix(long outputs, long inputs) : IDisposable
+{
+    public long Outputs { get; } = outputs;
+
+    public long Inputs { get; } = inputs;
+
+    /// <summary>The memory that it takes.</summary>
+    public abstract long Bytes { get; }
+
+    /// <summary>The matrix as floats; the caller's.</summary>
+    public abstract Tensor Dequantize();
+
+    /// <summary>x·Wᵀ + b for x [tokens, in].</summary>
+    public virtual Tensor Product(Tensor input, Tensor? bias)
+    {
+        using Tensor weight = Dequantize();
+        return nn.functional.linear(input, weight, bias);
+    }
+
+    /// <summary>g·W for g [tokens, out].</summary>
+    public virtual Tensor InputGradient(Tensor gradient)
+    {
+        using Tensor weight = Dequantize();
+        return gradient.mm(weight);
+    }
+
+    /// <summary>Another matrix in the same format.</summary>
+    /// <exception cref="InvalidDataException">It has a value that is not finite; the message says <paramref name="name"/>.</exception>
+    public abstract PackedMatrix Repack(Tensor weight, string name);
+
+    /// <summary>The tensors that keep it in a file, named as bitsandbytes does. What has to be made belongs to the caller's scope.</summary>
+    /// <param name="key">The weight's name.</param>
+    public abstract IEnumerable<(string Name, Tensor Value)> Export(string key);
+
+    public abstract void Dispose();
+}
+
+/// <summary>A matrix that stayed in floats: one that an adapter was merged into.</summary>
+internal sealed class FloatMatrix(Tensor weight) : PackedMatrix(weight.shape[0], weight.shape[1])
+{
+    private readonly Tensor _weight = weight.DetachFromDisposeScope();
+
+    public override long Bytes => _weight.numel() * sizeof(float);
+
+    public override Tensor Dequantize() => _weight.alias();
+
+    public override PackedMatrix Repack(Tensor weight, string name) => new FloatMatrix(weight.clone());
+
+    public override IEnumerable<(string Name, Tensor Value)> Export(string key) => [(key, _weight)];
+
+    public override void Dispose() => _weight.Dispose();
+}

@@ -1,0 +1,66 @@
+using System.Numerics;
+using System.Text.Json;
+
+namespace Microsoft.ML.Peft;
+
+/// <summary>How a weight's numbers are written in few bits.</summary>
+public enum QuantizationFormat
+{
+    /// <summary>4-bit NormalFloat (QLoRA, Dettmers et al. 2023): 16 levels that suit weights of a normal distribution. The default.</summary>
+    Nf4,
+
+    /// <summary>4-bit floating point: a sign, two bits of exponent and one of mantissa.</summary>
+    Fp4,
+
+    /// <summary>8 bits in blocks, with the dynamic levels of Dettmers et al. (2022), dense around 0.</summary>
+    Int8,
+
+    /// <summary>8-bit integers with a scale for each row, as LLM.int8 (Dettmers et al. 2022) keeps its weights.</summary>
+    Int8Rowwise,
+}
+
+/// <summary>Settings of a base whose matrices are kept in 4 or 8 bits, as bitsandbytes keeps them.</summary>
+public sealed class QuantizationOptions
+{
+    private const int SmallestBlock = 32, LargestBlock = 4096;
+
+    /// <summary>The format; <see cref="QuantizationFormat.Nf4"/> by default.</summary>
+    public QuantizationFormat Format { get; set; }
+
+    /// <summary>Weights that share a scale: a power of two from 32 to 4096; 64 by default. Row-wise formats have no blocks.</summary>
+    public int BlockSize { get; set; } = 64;
+
+    /// <summary>Whether the scales of 4-bit blocks are kept in 8 bits in their turn, which saves 0.37 bits a weight; off by default.</summary>
+    public bool DoubleQuantization { get; set; }
+
+    /// <summary>
+    /// Of a row-wise format: columns with a weight at least this large are kept as floats beside the integers; 0 (the default)
+    /// for none.
+    /// </summary>
+    public double OutlierThreshold { get; set; }
+
+    /// <summary>Whether a matrix that an adapter was merged into is quantized again, as PEFT does (the default), or is kept in floats.</summary>
+    public bool RequantizeMerged { get; set; } = true;
+
+    /// <summary>The same text for the same settings.</summary>
+    internal string Key => JsonSerializer.Serialize(this);
+
+    /// <exception cref="ArgumentException">A setting is out of range; the message names it.</exception>
+    internal void Validate()
+    {
+        if (!Enum.IsDefined(Format))
+            throw new ArgumentOutOfRangeException(nameof(Format), Format, $"{nameof(Format)} is not one of the formats.");
+        if (BlockSize is < SmallestBlock or > LargestBlock || !BitOperations.IsPow2(BlockSize))
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(BlockSize), BlockSize, $"{nameof(BlockSize)} must be a power of two from {SmallestBlock} to {LargestBlock}.");
+        }
+        if (DoubleQuantization && Format is not (QuantizationFormat.Nf4 or QuantizationFormat.Fp4))
+            throw new ArgumentException($"{nameof(DoubleQuantization)} is for 4-bit formats, not for {Format}.", nameof(DoubleQuantization));
+        if (!(OutlierThreshold >= 0) || (OutlierThreshold > 0 && Format != QuantizationFormat.Int8Rowwise))
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(OutlierThreshold), OutlierThreshold, $"{nameof(OutlierThreshold)} must be 0 or more, and 0 unless the format is {QuantizationFormat.Int8Rowwise}.");
+        }
+    }
+}

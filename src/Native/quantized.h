@@ -1,0 +1,78 @@
+// What the kernels over quantized matrices share: scales, and the unpacking of codes, which every instruction set does in its
+// own way and to the same bits.
+#pragma once
+
+#include "dispatch.h"
+
+#include <algorithm>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#define PEFT_AVX2_FMA __attribute__((target("avx2,fma")))
+#else
+#define PEFT_AVX2_FMA
+#endif
+
+namespace peft {
+
+constexpr int64_t ScaleBlock = 256;
+
+PEFT_INLINE float scale_of(const peft_quantized& w, int64_t block) {
+    if (!w.scale_codes)
+        return w.scales[block];
+    return w.scale_levels[w.scale_codes[block]] * w.scales[block / ScaleBlock] + w.scale_offset;
+}
+
+PEFT_INLINE float level_of(const peft_quantized& w, int64_t i) {
+    return w.levels[w.bits == 8 ? w.codes[i] : (w.codes[i / 2] >> (i % 2 ? 0 : 4)) & 15];
+}
+
+// Calls body(first, count, scale) for the part of each block that lies in first to first + n.
+template <typename Body>
+PEFT_INLINE void each_block(const peft_quantized& w, int64_t first, int64_t n, Body body) {
+    while (n > 0) {
+        const int64_t block = first / w.block, count = std::min(n, (block + 1) * w.block - first);
+        body(first, count, scale_of(w, block));
+        first += count, n -= count;
+    }
+}
+
+#if defined(__x86_64__)
+// The 16 levels byte by byte: a shuffle looks up 32 codes in a register.
+struct Planes {
+    __m256i byte[4];
+
+    PEFT_AVX2_FMA explicit Planes(const float* levels) {
+        alignas(16) uint8_t table[4][16];
+        for (int i = 0; i < 16; i++) {
+            uint32_t bits;
+            __builtin_memcpy(&bits, levels + i, sizeof bits);
+            for (int b = 0; b < 4; b++)
+                table[b][i] = static_cast<uint8_t>(bits >> (8 * b));
+        }
+        for (int b = 0; b < 4; b++)
+            byte[b] = _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(table[b])));
+    }
+};
+
+// The levels of 32 codes. Of each half of the register, out[k] has those of bytes 4k to 4k + 3.
+__attribute__((target("avx2,fma"), always_inline)) static inline void look_up(const Planes& planes, __m256i codes, __m256 out[4]) {
+    const __m256i b0 = _mm256_shuffle_epi8(planes.byte[0], codes), b1 = _mm256_shuffle_epi8(planes.byte[1], codes);
+    const __m256i b2 = _mm256_shuffle_epi8(planes.byte[2], codes), b3 = _mm256_shuffle_epi8(planes.byte[3], codes);
+    const __m256i low0 = _mm256_unpacklo_epi8(b0, b1), low1 = _mm256_unpackhi_epi8(b0, b1);
+    const __m256i high0 = _mm256_unpacklo_epi8(b2, b3), high1 = _mm256_unpackhi_epi8(b2, b3);
+    out[0] = _mm256_castsi256_ps(_mm256_unpacklo_epi16(low0, high0));
+    out[1] = _mm256_castsi256_ps(_mm256_unpackhi_epi16(low0, high0));
+    out[2] = _mm256_castsi256_ps(_mm256_unpacklo_epi16(low1, high1));
+    out[3] = _mm256_castsi256_ps(_mm256_unpackhi_epi16(low1, high1));
+}
+#endif
+
+// Elements first to first + n as floats.
+using Unpack = void (*)(const peft_quantized& w, int64_t first, int64_t n, float* out);
+extern const Variants<Unpack> unpack;
+
+// The instruction set that was asked for, as far as this CPU goes.
+inline int32_t clamp_isa(int32_t isa) { return std::min(isa, peft_best_isa()); }
+
+} // namespace peft

@@ -1,0 +1,38 @@
+namespace Microsoft.ML.Peft.Benchmarks;
+
+/// <summary>A model's shape and a batch's, and the FLOPs that the peer's recipe (shared/PEERS.md) counts for them.</summary>
+/// <param name="Config">config.json.</param>
+/// <param name="Layers">Layers.</param>
+/// <param name="Hidden">Width.</param>
+/// <param name="Inner">Width of the feed-forward.</param>
+/// <param name="InnerMatrices">Matrices of the feed-forward: 2, or 3 where it is gated.</param>
+/// <param name="Vocabulary">Width of the language model's head; 0 for a classifier.</param>
+/// <param name="Rows">Rows of a batch.</param>
+/// <param name="Length">Tokens of a row.</param>
+internal sealed record StepShape(string Config, int Layers, int Hidden, int Inner, int InnerMatrices, int Vocabulary, int Rows, int Length)
+{
+    public static StepShape Roberta { get; } = new("""
+        {"model_type":"roberta","architectures":["RobertaForSequenceClassification"],"hidden_size":768,"num_hidden_layers":12,
+         "num_attention_heads":12,"intermediate_size":3072,"vocab_size":50265,"max_position_embeddings":514,"type_vocab_size":1,
+         "layer_norm_eps":1e-5,"hidden_dropout_prob":0.1,"attention_probs_dropout_prob":0.1,"hidden_act":"gelu","pad_token_id":1}
+        """, Layers: 12, Hidden: 768, Inner: 3072, InnerMatrices: 2, Vocabulary: 0, Rows: 8, Length: 128);
+
+    public static StepShape Gpt2 { get; } = new("""
+        {"model_type":"gpt2","architectures":["GPT2LMHeadModel"],"n_embd":768,"n_layer":12,"n_head":12,"n_positions":1024,"vocab_size":50257}
+        """, Layers: 12, Hidden: 768, Inner: 3072, InnerMatrices: 2, Vocabulary: 50257, Rows: 4, Length: 128);
+
+    public static StepShape Llama110M { get; } = new("""
+        {"model_type":"llama","architectures":["LlamaForCausalLM"],"hidden_size":768,"num_hidden_layers":12,"num_attention_heads":12,
+         "intermediate_size":2048,"vocab_size":32000,"max_position_embeddings":1024,"rms_norm_eps":1e-6,"tie_word_embeddings":true}
+        """, Layers: 12, Hidden: 768, Inner: 2048, InnerMatrices: 3, Vocabulary: 32000, Rows: 2, Length: 128);
+
+    /// <summary>FLOPs of a forward pass.</summary>
+    public double Forward => 2 * ((Layers * ((4.0 * Hidden * Hidden) + ((double)InnerMatrices * Hidden * Inner))) + Attention + ((double)Hidden * Vocabulary)) * Tokens;
+
+    /// <summary>FLOPs of a LoRA step: two forward passes, and attention's second product in the backward pass.</summary>
+    public double LoraStep => (2 * Forward) + (2 * Attention * Tokens);
+
+    private double Tokens => (double)Rows * Length;
+
+    private double Attention => Layers * 2.0 * Length * Hidden;
+}
