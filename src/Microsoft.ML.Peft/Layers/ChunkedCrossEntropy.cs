@@ -15,19 +15,17 @@ internal sealed class ChunkedCrossEntropy : GradientFunction<ChunkedCrossEntropy
     private const long NoLabel = -100;
 
     /// <param name="hidden">[N, in]</param>
-    /// <param name="labels">[N], int64, -100 where there is none.</param>
+    /// <param name="labels">N of them in any shape, int64, -100 where there is none. The backward pass reads them again: they must live till then.</param>
     /// <param name="output">The matrix [classes, in].</param>
     /// <param name="context">The call.</param>
     /// <returns>[N], 0 where there is no label.</returns>
     public static Tensor Apply(Tensor hidden, Tensor labels, Projection output, ForwardContext context)
     {
         if (output.IsPlain(context) && is_grad_enabled() && hidden.requires_grad)
-            return Call(new Target(labels, output), hidden);
-        return cat([.. Chunks(hidden.shape[0], output.Weight.Outputs).Select(chunk =>
-        {
-            Tensor wanted = labels.narrow(0, chunk.Start, chunk.Count);
-            return context.Recompute(hidden.narrow(0, chunk.Start, chunk.Count), x => Losses(output.Forward(x, context), wanted));
-        })]);
+            return Call(new Target(labels.flatten(), output), hidden);
+        return cat([.. Chunks(hidden.shape[0], output.Weight.Outputs).Select(chunk => context.Recompute(
+            hidden.narrow(0, chunk.Start, chunk.Count),
+            x => Losses(output.Forward(x, context), labels.flatten().narrow(0, chunk.Start, chunk.Count))))]);
     }
 
     protected override (Tensor Output, Tensor?[] Saved) Forward(Target target, IReadOnlyList<Tensor> inputs)

@@ -34,7 +34,7 @@ internal sealed class LanguageModelHead(Projection output) : Head
     }
 
     private Tensor Losses(Tensor hidden, Tensor labels, ForwardContext context) =>
-        ChunkedCrossEntropy.Apply(hidden.flatten(0, 1), labels.flatten(), output, context);
+        ChunkedCrossEntropy.Apply(hidden.flatten(0, 1), labels, output, context);
 }
 
 /// <summary>A linear classifier over the last token that is not padding.</summary>
