@@ -34,11 +34,11 @@ internal sealed class SiteMixer(AdapterMixMethod method, AdapterMixOptions optio
         return (tensors.Merge([.. parts.Select(p => p.A)], signed), tensors.Merge([.. parts.Select(p => p.B)], roots));
     }
 
-    // PEFT weighs an update, scale included, by weight · scale: so do we.
+    // An update has its scale in it already.
     private (Tensor A, Tensor B) Decomposed(string site, IReadOnlyList<WeightedFactors> parts, MixMethod made)
     {
         Tensor update = new TaskTensors(made, options, generator).Merge(
-            [.. parts.Select(p => p.Update())], [.. parts.Select(p => p.Weight * p.Scale)]);
+            [.. parts.Select(p => p.Update())], [.. parts.Select(p => p.Weight)]);
         if (rank > Math.Min(update.shape[0], update.shape[1]))
         {
             throw new ArgumentException(
