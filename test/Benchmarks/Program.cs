@@ -15,6 +15,7 @@ IBenchmark[] benchmarks =
     new EmbedBenchmark(batchSize: 1, goal: 1 / 1.3),
     new IDataViewBenchmark(),
     new UnmergedBenchmark(),
+    new ByRowBenchmark(),
     new LoadBenchmark(),
     new MergeBenchmark("merge-7b", hidden: 4096, intermediate: 11008, layers: 32),
     new MergeBenchmark("merge-300m", hidden: 1024, intermediate: 2816, layers: 18),
