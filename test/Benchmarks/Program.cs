@@ -21,6 +21,7 @@ IBenchmark[] benchmarks =
     new EmbedBenchmark(batchSize: 1, goal: 1 / 1.3),
     new IDataViewBenchmark(),
     new UnmergedBenchmark(),
+    new ByRowBenchmark(),
     new LoadBenchmark(),
     new DecodeBenchmark(),
     new ServeBenchmark(),

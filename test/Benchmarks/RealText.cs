@@ -26,15 +26,17 @@ internal static class RealText
         [.. texts.Select(text => Example.From(tokenizer.Encode(text, null, MaxLength), []))];
 
     /// <summary>Mean embeddings of rows in batches, the longest rows together; nothing is kept.</summary>
-    public static void Embed(PretrainedModel model, Head head, IEnumerable<Example> rows, int batchSize)
+    public static void Embed(PretrainedModel model, Head head, IEnumerable<Example> rows, int batchSize, Func<int, ForwardContext>? call = null)
     {
         using var noGrad = inference_mode();
         foreach (Example[] chunk in rows.OrderBy(row => row.Length).Chunk(batchSize))
         {
             using var scope = NewDisposeScope();
             using Batch batch = Batch.Collate(chunk, 0, CPU, withLabels: false);
-            Tensor hidden = model.Forward(batch, head.Rows(batch), ForwardContext.Inference);
-            head.Forward(hidden, batch, ForwardContext.Inference).data<float>().ToArray();
+            ForwardContext context = call?.Invoke(chunk.Length) ?? ForwardContext.Inference;
+            using AdapterRows? byRow = context.Rows;
+            Tensor hidden = model.Forward(batch, head.Rows(batch), context);
+            head.Forward(hidden, batch, context).data<float>().ToArray();
         }
     }
 

@@ -50,13 +50,29 @@ internal static class ModelArchive
             model, runtime, settings.Tuner, tokenizer, origin.Folder, origin.Sha256, origin.Kind is BaseKind.Embedded or BaseKind.Packed, manifest.BatchSize);
         return manifest.Adapters is not { } adapters ? loaded with { AdapterColumn = manifest.AdapterColumn } : Failure.Disposes(model, () => loaded with
         {
-            Adapters = [.. adapters.Select((adapter, i) => LoadAdapter(archive, model, adapter, i))],
+            Adapters = LoadAdapters(archive, model, adapters),
             ActiveAdapter = manifest.ActiveAdapter,
             AdapterColumn = manifest.AdapterColumn,
         });
     }
 
     private static string AdapterName(int index) => FormattableString.Invariant($"adapter.{index}.safetensors");
+
+    private static List<ArchivedAdapter> LoadAdapters(ArchiveReader archive, TunedModel model, IReadOnlyList<AdapterEntry> adapters)
+    {
+        var loaded = new List<ArchivedAdapter>();
+        try
+        {
+            foreach (AdapterEntry adapter in adapters)
+                loaded.Add(LoadAdapter(archive, model, adapter, loaded.Count));
+            return loaded;
+        }
+        catch
+        {
+            loaded.ForEach(adapter => adapter.Tuner?.Dispose());
+            throw;
+        }
+    }
 
     private static ArchivedAdapter LoadAdapter(ArchiveReader archive, TunedModel model, AdapterEntry adapter, int index)
     {

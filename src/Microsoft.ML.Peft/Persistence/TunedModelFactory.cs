@@ -17,13 +17,16 @@ internal static class TunedModelFactory
     {
         var target = new TuningTarget(model.Model.Weights, model.Model.DefaultTargets, model.Head.Parameters, tensors) { IsShared = true };
         target.CheckChanges(model.Tuner.InPlace);
-        ITuner tuner = settings.Create();
-        return Failure.Disposes(tuner, () => Failure.IsInvalidData(tensors.Description, () =>
+        return Failure.IsInvalidData(tensors.Description, () =>
         {
-            tuner.Attach(target, seed: 0, key);
-            tuner.Import(tensors);
-            return tuner;
-        }));
+            ITuner tuner = settings.Create();
+            return Failure.Disposes(tuner, () =>
+            {
+                tuner.Attach(target, seed: 0, key);
+                tuner.Import(tensors);
+                return tuner;
+            });
+        });
     }
 
     /// <param name="model">The base, which the result takes over.</param>

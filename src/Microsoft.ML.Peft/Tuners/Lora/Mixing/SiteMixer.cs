@@ -49,6 +49,6 @@ internal sealed class SiteMixer(AdapterMixMethod method, AdapterMixOptions optio
         if (options.SvdClamp is not { } quantile)
             return (a, b);
         Tensor most = cat([b.flatten(), a.flatten()]).quantile(tensor((float)quantile, device: a.device));
-        return (a.minimum(most).maximum(most.neg()), b.minimum(most).maximum(most.neg()));
+        return (a.maximum(most.neg()).minimum(most), b.maximum(most.neg()).minimum(most));
     }
 }
