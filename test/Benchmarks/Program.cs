@@ -16,6 +16,9 @@ IBenchmark[] benchmarks =
     new IDataViewBenchmark(),
     new UnmergedBenchmark(),
     new LoadBenchmark(),
+    new Nf4GemvBenchmark(),
+    new Nf4GemmBenchmark(),
+    new Nf4DequantizeBenchmark(),
 ];
 
 if (args is ["all"])

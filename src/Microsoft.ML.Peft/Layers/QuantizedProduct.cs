@@ -22,7 +22,7 @@ internal sealed class QuantizedProduct : GradientFunction<QuantizedProduct, Quan
     {
         Tensor rows = gradient.reshape(-1, call.Matrix.Outputs);
         Tensor? input = call.Asks[0] ? call.Matrix.InputGradient(rows).view(call.Shape) : null;
-        return [input, call.Asks[1] ? rows.sum(0) : null];
+        return [input, call.Asks[1] ? rows.sum([0]) : null];
     }
 
     private static Tensor Multiply(Tensor input, PackedMatrix matrix, Tensor? bias)

@@ -32,9 +32,14 @@ internal sealed class QuantizedWeight(string name, PackedMatrix matrix, bool own
         using var noGrad = no_grad();
         using Tensor whole = Matrix.Dequantize();
         using Tensor sum = whole + delta;
-        PackedMatrix merged = requantizes ? Matrix.Repack(sum, name) : new FloatMatrix(sum.clone());
+        Cover(requantizes ? Matrix.Repack(sum, name) : new FloatMatrix(sum.clone()));
+    }
+
+    /// <summary>Lays another matrix over this one, until <see cref="Unmerge"/>; it is the store's from now on.</summary>
+    public void Cover(PackedMatrix matrix)
+    {
         _beneath.Push(Matrix);
-        Matrix = merged;
+        Matrix = matrix;
     }
 
     public override void Unmerge()

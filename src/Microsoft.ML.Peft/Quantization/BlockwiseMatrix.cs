@@ -42,7 +42,7 @@ internal abstract class BlockwiseMatrix(Tensor codes, Tensor levels, BlockScales
         if (!IsNative || !PeftNative.Takes(input) || Blas.Sgemm == 0)
             return base.Product(input, bias);
         using Tensor dense = input.contiguous();
-        Tensor output = bias is null ? zeros([input.shape[0], Outputs]) : bias.detach().to(ScalarType.Float32).repeat(input.shape[0], 1);
+        Tensor output = bias is null ? zeros([input.shape[0], Outputs]) : Rows(bias, input.shape[0]);
         NativeMethods.QuantizedProduct(NativeMethods.BestIsa, Call(), NativeTensor.Floats(dense), input.shape[0], NativeTensor.Floats(output));
         return output;
     }
@@ -91,6 +91,15 @@ internal abstract class BlockwiseMatrix(Tensor codes, Tensor levels, BlockScales
 
     /// <summary>The codes one by one, as numbers of levels.</summary>
     protected abstract Tensor Indices();
+
+    private static Tensor Rows(Tensor bias, long count)
+    {
+        using Tensor row = bias.detach();
+        using Tensor all = row.expand(count, -1);
+        Tensor rows = empty([count, row.shape[0]]);
+        rows.copy_(all);
+        return rows;
+    }
 
     /// <summary>A matrix as the quantizers read it: dense floats on the CPU, in the caller's scope.</summary>
     protected static Tensor Source(Tensor weight) => weight.detach().to(ScalarType.Float32, CPU).contiguous();

@@ -30,7 +30,7 @@ internal sealed class Rowwise8Bit(Tensor codes, Tensor levels, BlockScales scale
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        Tensor source = weight.detach().to(ScalarType.Float32), magnitudes = source.abs();
+        Tensor source = weight.detach().to(ScalarType.Float32).contiguous(), magnitudes = source.abs();
         CheckFinite(magnitudes.amax([1]), name);
         OutlierColumns? outliers = threshold > 0 ? OutlierColumns.Of(source, magnitudes, threshold) : null;
         if (outliers is not null)
@@ -49,20 +49,29 @@ internal sealed class Rowwise8Bit(Tensor codes, Tensor levels, BlockScales scale
 
     public override Tensor Dequantize()
     {
+        using var scope = NewDisposeScope();
         Tensor weight = base.Dequantize();
-        return outliers is null ? weight : weight.index_copy_(1, outliers.Columns, outliers.Values);
+        if (outliers is not null)
+            weight.index_copy_(1, outliers.Columns, outliers.Values);
+        return weight.MoveToOuterDisposeScope();
     }
 
     public override Tensor Product(Tensor input, Tensor? bias)
     {
+        using var scope = NewDisposeScope();
         Tensor output = base.Product(input, bias);
-        return outliers is null ? output : output.addmm_(input.index_select(1, outliers.Columns), outliers.Values.t());
+        if (outliers is not null)
+            output.addmm_(input.index_select(1, outliers.Columns), outliers.Values.t());
+        return output.MoveToOuterDisposeScope();
     }
 
     public override Tensor InputGradient(Tensor gradient)
     {
+        using var scope = NewDisposeScope();
         Tensor result = base.InputGradient(gradient);
-        return outliers is null ? result : result.index_add_(1, outliers.Columns, gradient.mm(outliers.Values), 1);
+        if (outliers is not null)
+            result.index_add_(1, outliers.Columns, gradient.mm(outliers.Values), 1);
+        return result.MoveToOuterDisposeScope();
     }
 
     public override PackedMatrix Repack(Tensor weight, string name) => Quantize(weight, outliers?.Threshold ?? 0, name);

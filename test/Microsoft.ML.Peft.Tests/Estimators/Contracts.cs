@@ -44,3 +44,15 @@ public sealed class TextEmbedderContract : TinyBertContract
 {
     protected override IEstimator<ITransformer> CreateEstimator() => Context.Peft().Embed(Folder, batchSize: 8);
 }
+
+[TestClass]
+public sealed class Nf4QuantizeContract : TinyBertContract
+{
+    protected override IEstimator<ITransformer> CreateEstimator() => Context.Peft().Nf4Quantize(Folder, PeftTask.TextEmbedding());
+}
+
+[TestClass]
+public sealed class QloraContract : TinyBertContract
+{
+    protected override IEstimator<ITransformer> CreateEstimator() => Context.Peft().Qlora(Folder, Task, rank: 2, maxEpochs: 1, batchSize: 8);
+}

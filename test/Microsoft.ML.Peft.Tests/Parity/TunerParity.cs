@@ -20,7 +20,7 @@ internal static class TunerParity
         string folder = Path.Combine(parity.Folder, "adapter");
         var config = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, LoraConfigFile.FileName)))!.AsObject();
         LoraOptions options = LoraConfigFile.Read(config, folder);
-        CheckBase(parity, loaded);
+        QuantizationParity.CheckBase(parity, loaded);
         using ITuner tuner = options.Create();
         tuner.Attach(new TuningTarget(loaded.Model.Weights, loaded.Model.DefaultTargets, loaded.Head.Parameters), seed: 1);
         Import(tuner, folder);
@@ -33,15 +33,6 @@ internal static class TunerParity
         if (parity.Json["trainable"]?.GetValue<long>() is { } trainable)
             Assert.AreEqual(trainable, tuner.Trainable.Sum(p => p.Value.numel()), "trainable parameters");
         CheckTraining(parity, loaded, tuner);
-    }
-
-    // Of a quantized base.
-    private static void CheckBase(ParityCase parity, LoadedModel loaded)
-    {
-        if (parity.Has("out.base_logits"))
-            parity.Check("out.base_logits", Logits(loaded));
-        if (parity.Has("out.q_proj_0_dequantized"))
-            parity.Check("out.q_proj_0_dequantized", loaded.Model.Sites.Projections.First(p => p.Path.EndsWith(".0.self_attn.q_proj", StringComparison.Ordinal)).Weight.Dequantize());
     }
 
     private static Tensor Logits(LoadedModel loaded)

@@ -58,7 +58,7 @@ public sealed class QuantizedWeightTests
         TensorAssert.Close(before + delta, store.Dequantize(), 0, 0, "merged");
         Tensor input = Matrices.Noise(2, 40).requires_grad_(true);
         store.Multiply(input, null).sum().backward();
-        TensorAssert.Close((before + delta).sum(0).expand(2, 40), input.grad!, 1e-4, 1e-5, "gradient");
+        TensorAssert.Close((before + delta).sum([0]).expand(2, 40), input.grad!, 1e-4, 1e-5, "gradient");
         store.Unmerge();
         TensorAssert.Close(before, store.Dequantize(), 0, 0, "unmerged");
     }

@@ -67,7 +67,7 @@ public sealed class TunersOverStoresTests
     private static float Step(PretrainedModel model, Head head, Peft.Training.AdamW optimizer, Batch batch, int step)
     {
         using var scope = NewDisposeScope();
-        var context = new ForwardContext { Training = true, Seeds = new DropoutSeeds(step) };
+        var context = new ForwardContext { Seeds = new DropoutSeeds(step) };
         Tensor logits = head.Forward(model.Forward(batch, RowSelection.All, context), batch, context);
         Tensor loss = nn.functional.cross_entropy(logits.narrow(1, 0, 11).flatten(0, 1), batch.Ids.narrow(1, 1, 11).flatten());
         BackwardPass.Run(loss);
