@@ -83,7 +83,7 @@ PEFT_AVX2_FMA void unpack_8bit(const peft_quantized& w, int64_t start, int64_t n
         out[i] = peft::level_of(w, start + i) * scale;
 }
 
-PEFT_AVX2_FMA void unpack_4bit(const peft_quantized& w, const peft::Planes& planes, int64_t start, int64_t n, float scale, float* out) {
+__attribute__((target("avx2,fma"), always_inline)) static inline void unpack_4bit(const peft_quantized& w, const peft::Planes& planes, int64_t start, int64_t n, float scale, float* out) {
     const __m128i half = _mm_set1_epi8(15);
     // Groups of four codes, so that what comes out of the look-up lies in order.
     const __m256i groups = _mm256_setr_epi32(0, 2, 4, 6, 1, 3, 5, 7);

@@ -1,5 +1,5 @@
-// Products with quantized matrices. One token: codes are looked up and multiplied as they come in, against the token's values in
-// the order in which the look-up hands levels out. A few tokens: four rows are unpacked into the first-level cache and
+// Products with quantized matrices. Up to four tokens: codes are looked up and multiplied as they come in, against the tokens'
+// values in the order in which the look-up hands levels out. A few more: four rows are unpacked into the first-level cache and
 // multiplied from there. Many tokens: panels and BLAS.
 #include "quantized.h"
 
@@ -119,46 +119,80 @@ void arrange(const float* x, int64_t n, float* out) {
                     *out++ = x[start + 2 * (4 * k + lane % 4 + 16 * (lane / 4)) + half];
 }
 
-PEFT_AVX2_FMA float dot_row(const peft_quantized& w, const peft::Planes& planes, int64_t row, const float* arranged, const float* scales) {
+template <int Tokens>
+PEFT_AVX2_FMA void dot_row(const peft_quantized& w, int64_t row, const float* arranged, const float* scales, float* y) {
     const __m256i half = _mm256_set1_epi8(15);
+    const peft::Planes planes(w.levels);
     const uint8_t* codes = w.codes + row * w.columns / 2;
     const int shift = __builtin_ctzll(w.block);
-    __m256 sum = _mm256_setzero_ps();
+    __m256 sums[Tokens];
+    for (auto& sum : sums)
+        sum = _mm256_setzero_ps();
     for (int64_t i = 0; i < w.columns; i += Group) {
         const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + i / 2));
-        __m256 first[4], second[4];
-        peft::look_up(planes, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), half), first);
-        peft::look_up(planes, _mm256_and_si256(bytes, half), second);
-        const float* x = arranged + i;
-        __m256 even = _mm256_mul_ps(first[0], _mm256_loadu_ps(x)), odd = _mm256_mul_ps(second[0], _mm256_loadu_ps(x + 32));
-        for (int k = 1; k < 4; k++) {
-            even = _mm256_fmadd_ps(first[k], _mm256_loadu_ps(x + 8 * k), even);
-            odd = _mm256_fmadd_ps(second[k], _mm256_loadu_ps(x + 32 + 8 * k), odd);
+        __m256 levels[4], even[Tokens], odd[Tokens];
+        peft::look_up(planes, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), half), levels);
+        for (int t = 0; t < Tokens; t++) {
+            const float* x = arranged + t * w.columns + i;
+            even[t] = _mm256_mul_ps(levels[0], _mm256_loadu_ps(x));
+            for (int k = 1; k < 4; k++)
+                even[t] = _mm256_fmadd_ps(levels[k], _mm256_loadu_ps(x + 8 * k), even[t]);
+        }
+        peft::look_up(planes, _mm256_and_si256(bytes, half), levels);
+        for (int t = 0; t < Tokens; t++) {
+            const float* x = arranged + t * w.columns + i + Group / 2;
+            odd[t] = _mm256_mul_ps(levels[0], _mm256_loadu_ps(x));
+            for (int k = 1; k < 4; k++)
+                odd[t] = _mm256_fmadd_ps(levels[k], _mm256_loadu_ps(x + 8 * k), odd[t]);
         }
         // The halves of a register are 32 elements each, which may be blocks of their own.
         const __m256 scale = _mm256_set_m128(_mm_broadcast_ss(scales + ((i + 32) >> shift)), _mm_broadcast_ss(scales + (i >> shift)));
-        sum = _mm256_fmadd_ps(_mm256_add_ps(even, odd), scale, sum);
+        for (int t = 0; t < Tokens; t++)
+            sums[t] = _mm256_fmadd_ps(_mm256_add_ps(even[t], odd[t]), scale, sums[t]);
     }
-    return fold(sum);
+    for (int t = 0; t < Tokens; t++)
+        y[t * w.rows + row] += fold(sums[t]);
 }
 
-bool takes_one_token(const peft_quantized& w) {
-    return w.bits == 4 && w.columns % w.block == 0 && w.columns % Group == 0 && w.block % 32 == 0 && (w.block & (w.block - 1)) == 0;
+// The scales of blocks first to first + n, which are quantized.
+PEFT_AVX2_FMA void scales_of(const peft_quantized& w, int64_t first, int64_t n, float* out) {
+    const __m256 offset = _mm256_set1_ps(w.scale_offset);
+    while (n > 0) {
+        const int64_t outer = first / peft::ScaleBlock, count = std::min(n, (outer + 1) * peft::ScaleBlock - first);
+        const __m256 scale = _mm256_set1_ps(w.scales[outer]);
+        int64_t i = 0;
+        for (; i + 8 <= count; i += 8) {
+            const __m256i codes = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(w.scale_codes + first + i)));
+            const __m256 levels = _mm256_i32gather_ps(w.scale_levels, codes, 4);
+            _mm256_storeu_ps(out + i, _mm256_add_ps(_mm256_mul_ps(levels, scale), offset));
+        }
+        for (; i < count; i++)
+            out[i] = peft::scale_of(w, first + i);
+        first += count, n -= count, out += count;
+    }
 }
 
-void one_token(const peft_quantized& w, const float* x, float* y) {
+constexpr int64_t DirectTokens = 4;
+
+bool is_direct(const peft_quantized& w, int64_t tokens) {
+    return tokens <= DirectTokens && w.bits == 4 && w.columns % w.block == 0 && w.columns % Group == 0 && w.block % 32 == 0 &&
+           (w.block & (w.block - 1)) == 0;
+}
+
+void direct(const peft_quantized& w, const float* x, int64_t tokens, float* y) {
+    constexpr decltype(&dot_row<1>) rows_of[] = {dot_row<1>, dot_row<2>, dot_row<3>, dot_row<4>};
+    const auto dot = rows_of[tokens - 1];
     const int64_t blocks = w.columns / w.block;
-    std::vector<float> arranged(w.columns);
-    arrange(x, w.columns, arranged.data());
+    std::vector<float> arranged(tokens * w.columns);
+    arrange(x, tokens * w.columns, arranged.data());
 #pragma omp parallel if (w.rows * w.columns > 1 << 15)
     {
         std::vector<float> scales(w.scale_codes ? blocks : 0);
-        const peft::Planes planes(w.levels);
 #pragma omp for schedule(static)
         for (int64_t row = 0; row < w.rows; row++) {
-            for (int64_t b = 0; b < static_cast<int64_t>(scales.size()); b++)
-                scales[b] = peft::scale_of(w, row * blocks + b);
-            y[row] += dot_row(w, planes, row, arranged.data(), w.scale_codes ? scales.data() : w.scales + row * blocks);
+            if (w.scale_codes)
+                scales_of(w, row * blocks, blocks, scales.data());
+            dot(w, row, arranged.data(), w.scale_codes ? scales.data() : w.scales + row * blocks, y);
         }
     }
 }
@@ -198,8 +232,8 @@ void peft_quantized_product_f32(int32_t isa, const peft_quantized* matrix, const
     const peft_quantized& w = *matrix;
     isa = peft::clamp_isa(isa);
 #if defined(__x86_64__)
-    if (tokens == 1 && isa >= PEFT_ISA_AVX2 && takes_one_token(w))
-        return one_token(w, x, y);
+    if (isa >= PEFT_ISA_AVX2 && is_direct(w, tokens))
+        return direct(w, x, tokens, y);
 #endif
     if (tokens <= FewTokens || !w.sgemm)
         return few_tokens(isa, w, x, tokens, y);

@@ -43,15 +43,17 @@ struct Planes {
     __m256i byte[4];
 
     PEFT_AVX2_FMA explicit Planes(const float* levels) {
-        alignas(16) uint8_t table[4][16];
-        for (int i = 0; i < 16; i++) {
-            uint32_t bits;
-            __builtin_memcpy(&bits, levels + i, sizeof bits);
-            for (int b = 0; b < 4; b++)
-                table[b][i] = static_cast<uint8_t>(bits >> (8 * b));
-        }
-        for (int b = 0; b < 4; b++)
-            byte[b] = _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(table[b])));
+        // The bytes of each four levels by their place, then those of all levels together.
+        const __m128i places = _mm_setr_epi8(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+        __m128i four[4];
+        for (int i = 0; i < 4; i++)
+            four[i] = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(levels + 4 * i)), places);
+        const __m128i low0 = _mm_unpacklo_epi32(four[0], four[1]), low1 = _mm_unpacklo_epi32(four[2], four[3]);
+        const __m128i high0 = _mm_unpackhi_epi32(four[0], four[1]), high1 = _mm_unpackhi_epi32(four[2], four[3]);
+        byte[0] = _mm256_broadcastsi128_si256(_mm_unpacklo_epi64(low0, low1));
+        byte[1] = _mm256_broadcastsi128_si256(_mm_unpackhi_epi64(low0, low1));
+        byte[2] = _mm256_broadcastsi128_si256(_mm_unpacklo_epi64(high0, high1));
+        byte[3] = _mm256_broadcastsi128_si256(_mm_unpackhi_epi64(high0, high1));
     }
 };
 
