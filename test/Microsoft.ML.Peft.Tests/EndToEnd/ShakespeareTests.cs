@@ -13,6 +13,7 @@ public sealed class ShakespeareTests
     [TestMethod, TestCategory("EndToEnd")]
     public void PerplexityFalls()
     {
+        LongTests.Require();
         SharedData.RequireFolder(Model);
         IDataView train = Speeches("train", every: 4), test = Speeches("test", every: 1);
         PeftTask task = PeftTask.CausalLanguageModelling();
