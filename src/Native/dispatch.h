@@ -4,6 +4,8 @@
 
 #include "peft_native.h"
 
+#include <algorithm>
+
 #define PEFT_INLINE static inline __attribute__((always_inline))
 
 #if defined(__x86_64__)
@@ -24,3 +26,12 @@ struct Variants {
 
     Kernel get(int32_t isa) const { return isa >= PEFT_ISA_AVX512 ? avx512 : isa == PEFT_ISA_AVX2 ? avx2 : baseline; }
 };
+
+namespace peft {
+
+// The instruction set that was asked for, as far as this CPU goes.
+inline int32_t clamp_isa(int32_t isa) { return std::min(isa, peft_best_isa()); }
+
+constexpr int64_t ParallelFrom = 1 << 14; // floats: with fewer, one thread is done before a second has begun
+
+} // namespace peft

@@ -12,7 +12,9 @@ static int32_t detect_isa() {
         return PEFT_ISA_BASELINE;
     bool avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
                   __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
-    return avx512 ? PEFT_ISA_AVX512 : PEFT_ISA_AVX2;
+    if (!avx512)
+        return PEFT_ISA_AVX2;
+    return __builtin_cpu_supports("avx512vnni") ? PEFT_ISA_VNNI : PEFT_ISA_AVX512;
 #else
     return PEFT_ISA_BASELINE;
 #endif

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define PEFT_ABI_VERSION 3
+#define PEFT_ABI_VERSION 4
 
 #if defined(_WIN32) && defined(PEFT_NATIVE_BUILD)
 #define PEFT_API __declspec(dllexport)
@@ -20,7 +20,7 @@ extern "C" {
 #endif
 
 /* Instruction sets that kernels are compiled for; a CPU that has one has those before it. */
-enum { PEFT_ISA_BASELINE = 0, PEFT_ISA_AVX2 = 1, PEFT_ISA_AVX512 = 2 };
+enum { PEFT_ISA_BASELINE = 0, PEFT_ISA_AVX2 = 1, PEFT_ISA_AVX512 = 2, PEFT_ISA_VNNI = 3 };
 
 PEFT_API int32_t peft_abi_version(void);
 
@@ -79,6 +79,44 @@ PEFT_API void peft_attention_forward_f32(const peft_attention* attention, float*
 PEFT_API void peft_attention_backward_f32(const peft_attention* attention, const float* log_sums, const float* gradient,
                                           float* dq, float* dk, float* dv);
 
+/* Of the kernels below, isa is the highest instruction set to use, for tests; PEFT_ISA_BEST for the CPU's. */
+enum { PEFT_ISA_BEST = INT32_MAX };
+
+/* Root mean square norm of x [rows, width]: out = x * scale * weight, with scale = 1 / sqrt(mean(x^2) + eps) of the row, which
+ * goes to scales [rows] for the backward pass. */
+PEFT_API void peft_rms_norm_f32(int32_t isa, const float* x, const float* weight, int64_t rows, int64_t width, double eps, float* out,
+                                float* scales);
+PEFT_API void peft_rms_norm_backward_f32(int32_t isa, const float* x, const float* weight, const float* scales, const float* gradient,
+                                         int64_t rows, int64_t width, float* dx);
+
+/* Rotary positions, in place: of each head of x [rows, heads, size] the first half is turned against the second by the angles of
+ * row r, whose cosines and sines are row r % positions of [positions, size / 2]. back turns the other way: the gradient. */
+PEFT_API void peft_rotary_f32(int32_t isa, float* x, const float* cosine, const float* sine, int32_t back, int64_t rows,
+                              int64_t positions, int64_t heads, int64_t size);
+
+/* out = gate * sigmoid(gate) * up over n floats, and the gradients of both. */
+PEFT_API void peft_gated_silu_f32(int32_t isa, const float* gate, const float* up, int64_t n, float* out);
+PEFT_API void peft_gated_silu_backward_f32(int32_t isa, const float* gate, const float* up, const float* gradient, int64_t n,
+                                           float* dgate, float* dup);
+
+/* Cross-entropy of logits [rows, classes]: losses [rows], and in the logits' place their gradient, softmax minus one at the label.
+ * A label is below classes; one below 0 counts for nothing. */
+PEFT_API void peft_cross_entropy_f32(int32_t isa, float* logits, const int64_t* labels, int64_t rows, int64_t classes, float* losses);
+
+/* Attention of one query a head, q [batch, heads, size], over keys and values of which position i of group g in row b lies at
+ * b * batch_stride + g * group_stride + i * size; each group serves heads / groups heads in turn. The mask (or null) is added to
+ * the scores: that of row b begins at b * mask_batch. */
+typedef struct {
+    int64_t batch, heads, groups, keys, size, batch_stride, group_stride, mask_batch;
+    const float *q, *k, *v, *mask;
+} peft_query;
+PEFT_API void peft_query_attention_f32(int32_t isa, const peft_query* query, float* out);
+
+/* y [tokens, rows] = x [tokens, columns] times the matrix [rows, columns] transposed, plus bias [rows] unless that is null: for the
+ * few tokens at which reading the matrix is all that takes time. */
+PEFT_API void peft_few_product_f32(int32_t isa, const float* matrix, const float* bias, int64_t rows, int64_t columns, const float* x,
+                                   int64_t tokens, float* y);
+
 /* A matrix [rows, columns] of 4- or 8-bit codes. Element i is levels[code] times the scale of its block, which is of the
  * elements block * b to block * (b + 1) - 1 of the matrix as one row. Two 4-bit codes share a byte, the first in the high half.
  * Scales are floats or, where scale_codes is not null, quantized themselves: scale_levels[scale_codes[b]] *
@@ -93,9 +131,6 @@ typedef struct {
     const float* scale_levels;
     peft_sgemm sgemm;
 } peft_quantized;
-
-/* Of the kernels below, isa is the highest instruction set to use, for tests; PEFT_ISA_BEST for the CPU's. */
-enum { PEFT_ISA_BEST = INT32_MAX };
 
 /* Quantizes n floats to 4 bits: code order[k] for a value that k of the 15 bounds lie below, after division by the largest
  * magnitude of its block, which becomes the scale. A scale that is not finite tells of a value that was not. */
@@ -112,6 +147,10 @@ PEFT_API void peft_quantized_product_f32(int32_t isa, const peft_quantized* matr
 /* dx [tokens, columns] = gradient [tokens, rows] times the matrix; needs sgemm. */
 PEFT_API void peft_quantized_gradient_f32(int32_t isa, const peft_quantized* matrix, const float* gradient, int64_t tokens,
                                               float* dx);
+
+/* The product with x rounded to 8 bits in groups of 64 columns, and the levels to 8 (7 below PEFT_ISA_VNNI). Returns 0, and does
+ * nothing, where codes are not of 4 bits or a row is no whole number of blocks and a block none of groups. */
+PEFT_API int32_t peft_quantized_product_int8(int32_t isa, const peft_quantized* matrix, const float* x, int64_t tokens, float* y);
 
 #ifdef __cplusplus
 }

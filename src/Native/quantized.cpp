@@ -32,12 +32,6 @@ void tile_baseline(const float* unpacked, int64_t n, const float* x, int64_t x_s
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2,fma"), always_inline)) static inline float fold(__m256 v) {
-    __m128 x = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
-    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
-}
-
 template <int Tokens>
 PEFT_AVX2_FMA void tile_of(const float* unpacked, int64_t n, const float* x, int64_t x_stride, float* y, int64_t y_stride) {
     __m256 sums[Rows][Tokens];
@@ -57,7 +51,7 @@ PEFT_AVX2_FMA void tile_of(const float* unpacked, int64_t n, const float* x, int
     }
     for (int r = 0; r < Rows; r++)
         for (int t = 0; t < Tokens; t++) {
-            float sum = fold(sums[r][t]);
+            float sum = peft::fold(sums[r][t]);
             for (int64_t k = i; k < n; k++)
                 sum += unpacked[r * Columns + k] * x[t * x_stride + k];
             y[t * y_stride + r] += sum;
@@ -151,7 +145,7 @@ PEFT_AVX2_FMA void dot_row(const peft_quantized& w, int64_t row, const float* ar
             sums[t] = _mm256_fmadd_ps(_mm256_add_ps(even[t], odd[t]), scale, sums[t]);
     }
     for (int t = 0; t < Tokens; t++)
-        y[t * w.rows + row] += fold(sums[t]);
+        y[t * w.rows + row] += peft::fold(sums[t]);
 }
 
 // The scales of blocks first to first + n, which are quantized.

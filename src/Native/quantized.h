@@ -38,6 +38,12 @@ PEFT_INLINE void each_block(const peft_quantized& w, int64_t first, int64_t n, B
 }
 
 #if defined(__x86_64__)
+__attribute__((target("avx2,fma"), always_inline)) static inline float fold(__m256 v) {
+    __m128 x = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
+}
+
 // The 16 levels byte by byte: a shuffle looks up 32 codes in a register.
 struct Planes {
     __m256i byte[4];
@@ -73,8 +79,5 @@ __attribute__((target("avx2,fma"), always_inline)) static inline void look_up(co
 // Elements first to first + n as floats.
 using Unpack = void (*)(const peft_quantized& w, int64_t first, int64_t n, float* out);
 extern const Variants<Unpack> unpack;
-
-// The instruction set that was asked for, as far as this CPU goes.
-inline int32_t clamp_isa(int32_t isa) { return std::min(isa, peft_best_isa()); }
 
 } // namespace peft

@@ -17,7 +17,8 @@ internal sealed class IDataViewBenchmark : IBenchmark
         var ml = new MLContext(seed: 1);
         TextRow[] rows = [.. Enumerable.Range(0, Rows).Select(i => new TextRow { Text = RealText.Rows[i % RealText.Rows.Length].Text })];
         IDataView data = ml.Data.LoadFromEnumerable(rows);
-        using var transformer = ml.Peft().Embed(RealText.Model, batchSize: BatchSize).Fit(data);
+        using var transformer = ml.Peft().Embed(
+            new TextEmbedder.Options { BaseModel = RealText.Model, MaxLength = RealText.MaxLength, ScoringBatchSize = BatchSize }).Fit(data);
         TextTokenizer tokenizer = TextTokenizer.Load(RealText.Model);
         using PretrainedModel model = RealText.Load();
         Head head = RealText.MeanHead(model, tokenizer);

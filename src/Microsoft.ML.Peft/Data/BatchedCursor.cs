@@ -18,9 +18,9 @@ internal sealed class BatchedCursor<TRow> : DataViewRowCursor
     private readonly Dictionary<int, ColumnBuffer> _buffers;
     private readonly Func<TRow> _read;
     private readonly ValueGetter<DataViewRowId> _readId;
-    private readonly DataViewRowId[] _ids;
-    private readonly long[] _batches;
     private readonly List<TRow> _rows = [];
+    private DataViewRowId[] _ids = [];
+    private long[] _batches = [];
     private IReadOnlyList<object> _predictions = [];
     private int _current = -1, _windowBatches = 1;
     private long _position = -1;
@@ -29,11 +29,9 @@ internal sealed class BatchedCursor<TRow> : DataViewRowCursor
     public BatchedCursor(ColumnSelection selection, DataViewRowCursor source, IBatchScorer<TRow> scorer)
     {
         (_selection, _source, _scorer) = (selection, source, scorer);
-        int capacity = scorer.BatchSize * MostBatches;
-        _buffers = selection.PassedThrough.ToDictionary(c => c.Index, c => ColumnBuffer.Create(source, c, capacity));
+        _buffers = selection.PassedThrough.ToDictionary(c => c.Index, c => ColumnBuffer.Create(source, c));
         _read = scorer.CreateReader(source);
         _readId = source.GetIdGetter();
-        (_ids, _batches) = (new DataViewRowId[capacity], new long[capacity]);
     }
 
     public override long Position => _position;
@@ -77,7 +75,7 @@ internal sealed class BatchedCursor<TRow> : DataViewRowCursor
     {
         _rows.Clear();
         _current = 0;
-        int wanted = _scorer.BatchSize * _windowBatches;
+        long wanted = (long)_scorer.BatchSize * _windowBatches;
         _windowBatches = Math.Min(_windowBatches * 2, MostBatches);
         while (!_ended && _rows.Count < wanted)
             ReadRow();
@@ -95,6 +93,8 @@ internal sealed class BatchedCursor<TRow> : DataViewRowCursor
         int slot = _rows.Count;
         foreach (ColumnBuffer buffer in _buffers.Values)
             buffer.Fill(slot);
+        ColumnBuffer.Grow(ref _ids, slot);
+        ColumnBuffer.Grow(ref _batches, slot);
         _readId(ref _ids[slot]);
         _batches[slot] = _source.Batch;
         _rows.Add(_read());

@@ -11,19 +11,26 @@ internal abstract class ColumnBuffer
     /// <summary>A <c>ValueGetter</c> over whatever slot is current.</summary>
     public abstract Delegate CreateGetter(Func<int> current);
 
-    public static ColumnBuffer Create(DataViewRow row, DataViewSchema.Column column, int capacity) => column.Type is VectorDataViewType vector
-        ? Generic.Invoke<ColumnBuffer>(CreateVectors<int>, vector.ItemType.RawType, row, column, capacity)
-        : Generic.Invoke<ColumnBuffer>(CreateScalars<int>, column.Type.RawType, row, column, capacity);
+    public static ColumnBuffer Create(DataViewRow row, DataViewSchema.Column column) => column.Type is VectorDataViewType vector
+        ? Generic.Invoke<ColumnBuffer>(CreateVectors<int>, vector.ItemType.RawType, row, column)
+        : Generic.Invoke<ColumnBuffer>(CreateScalars<int>, column.Type.RawType, row, column);
 
-    private static ColumnBuffer CreateScalars<T>(DataViewRow row, DataViewSchema.Column column, int capacity) =>
-        new Scalars<T>(row.GetGetter<T>(column), capacity);
-
-    private static ColumnBuffer CreateVectors<T>(DataViewRow row, DataViewSchema.Column column, int capacity) =>
-        new Vectors<T>(row.GetGetter<VBuffer<T>>(column), capacity);
-
-    private sealed class Scalars<T>(ValueGetter<T> getter, int capacity) : ColumnBuffer
+    /// <summary>Makes room for a slot behind the others: a batch may be far larger than the rows that there are.</summary>
+    public static void Grow<T>(ref T[] values, int slot)
     {
-        private readonly T[] _values = new T[capacity];
+        if (slot == values.Length)
+            Array.Resize(ref values, Math.Max(32, 2 * slot));
+    }
+
+    private static ColumnBuffer CreateScalars<T>(DataViewRow row, DataViewSchema.Column column) =>
+        new Scalars<T>(row.GetGetter<T>(column));
+
+    private static ColumnBuffer CreateVectors<T>(DataViewRow row, DataViewSchema.Column column) =>
+        new Vectors<T>(row.GetGetter<VBuffer<T>>(column));
+
+    private sealed class Scalars<T>(ValueGetter<T> getter) : ColumnBuffer
+    {
+        private T[] _values = [];
 
         public override void Fill(int slot)
         {
@@ -31,17 +38,22 @@ internal abstract class ColumnBuffer
             // starts empty, and pictures are left to their finalizers.
             T value = default!;
             getter(ref value);
+            Grow(ref _values, slot);
             _values[slot] = value;
         }
 
         public override Delegate CreateGetter(Func<int> current) => (ValueGetter<T>)((ref T value) => value = _values[current()]);
     }
 
-    private sealed class Vectors<T>(ValueGetter<VBuffer<T>> getter, int capacity) : ColumnBuffer
+    private sealed class Vectors<T>(ValueGetter<VBuffer<T>> getter) : ColumnBuffer
     {
-        private readonly VBuffer<T>[] _values = new VBuffer<T>[capacity];
+        private VBuffer<T>[] _values = [];
 
-        public override void Fill(int slot) => getter(ref _values[slot]);
+        public override void Fill(int slot)
+        {
+            Grow(ref _values, slot);
+            getter(ref _values[slot]);
+        }
 
         // Copied: a reader may write into its own buffer.
         public override Delegate CreateGetter(Func<int> current) =>

@@ -6,7 +6,7 @@ namespace Microsoft.ML.Peft.Interop;
 internal static unsafe partial class NativeMethods
 {
     /// <summary>The version of the header that these declarations were written for.</summary>
-    internal const int AbiVersion = 3;
+    internal const int AbiVersion = 4;
 
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_abi_version")]
     internal static partial int GetAbiVersion();
@@ -52,6 +52,31 @@ internal static unsafe partial class NativeMethods
     /// <summary>For kernels that take the highest instruction set to use: the CPU's own.</summary>
     internal const int BestIsa = int.MaxValue;
 
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_rms_norm_f32")]
+    internal static partial void RmsNorm(int isa, float* input, float* weight, long rows, long width, double epsilon, float* output, float* scales);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_rms_norm_backward_f32")]
+    internal static partial void RmsNormBackward(
+        int isa, float* input, float* weight, float* scales, float* gradient, long rows, long width, float* inputGradient);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_rotary_f32")]
+    internal static partial void Rotary(int isa, float* values, float* cosine, float* sine, int back, long rows, long positions, long heads, long size);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_gated_silu_f32")]
+    internal static partial void GatedSilu(int isa, float* gate, float* up, long count, float* output);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_gated_silu_backward_f32")]
+    internal static partial void GatedSiluBackward(int isa, float* gate, float* up, float* gradient, long count, float* gateGradient, float* upGradient);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_cross_entropy_f32")]
+    internal static partial void CrossEntropy(int isa, float* logits, long* labels, long rows, long classes, float* losses);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_query_attention_f32")]
+    internal static partial void QueryAttention(int isa, in QueryCall call, float* output);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_few_product_f32")]
+    internal static partial void FewProduct(int isa, float* matrix, float* bias, long rows, long columns, float* input, long tokens, float* output);
+
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_quantize_4bit")]
     internal static partial void Quantize4Bit(int isa, float* values, long count, long block, float* bounds, byte* order, byte* codes, float* scales);
 
@@ -60,6 +85,9 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_quantized_product_f32")]
     internal static partial void QuantizedProduct(int isa, in QuantizedCall matrix, float* input, long tokens, float* output);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_quantized_product_int8")]
+    internal static partial int QuantizedProductInt8(int isa, in QuantizedCall matrix, float* input, long tokens, float* output);
 
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_quantized_gradient_f32")]
     internal static partial void QuantizedGradient(int isa, in QuantizedCall matrix, float* gradient, long tokens, float* inputGradient);

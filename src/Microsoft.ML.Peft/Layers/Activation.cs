@@ -23,4 +23,12 @@ internal static class Activation
     public static Func<Tensor, Tensor> Named(string name) => ByName.TryGetValue(name, out var f)
         ? f
         : throw new NotSupportedException($"Activation '{name}' is not supported; known are {string.Join(", ", ByName.Keys)}.");
+
+    /// <summary>The middle of a gated feed-forward: an activation of the gate, times the other branch.</summary>
+    /// <exception cref="NotSupportedException">The name is not known.</exception>
+    public static Func<Tensor, Tensor, Tensor> Gated(string name)
+    {
+        Func<Tensor, Tensor> activation = Named(name);
+        return name is "silu" or "swish" ? GatedSilu.Of : (gate, up) => activation(gate) * up;
+    }
 }

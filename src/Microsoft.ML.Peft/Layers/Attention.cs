@@ -40,6 +40,8 @@ internal static class Attention
     {
         using var scope = NewDisposeScope();
         long heads = query.shape[1], shared = heads / key.shape[1];
+        if (QueryAttention.Takes(query, key, value, mask.Bias))
+            return QueryAttention.Attend(query, key, value, mask.Bias).MoveToOuterDisposeScope();
         if (shared > 1 && query.shape[2] == 1)
         {
             // One query a head: the heads of a group stand side by side as queries, and nothing is copied.

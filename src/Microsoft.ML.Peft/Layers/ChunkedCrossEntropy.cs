@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Interop;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -37,9 +38,8 @@ internal sealed class ChunkedCrossEntropy : GradientFunction<ChunkedCrossEntropy
         {
             using var chunk = NewDisposeScope();
             Tensor logits = output.Weight.Multiply(hidden.narrow(0, start, count), output.Bias?.Value);
-            Tensor wanted = labels.narrow(0, start, count);
-            losses.narrow(0, start, count).copy_(Losses(logits, wanted));
-            gradient.narrow(0, start, count).copy_(LogitGradient(logits, wanted).mm(matrix));
+            ToGradient(logits, labels.narrow(0, start, count), losses.narrow(0, start, count));
+            gradient.narrow(0, start, count).copy_(logits.mm(matrix));
         }
         return (losses, [gradient]);
     }
@@ -49,13 +49,29 @@ internal sealed class ChunkedCrossEntropy : GradientFunction<ChunkedCrossEntropy
     private static Tensor Losses(Tensor logits, Tensor labels) =>
         nn.functional.cross_entropy(logits, labels, ignore_index: NoLabel, reduction: nn.Reduction.None);
 
-    /// <summary>softmax - one, in the logits' own memory; 0 where there is no label.</summary>
-    private static Tensor LogitGradient(Tensor logits, Tensor labels)
+    /// <summary>Makes logits softmax - one, in their own memory, 0 where there is no label; and writes the losses.</summary>
+    private static void ToGradient(Tensor logits, Tensor labels, Tensor losses)
     {
+        if (PeftNative.Takes(logits) && labels.device_type == DeviceType.CPU)
+        {
+            ToGradientNatively(logits, labels, losses);
+            return;
+        }
+        losses.copy_(Losses(logits, labels));
         Tensor counted = labels.ne(NoLabel).to(logits.dtype).unsqueeze(1);
         Tensor index = labels.clamp(min: 0).unsqueeze(1);
         logits.sub_(logits.logsumexp(1, keepdim: true)).exp_();
-        return logits.scatter_add_(1, index, ones_like(index, logits.dtype).neg_()).mul_(counted);
+        logits.scatter_add_(1, index, ones_like(index, logits.dtype).neg_()).mul_(counted);
+    }
+
+    private static unsafe void ToGradientNatively(Tensor logits, Tensor labels, Tensor losses)
+    {
+        long highest = labels.max().item<long>();
+        if (highest >= logits.shape[1])
+            throw new ArgumentOutOfRangeException(nameof(labels), $"A label is {highest}; there are {logits.shape[1]} classes.");
+        NativeMethods.CrossEntropy(
+            NativeMethods.BestIsa, NativeTensor.Floats(logits), (long*)NativeTensor.Address(labels), logits.shape[0], logits.shape[1],
+            NativeTensor.Floats(losses));
     }
 
     private static IEnumerable<(long Start, long Count)> Chunks(long rows, long classes)

@@ -17,6 +17,8 @@ internal sealed class DenseWeight(Parameter matrix, bool transposed = false) : W
 
     public override Tensor Multiply(Tensor input, Tensor? bias)
     {
+        if (!transposed && FewProduct.Takes(input, Matrix.Value, bias))
+            return FewProduct.Multiply(input, Matrix.Value, bias);
         using Tensor weight = Dequantize();
         return nn.functional.linear(input, weight, bias);
     }

@@ -12,6 +12,7 @@ internal abstract class GradientFunction<TSelf, TCall> : autograd.SingleTensorFu
     where TCall : class
 {
     private const string StateKey = "state";
+    private static readonly TSelf s_plain = new();
 
     public sealed override string Name => typeof(TSelf).Name;
 
@@ -25,6 +26,8 @@ internal abstract class GradientFunction<TSelf, TCall> : autograd.SingleTensorFu
     {
         // With the scope goes an empty copy of the output, which TorchSharp would keep until the graph is gone.
         using var scope = NewDisposeScope();
+        if (!is_grad_enabled() || !Array.Exists(inputs, input => input.requires_grad))
+            return s_plain.Forward(call, inputs).Output.MoveToOuterDisposeScope();
         return apply([.. inputs, call]).MoveToOuterDisposeScope();
     }
 
@@ -62,4 +65,10 @@ internal abstract class GradientFunction<TSelf, TCall> : autograd.SingleTensorFu
     }
 
     private sealed record State(TCall Call, int Inputs, StrongBox<Exception?> Failure);
+}
+
+/// <summary>What a call brings besides tensors where that is nothing.</summary>
+internal sealed record NoSettings
+{
+    public static NoSettings Instance { get; } = new();
 }

@@ -6,31 +6,32 @@ namespace Microsoft.ML.Peft.Layers;
 /// <summary>x·Wᵀ + b over a frozen packed matrix: it keeps no tensor, and the backward pass unpacks the matrix again.</summary>
 internal sealed class QuantizedProduct : GradientFunction<QuantizedProduct, QuantizedProduct.Settings>
 {
-    public static Tensor Apply(Tensor input, PackedMatrix matrix, Tensor? bias)
+    public static Tensor Apply(Tensor input, PackedMatrix matrix, Tensor? bias, bool rounded)
     {
-        bool inputAsks = input.requires_grad, biasAsks = bias?.requires_grad == true;
-        if (!is_grad_enabled() || !(inputAsks || biasAsks))
-            return Multiply(input, matrix, bias);
         Tensor[] inputs = bias is null ? [input] : [input, bias];
-        return Call(new Settings(matrix, input.shape, [inputAsks, biasAsks]), inputs);
+        return Call(new Settings(matrix, rounded, input.shape, [.. inputs.Select(i => i.requires_grad)]), inputs);
     }
 
     protected override (Tensor Output, Tensor?[] Saved) Forward(Settings call, IReadOnlyList<Tensor> inputs) =>
-        (Multiply(inputs[0], call.Matrix, inputs.ElementAtOrDefault(1)), []);
+        (Multiply(call, inputs[0], inputs.ElementAtOrDefault(1)), []);
 
     protected override Tensor?[] Backward(Settings call, IReadOnlyList<Tensor> saved, Tensor gradient)
     {
         Tensor rows = gradient.reshape(-1, call.Matrix.Outputs);
         Tensor? input = call.Asks[0] ? call.Matrix.InputGradient(rows).view(call.Shape) : null;
-        return [input, call.Asks[1] ? rows.sum([0]) : null];
+        return [input, call.Asks.Length > 1 && call.Asks[1] ? rows.sum([0L]) : null];
     }
 
-    private static Tensor Multiply(Tensor input, PackedMatrix matrix, Tensor? bias)
+    private static Tensor Multiply(Settings call, Tensor input, Tensor? bias)
     {
-        using Tensor rows = input.reshape(-1, matrix.Inputs);
-        using Tensor product = matrix.Product(rows, bias);
-        return product.view([.. input.shape[..^1], matrix.Outputs]);
+        using Tensor rows = input.reshape(-1, call.Matrix.Inputs);
+        using Tensor product = call.Rounded ? call.Matrix.RoundedProduct(rows, bias) : call.Matrix.Product(rows, bias);
+        return product.view([.. input.shape[..^1], call.Matrix.Outputs]);
     }
 
-    internal sealed record Settings(PackedMatrix Matrix, long[] Shape, bool[] Asks);
+    /// <param name="Matrix">W</param>
+    /// <param name="Rounded">Whether the forward pass rounds x to 8 bits.</param>
+    /// <param name="Shape">Of x.</param>
+    /// <param name="Asks">Which of x and b ask for gradients.</param>
+    internal sealed record Settings(PackedMatrix Matrix, bool Rounded, long[] Shape, bool[] Asks);
 }

@@ -8,8 +8,8 @@ namespace Microsoft.ML.Peft.Layers;
 /// <param name="matrix">The matrix.</param>
 /// <param name="owned">Whether it goes with this store; one of a checkpoint is shared.</param>
 /// <param name="transposed">Whether float checkpoints hold it as [in, out].</param>
-/// <param name="requantizes">Whether a merged matrix is packed again.</param>
-internal sealed class QuantizedWeight(string name, PackedMatrix matrix, bool owned, bool transposed, bool requantizes) : WeightStore, IDisposable
+/// <param name="options">How it multiplies and merges; null for the defaults.</param>
+internal sealed class QuantizedWeight(string name, PackedMatrix matrix, bool owned, bool transposed, QuantizationOptions? options) : WeightStore, IDisposable
 {
     private readonly Stack<PackedMatrix> _beneath = new();
 
@@ -23,7 +23,7 @@ internal sealed class QuantizedWeight(string name, PackedMatrix matrix, bool own
 
     public override long Outputs => Matrix.Outputs;
 
-    public override Tensor Multiply(Tensor input, Tensor? bias) => QuantizedProduct.Apply(input, Matrix, bias);
+    public override Tensor Multiply(Tensor input, Tensor? bias) => QuantizedProduct.Apply(input, Matrix, bias, options?.QuantizeActivations ?? false);
 
     public override Tensor Dequantize() => Matrix.Dequantize();
 
@@ -32,7 +32,7 @@ internal sealed class QuantizedWeight(string name, PackedMatrix matrix, bool own
         using var noGrad = no_grad();
         using Tensor whole = Matrix.Dequantize();
         using Tensor sum = whole + delta;
-        Cover(requantizes ? Matrix.Repack(sum, name) : new FloatMatrix(sum.clone()));
+        Cover(options?.RequantizeMerged ?? true ? Matrix.Repack(sum, name) : new FloatMatrix(sum.clone()));
     }
 
     /// <summary>Lays another matrix over this one, until <see cref="Unmerge"/>; it is the store's from now on.</summary>

@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Interop;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -10,10 +11,49 @@ internal sealed class RmsNorm(WeightScope scope, long width, double epsilon)
     private readonly Scalar _epsilon = epsilon;
     private readonly Parameter _weight = scope.Load("weight", Init.Ones, width);
 
-    public Tensor Forward(Tensor x)
+    public Tensor Forward(Tensor x) =>
+        PeftNative.Takes(x) && PeftNative.Takes(_weight.Value) ? NativeRmsNorm.Apply(x, _weight.Value, epsilon) : Plainly(x);
+
+    private Tensor Plainly(Tensor x)
     {
         using var call = NewDisposeScope();
         Tensor scale = x.square().mean([-1], keepdim: true).add_(_epsilon).rsqrt();
         return (x * scale * _weight.Value).MoveToOuterDisposeScope();
     }
+}
+
+/// <summary>The same in one pass over memory; the backward pass keeps a number a row.</summary>
+internal sealed unsafe class NativeRmsNorm : GradientFunction<NativeRmsNorm, NativeRmsNorm.Settings>
+{
+    public static Tensor Apply(Tensor x, Tensor weight, double epsilon) => Call(new Settings(epsilon, weight.requires_grad), x, weight);
+
+    protected override (Tensor Output, Tensor?[] Saved) Forward(Settings call, IReadOnlyList<Tensor> inputs)
+    {
+        var (x, weight) = (inputs[0].contiguous(), inputs[1].contiguous());
+        long width = weight.shape[0], rows = x.numel() / width;
+        Tensor output = empty(x.shape), scales = empty(rows);
+        NativeMethods.RmsNorm(
+            NativeMethods.BestIsa, NativeTensor.Floats(x), NativeTensor.Floats(weight), rows, width, call.Epsilon, NativeTensor.Floats(output),
+            NativeTensor.Floats(scales));
+        return (output, [x, weight, scales]);
+    }
+
+    protected override Tensor?[] Backward(Settings call, IReadOnlyList<Tensor> saved, Tensor gradient)
+    {
+        var (x, weight, scales) = (saved[0], saved[1], saved[2]);
+        Tensor dense = gradient.contiguous(), result = empty(x.shape);
+        NativeMethods.RmsNormBackward(
+            NativeMethods.BestIsa, NativeTensor.Floats(x), NativeTensor.Floats(weight), NativeTensor.Floats(scales), NativeTensor.Floats(dense),
+            scales.shape[0], weight.shape[0], NativeTensor.Floats(result));
+        return [result, call.WeightAsks ? WeightGradient(x, scales, dense) : null];
+    }
+
+    private static Tensor WeightGradient(Tensor x, Tensor scales, Tensor gradient)
+    {
+        using var scope = NewDisposeScope();
+        Tensor normed = x.view(scales.shape[0], -1) * scales.unsqueeze(1);
+        return normed.mul_(gradient.view(scales.shape[0], -1)).sum([0L]).MoveToOuterDisposeScope();
+    }
+
+    internal sealed record Settings(double Epsilon, bool WeightAsks);
 }

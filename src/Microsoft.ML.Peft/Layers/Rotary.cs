@@ -86,21 +86,3 @@ internal sealed class Rotary
         public double[] Frequencies(double theta) => [.. Enumerable.Range(0, Size / 2).Select(i => Math.Pow(theta, -2.0 * i / Size))];
     }
 }
-
-/// <summary>Cosine and sine of each position and frequency, [B or 1, S, size / 2].</summary>
-internal sealed record Rotation(Tensor Cos, Tensor Sin)
-{
-    /// <summary>The rotation of the positions that are read.</summary>
-    public Rotation Select(RowSelection rows, long batch) => ReferenceEquals(rows, RowSelection.All)
-        ? this
-        : new Rotation(rows.Select(Cos.expand(batch, -1, -1)), rows.Select(Sin.expand(batch, -1, -1)));
-
-    /// <summary>Turns [B, heads, S, size].</summary>
-    public Tensor Turn(Tensor x)
-    {
-        using var scope = NewDisposeScope();
-        long half = x.shape[3] / 2;
-        Tensor left = x.narrow(3, 0, half), right = x.narrow(3, half, half), cos = Cos.unsqueeze(1), sin = Sin.unsqueeze(1);
-        return cat([(left * cos) - (right * sin), Sum.Of(right * cos, left * sin)], -1).MoveToOuterDisposeScope();
-    }
-}

@@ -88,7 +88,7 @@ internal sealed class ModelWeights : IDisposable
         PackedMatrix matrix = key is null
             ? Pack(Fresh(Init.Normal, [outputs, inputs]), name)
             : _packed[key] = _checkpoint!.GetPacked(key, outputs, inputs, transposed, Quantization);
-        return _quantized[name] = new QuantizedWeight(name, matrix, owned: key is null, transposed, Quantization?.RequantizeMerged ?? true);
+        return _quantized[name] = new QuantizedWeight(name, matrix, owned: key is null, transposed, Quantization);
     }
 
     /// <summary>Whether the checkpoint brings the weight (under its own name, or without the base model's prefix).</summary>

@@ -104,20 +104,20 @@ internal sealed class LlamaLayer(WeightScope scope, LlamaConfig config, int inde
     private readonly Projection _gate = new(scope["mlp"]["gate_proj"], config.Hidden, config.Intermediate, config.FeedForwardBias);
     private readonly Projection _up = new(scope["mlp"]["up_proj"], config.Hidden, config.Intermediate, config.FeedForwardBias);
     private readonly Projection _down = new(scope["mlp"]["down_proj"], config.Intermediate, config.Hidden, config.FeedForwardBias);
-    private readonly Func<Tensor, Tensor> _activation = Activation.Named(config.Activation);
+    private readonly Func<Tensor, Tensor, Tensor> _gated = Activation.Gated(config.Activation);
 
     public Tensor Forward(Tensor x, RowSelection rows, LlamaView view, ForwardContext context)
     {
         Tensor middle = Sum.Of(rows.Select(x), Attend(_attentionNorm.Forward(x), rows, view, context));
         Tensor normed = _norm.Forward(middle);
-        Tensor gated = _activation(_gate.Forward(normed, context)) * _up.Forward(normed, context);
+        Tensor gated = _gated(_gate.Forward(normed, context), _up.Forward(normed, context));
         return Sum.Of(middle, _down.Forward(gated, context));
     }
 
     private Tensor Attend(Tensor normed, RowSelection rows, LlamaView view, ForwardContext context)
     {
-        Tensor query = view.Queries.Turn(Attention.Split(_query.Forward(rows.Select(normed), context), config.Heads));
-        Tensor key = view.Keys.Turn(Attention.Split(_key.Forward(normed, context), config.Groups));
+        Tensor query = view.Queries.Turn(_query.Forward(rows.Select(normed), context), config.Heads);
+        Tensor key = view.Keys.Turn(_key.Forward(normed, context), config.Groups);
         Tensor value = Attention.Split(_value.Forward(normed, context), config.Groups);
         if (context.Cache is { } cache)
             (key, value) = cache.Append(index, key, value);

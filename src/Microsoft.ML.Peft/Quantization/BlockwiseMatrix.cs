@@ -37,15 +37,9 @@ internal abstract class BlockwiseMatrix(Tensor codes, Tensor levels, BlockScales
         return result;
     }
 
-    public override unsafe Tensor Product(Tensor input, Tensor? bias)
-    {
-        if (!IsNative || !PeftNative.Takes(input) || Blas.Sgemm == 0)
-            return base.Product(input, bias);
-        using Tensor dense = input.contiguous();
-        Tensor output = bias is null ? zeros([input.shape[0], Outputs]) : Rows(bias, input.shape[0]);
-        NativeMethods.QuantizedProduct(NativeMethods.BestIsa, Call(), NativeTensor.Floats(dense), input.shape[0], NativeTensor.Floats(output));
-        return output;
-    }
+    public override Tensor Product(Tensor input, Tensor? bias) => Multiply(input, bias, rounded: false);
+
+    public override Tensor RoundedProduct(Tensor input, Tensor? bias) => Multiply(input, bias, rounded: true);
 
     public override unsafe Tensor InputGradient(Tensor gradient)
     {
@@ -55,6 +49,19 @@ internal abstract class BlockwiseMatrix(Tensor codes, Tensor levels, BlockScales
         Tensor result = empty([gradient.shape[0], Inputs]);
         NativeMethods.QuantizedGradient(NativeMethods.BestIsa, Call(), NativeTensor.Floats(dense), gradient.shape[0], NativeTensor.Floats(result));
         return result;
+    }
+
+    private unsafe Tensor Multiply(Tensor input, Tensor? bias, bool rounded)
+    {
+        if (!IsNative || !PeftNative.Takes(input) || Blas.Sgemm == 0)
+            return base.Product(input, bias);
+        using Tensor dense = input.contiguous();
+        Tensor output = bias is null ? zeros([input.shape[0], Outputs]) : Rows(bias, input.shape[0]);
+        float* values = NativeTensor.Floats(dense), results = NativeTensor.Floats(output);
+        QuantizedCall call = Call();
+        if (!rounded || NativeMethods.QuantizedProductInt8(NativeMethods.BestIsa, call, values, input.shape[0], results) == 0)
+            NativeMethods.QuantizedProduct(NativeMethods.BestIsa, call, values, input.shape[0], results);
+        return output;
     }
 
     /// <summary>The same by TorchSharp's operations, on any device.</summary>

@@ -23,6 +23,9 @@ internal abstract class PackedMatrix(long outputs, long inputs) : IDisposable
         return nn.functional.linear(input, weight, bias);
     }
 
+    /// <summary>The same with x rounded to 8 bits, where the format has a kernel for it.</summary>
+    public virtual Tensor RoundedProduct(Tensor input, Tensor? bias) => Product(input, bias);
+
     /// <summary>g·W for g [tokens, out].</summary>
     public virtual Tensor InputGradient(Tensor gradient)
     {

@@ -21,6 +21,14 @@ public sealed class BatchedDataViewTests
     }
 
     [TestMethod]
+    public void ABatchMayBeLargerThanAnyMemory()
+    {
+        _scorer.BatchSize = int.MaxValue;
+        Assert.HasCount(100, Table.Read(View(Rows(100)), "Length"));
+        Assert.HasCount(1, _scorer.Batches);
+    }
+
+    [TestMethod]
     public void ALookAtFewRowsCostsOneBatch()
     {
         IDataView head = _context.Data.TakeRows(View(Rows(100)), 3);
@@ -109,7 +117,7 @@ public sealed class BatchedDataViewTests
         public IReadOnlyList<OutputColumn> Outputs { get; } =
             [new OutputColumn<float>("Length", NumberDataViewType.Single, null, (object prediction, ref float value) => value = (int)prediction)];
 
-        public int BatchSize => 8;
+        public int BatchSize { get; set; } = 8;
 
         public Func<string> CreateReader(DataViewRow row)
         {

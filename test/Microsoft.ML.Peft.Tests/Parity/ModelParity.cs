@@ -40,7 +40,7 @@ internal static class ModelParity
         Tensor loss = loaded.Loss(logits);
         parity.Check("out.loss", loss);
         if (parameters.Count > 0)
-            loss.backward();
+            BackwardPass.Run(loss);
         parameters.ForEach(p => parity.Check(Gradient + p.Name, p.Value.grad!));
         CheckHidden(parity, loaded);
         GenerationParity.Run(parity, loaded);

@@ -84,7 +84,7 @@ internal static class QuantizationParity
         using var scope = NewDisposeScope();
         using Blockwise4Bit matrix = Quantize(parity, parity.Read("in.weight"), parity.Json["blocksize"]?.GetValue<int>() ?? 64);
         Tensor input = parity.Read("in.x").clone().requires_grad_(true);
-        using var store = new QuantizedWeight("weight", matrix, owned: false, transposed: false, requantizes: true);
+        using var store = new QuantizedWeight("weight", matrix, owned: false, transposed: false, options: null);
         Tensor output = store.Multiply(input, parity.Has("in.bias") ? parity.Read("in.bias") : null);
         parity.Check("out.y", output);
         output.backward([parity.Has("in.grad_y") ? parity.Read("in.grad_y") : ones_like(output)]);

@@ -83,7 +83,7 @@ internal static class TunerParity
             using var stepScope = NewDisposeScope();
             Tensor loss = loaded.Loss(loaded.Logits(new ForwardContext { Seeds = new DropoutSeeds(step) }));
             losses.Add(loss.item<float>());
-            loss.backward();
+            BackwardPass.Run(loss);
             optimizer.Step(train["lr"]!.GetValue<double>(), gradientScale: 1);
             optimizer.ClearGradients();
         }

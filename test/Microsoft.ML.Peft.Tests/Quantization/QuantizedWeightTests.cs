@@ -78,6 +78,6 @@ public sealed class QuantizedWeightTests
     private static QuantizedWeight Store(QuantizationOptions options, bool requantizes)
     {
         Tensor weight = Matrices.Noise(24, 40);
-        return new QuantizedWeight("w", Quantizer.Quantize(weight, options, "w"), owned: true, transposed: false, requantizes);
+        return new QuantizedWeight("w", Quantizer.Quantize(weight, options, "w"), owned: true, transposed: false, new QuantizationOptions { RequantizeMerged = requantizes });
     }
 }

@@ -1,0 +1,28 @@
+using Microsoft.ML.Peft.Interop;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Layers;
+
+/// <summary>x·Wᵀ + b for the few tokens of a decoding step, where nothing trains and reading W is all that takes time.</summary>
+internal static unsafe class FewProduct
+{
+    private const long MostTokens = 4;
+
+    public static bool Takes(Tensor input, Tensor weight, Tensor? bias) =>
+        input.numel() <= MostTokens * weight.shape[1] && !(is_grad_enabled() && (input.requires_grad || weight.requires_grad || bias?.requires_grad == true))
+        && PeftNative.Takes(input) && PeftNative.Takes(weight) && weight.is_contiguous();
+
+    /// <param name="input">[..., in]</param>
+    /// <param name="weight">[out, in]</param>
+    /// <param name="bias">[out]</param>
+    public static Tensor Multiply(Tensor input, Tensor weight, Tensor? bias)
+    {
+        using Tensor dense = input.contiguous();
+        long rows = weight.shape[0], columns = weight.shape[1];
+        Tensor output = empty([.. input.shape[..^1], rows]);
+        NativeMethods.FewProduct(
+            NativeMethods.BestIsa, NativeTensor.Floats(weight), bias is null ? null : NativeTensor.Floats(bias), rows, columns,
+            NativeTensor.Floats(dense), columns == 0 ? 0 : input.numel() / columns, NativeTensor.Floats(output));
+        return output;
+    }
+}

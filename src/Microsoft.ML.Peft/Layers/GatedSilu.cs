@@ -1,0 +1,29 @@
+using Microsoft.ML.Peft.Interop;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Layers;
+
+/// <summary>SiLU of a gate times another tensor (Shazeer 2020), natively: the two inputs are all that is kept.</summary>
+internal sealed unsafe class GatedSilu : GradientFunction<GatedSilu, NoSettings>
+{
+    public static Tensor Of(Tensor gate, Tensor up) =>
+        PeftNative.Takes(gate) && PeftNative.Takes(up) ? Call(NoSettings.Instance, gate, up) : Activation.Named("silu")(gate) * up;
+
+    protected override (Tensor Output, Tensor?[] Saved) Forward(NoSettings call, IReadOnlyList<Tensor> inputs)
+    {
+        var (gate, up) = (inputs[0].contiguous(), inputs[1].contiguous());
+        Tensor output = empty(gate.shape);
+        NativeMethods.GatedSilu(NativeMethods.BestIsa, NativeTensor.Floats(gate), NativeTensor.Floats(up), gate.numel(), NativeTensor.Floats(output));
+        return (output, [gate, up]);
+    }
+
+    protected override Tensor?[] Backward(NoSettings call, IReadOnlyList<Tensor> saved, Tensor gradient)
+    {
+        var (gate, up) = (saved[0], saved[1]);
+        Tensor dense = gradient.contiguous(), gateGradient = empty(gate.shape), upGradient = empty(gate.shape);
+        NativeMethods.GatedSiluBackward(
+            NativeMethods.BestIsa, NativeTensor.Floats(gate), NativeTensor.Floats(up), NativeTensor.Floats(dense), gate.numel(),
+            NativeTensor.Floats(gateGradient), NativeTensor.Floats(upGradient));
+        return [gateGradient, upGradient];
+    }
+}

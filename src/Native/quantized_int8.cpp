@@ -1,0 +1,347 @@
+// Products of 4-bit matrices with activations rounded to 8 bits: as integers within a group of 64 columns, as floats between
+// groups. The sixteen levels become unsigned bytes: of eight bits where the CPU adds four products at once (VNNI), of seven
+// where it adds two into 16 bits, which more would overflow. What rounding costs is written down in docs/quantization.md.
+#include "quantized.h"
+
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized" // GCC 12 warns of its own intrinsics
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+
+#include <cmath>
+#include <vector>
+
+namespace {
+
+constexpr int64_t Group = 64;
+
+// Tokens as groups of 64 signed bytes in the order in which a matrix's codes are unpacked: even columns, then odd ones.
+struct Activations {
+    int64_t tokens, groups;
+    std::vector<int8_t> bytes;  // [token][group][64]
+    std::vector<float> scales;  // [token][group]
+    std::vector<int32_t> sums;  // [token][group]
+
+    Activations(const float* x, int64_t tokens, int64_t columns)
+        : tokens(tokens), groups(columns / Group), bytes(tokens * columns), scales(tokens * groups), sums(tokens * groups) {
+#pragma omp parallel for schedule(static) if (tokens * columns > peft::ParallelFrom)
+        for (int64_t i = 0; i < tokens * groups; i++)
+            round(x + i * Group, i);
+    }
+
+  private:
+    void round(const float* x, int64_t at) {
+        float most = 0;
+        for (int64_t i = 0; i < Group; i++)
+            most = std::max(most, std::fabs(x[i]));
+        const float inverse = most > 0 ? 127 / most : 0;
+        int32_t sum = 0;
+        for (int64_t i = 0; i < Group; i++) {
+            const float scaled = x[i] * inverse;
+            const auto value = static_cast<int8_t>(scaled + (scaled < 0 ? -0.5f : 0.5f));
+            bytes[at * Group + i % 2 * (Group / 2) + i / 2] = value;
+            sum += value;
+        }
+        scales[at] = most / 127;
+        sums[at] = sum;
+    }
+};
+
+// Levels as bytes: level * Steps, moved up by Zero so that none is negative.
+struct Bytes {
+    int32_t steps, zero;
+    alignas(64) uint8_t table[64];
+
+    Bytes(const float* levels, int32_t steps) : steps(steps), zero(steps + 1) {
+        for (int i = 0; i < 64; i++)
+            table[i] = static_cast<uint8_t>(zero + static_cast<int32_t>(std::lround(levels[i % 16] * static_cast<float>(steps))));
+    }
+};
+
+// The scale of each row's groups, divided by the levels' steps.
+void row_scales(const peft_quantized& w, int64_t row, const Bytes& levels, float* out) {
+    for (int64_t g = 0; g < w.columns / Group; g++)
+        out[g] = peft::scale_of(w, (row * w.columns + g * Group) / w.block) / static_cast<float>(levels.steps);
+}
+
+// A strip of rows: their bytes in the order in which the kernel reads them, and their scales.
+constexpr int64_t Strip = 32;
+
+struct Panel {
+    std::vector<uint8_t> bytes; // [group][16 quads][Strip][4]
+    std::vector<float> scales;  // [group][Strip]
+};
+
+using Unpack = void (*)(const uint8_t* codes, const Bytes&, uint8_t* out);
+using Tile = void (*)(const Panel&, const Activations&, const Bytes&, int64_t token, int64_t tokens, float* sums);
+using Row = void (*)(const uint8_t* codes, const float* scales, const Bytes&, const Activations&, float* y, int64_t stride);
+
+void unpack_plain(const uint8_t* codes, const Bytes& levels, uint8_t* out) {
+    for (int i = 0; i < 32; i++) {
+        out[i] = levels.table[codes[i] >> 4];
+        out[32 + i] = levels.table[codes[i] & 15];
+    }
+}
+
+void fill(const peft_quantized& w, int64_t row, const Bytes& levels, Unpack unpack, Panel& panel) {
+    const int64_t groups = w.columns / Group, rows = std::min(Strip, w.rows - row);
+    panel.bytes.resize(groups * Group * Strip);
+    panel.scales.assign(groups * Strip, 0.0f);
+    std::vector<float> scales(groups);
+    for (int64_t r = 0; r < rows; r++) {
+        row_scales(w, row + r, levels, scales.data());
+        for (int64_t g = 0; g < groups; g++) {
+            alignas(64) uint8_t bytes[Group];
+            unpack(w.codes + ((row + r) * w.columns + g * Group) / 2, levels, bytes);
+            for (int64_t quad = 0; quad < Group / 4; quad++)
+                __builtin_memcpy(&panel.bytes[((g * (Group / 4) + quad) * Strip + r) * 4], bytes + 4 * quad, 4);
+            panel.scales[g * Strip + r] = scales[g];
+        }
+    }
+}
+
+void tile_plain(const Panel& panel, const Activations& x, const Bytes& levels, int64_t token, int64_t tokens, float* sums) {
+    for (int64_t t = 0; t < tokens; t++)
+        for (int64_t g = 0; g < x.groups; g++) {
+            const int64_t at = (token + t) * x.groups + g;
+            for (int64_t r = 0; r < Strip; r++) {
+                int32_t sum = -levels.zero * x.sums[at];
+                for (int64_t i = 0; i < Group; i++)
+                    sum += panel.bytes[((g * (Group / 4) + i / 4) * Strip + r) * 4 + i % 4] * x.bytes[at * Group + i];
+                sums[t * Strip + r] += static_cast<float>(sum) * (panel.scales[g * Strip + r] * x.scales[at]);
+            }
+        }
+}
+
+void row_plain(const uint8_t* codes, const float* scales, const Bytes& levels, const Activations& x, float* y, int64_t stride) {
+    for (int64_t g = 0; g < x.groups; g++) {
+        uint8_t bytes[Group];
+        unpack_plain(codes + g * Group / 2, levels, bytes);
+        for (int64_t t = 0; t < x.tokens; t++) {
+            const int64_t at = t * x.groups + g;
+            int32_t sum = -levels.zero * x.sums[at];
+            for (int64_t i = 0; i < Group; i++)
+                sum += bytes[i] * x.bytes[at * Group + i];
+            y[t * stride] += static_cast<float>(sum) * (scales[g] * x.scales[at]);
+        }
+    }
+}
+
+#if defined(__x86_64__)
+#define PEFT_VNNI __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,fma")))
+
+PEFT_AVX2_FMA void unpack_avx2(const uint8_t* codes, const Bytes& levels, uint8_t* out) {
+    const __m256i table = _mm256_load_si256(reinterpret_cast<const __m256i*>(levels.table)), half = _mm256_set1_epi8(15);
+    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes));
+    const __m256i even = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), half), odd = _mm256_and_si256(bytes, half);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(out), _mm256_shuffle_epi8(table, even));
+    _mm256_store_si256(reinterpret_cast<__m256i*>(out + 32), _mm256_shuffle_epi8(table, odd));
+}
+
+// Sixteen rows at a time and up to four tokens.
+template <int Tokens>
+PEFT_AVX2_FMA void block_avx2(const Panel& panel, const Activations& x, const Bytes& levels, int64_t token, int64_t first, float* sums) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    for (int64_t g = 0; g < x.groups; g++) {
+        __m256i dots[Tokens][2];
+        for (int t = 0; t < Tokens; t++)
+            dots[t][0] = dots[t][1] = _mm256_set1_epi32(-levels.zero * x.sums[(token + t) * x.groups + g]);
+        const uint8_t* w = &panel.bytes[(g * (Group / 4) * Strip + first) * 4];
+        const int8_t* v = &x.bytes[(token * x.groups + g) * Group];
+        for (int64_t quad = 0; quad < Group / 4; quad++) {
+            const __m256i w0 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + quad * Strip * 4));
+            const __m256i w1 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + quad * Strip * 4 + 32));
+            for (int t = 0; t < Tokens; t++) {
+                int32_t four;
+                __builtin_memcpy(&four, v + t * x.groups * Group + 4 * quad, 4);
+                const __m256i values = _mm256_set1_epi32(four);
+                dots[t][0] = _mm256_add_epi32(dots[t][0], _mm256_madd_epi16(_mm256_maddubs_epi16(w0, values), ones));
+                dots[t][1] = _mm256_add_epi32(dots[t][1], _mm256_madd_epi16(_mm256_maddubs_epi16(w1, values), ones));
+            }
+        }
+        const float* scales = &panel.scales[g * Strip + first];
+        for (int t = 0; t < Tokens; t++) {
+            const __m256 scale = _mm256_set1_ps(x.scales[(token + t) * x.groups + g]);
+            for (int half = 0; half < 2; half++) {
+                float* sum = sums + t * Strip + first + 8 * half;
+                const __m256 both = _mm256_mul_ps(scale, _mm256_loadu_ps(scales + 8 * half));
+                _mm256_storeu_ps(sum, _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[t][half]), both, _mm256_loadu_ps(sum)));
+            }
+        }
+    }
+}
+
+void tile_avx2(const Panel& panel, const Activations& x, const Bytes& levels, int64_t token, int64_t tokens, float* sums) {
+    constexpr decltype(&block_avx2<1>) blocks[] = {block_avx2<1>, block_avx2<2>, block_avx2<3>, block_avx2<4>};
+    for (int64_t t = 0; t < tokens; t += 4)
+        for (int64_t first = 0; first < Strip; first += 16)
+            blocks[std::min<int64_t>(4, tokens - t) - 1](panel, x, levels, token + t, first, sums + t * Strip);
+}
+
+template <int Tokens>
+PEFT_AVX2_FMA void tokens_avx2(const uint8_t* codes, const float* scales, const Bytes& levels, const Activations& x, int64_t first, float* y, int64_t stride) {
+    const __m256i table = _mm256_load_si256(reinterpret_cast<const __m256i*>(levels.table)), half = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
+    __m256 sums[Tokens];
+    float zeros[Tokens] = {};
+    for (auto& sum : sums)
+        sum = _mm256_setzero_ps();
+    for (int64_t g = 0; g < x.groups; g++) {
+        const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + g * Group / 2));
+        const __m256i even = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), half));
+        const __m256i odd = _mm256_shuffle_epi8(table, _mm256_and_si256(bytes, half));
+        for (int t = 0; t < Tokens; t++) {
+            const int64_t at = (first + t) * x.groups + g;
+            const __m256i* values = reinterpret_cast<const __m256i*>(&x.bytes[at * Group]);
+            const __m256i dots = _mm256_add_epi32(_mm256_madd_epi16(_mm256_maddubs_epi16(even, _mm256_loadu_si256(values)), ones),
+                                                  _mm256_madd_epi16(_mm256_maddubs_epi16(odd, _mm256_loadu_si256(values + 1)), ones));
+            const float scale = scales[g] * x.scales[at];
+            sums[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), _mm256_set1_ps(scale), sums[t]);
+            zeros[t] += scale * static_cast<float>(levels.zero * x.sums[at]);
+        }
+    }
+    for (int t = 0; t < Tokens; t++)
+        y[(first + t) * stride] += peft::fold(sums[t]) - zeros[t];
+}
+
+void row_avx2(const uint8_t* codes, const float* scales, const Bytes& levels, const Activations& x, float* y, int64_t stride) {
+    int64_t t = 0;
+    for (; t + 4 <= x.tokens; t += 4)
+        tokens_avx2<4>(codes, scales, levels, x, t, y, stride);
+    for (; t < x.tokens; t++)
+        tokens_avx2<1>(codes, scales, levels, x, t, y, stride);
+}
+
+// Thirty-two rows and up to eight tokens: sixteen sums in registers.
+template <int Tokens>
+PEFT_VNNI void block_vnni(const Panel& panel, const Activations& x, const Bytes& levels, int64_t token, float* sums) {
+    for (int64_t g = 0; g < x.groups; g++) {
+        __m512i dots[Tokens][2];
+        for (int t = 0; t < Tokens; t++)
+            dots[t][0] = dots[t][1] = _mm512_set1_epi32(-levels.zero * x.sums[(token + t) * x.groups + g]);
+        const uint8_t* w = &panel.bytes[g * Group * Strip];
+        const int8_t* v = &x.bytes[(token * x.groups + g) * Group];
+        for (int64_t quad = 0; quad < Group / 4; quad++) {
+            const __m512i w0 = _mm512_loadu_si512(w + quad * Strip * 4), w1 = _mm512_loadu_si512(w + quad * Strip * 4 + 64);
+            for (int t = 0; t < Tokens; t++) {
+                int32_t four;
+                __builtin_memcpy(&four, v + t * x.groups * Group + 4 * quad, 4);
+                const __m512i values = _mm512_set1_epi32(four);
+                dots[t][0] = _mm512_dpbusd_epi32(dots[t][0], w0, values);
+                dots[t][1] = _mm512_dpbusd_epi32(dots[t][1], w1, values);
+            }
+        }
+        const __m512 low = _mm512_loadu_ps(&panel.scales[g * Strip]), high = _mm512_loadu_ps(&panel.scales[g * Strip + 16]);
+        for (int t = 0; t < Tokens; t++) {
+            const __m512 scale = _mm512_set1_ps(x.scales[(token + t) * x.groups + g]);
+            float* sum = sums + t * Strip;
+            _mm512_storeu_ps(sum, _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][0]), _mm512_mul_ps(scale, low), _mm512_loadu_ps(sum)));
+            _mm512_storeu_ps(sum + 16, _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[t][1]), _mm512_mul_ps(scale, high), _mm512_loadu_ps(sum + 16)));
+        }
+    }
+}
+
+void tile_vnni(const Panel& panel, const Activations& x, const Bytes& levels, int64_t token, int64_t tokens, float* sums) {
+    constexpr decltype(&block_vnni<1>) blocks[] = {block_vnni<1>, block_vnni<2>, block_vnni<3>, block_vnni<4>,
+                                                   block_vnni<5>, block_vnni<6>, block_vnni<7>, block_vnni<8>};
+    for (int64_t t = 0; t < tokens; t += 8)
+        blocks[std::min<int64_t>(8, tokens - t) - 1](panel, x, levels, token + t, sums + t * Strip);
+}
+
+template <int Tokens>
+PEFT_VNNI void tokens_vnni(const uint8_t* codes, const float* scales, const Bytes& levels, const Activations& x, int64_t first, float* y, int64_t stride) {
+    const __m512i table = _mm512_load_si512(levels.table);
+    const __m256i half = _mm256_set1_epi8(15);
+    __m512 sums[Tokens];
+    float zeros[Tokens] = {};
+    for (auto& sum : sums)
+        sum = _mm512_setzero_ps();
+    for (int64_t g = 0; g < x.groups; g++) {
+        const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + g * Group / 2));
+        const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_and_si256(_mm256_srli_epi16(bytes, 4), half)), _mm256_and_si256(bytes, half), 1);
+        const __m512i w = _mm512_shuffle_epi8(table, both);
+        for (int t = 0; t < Tokens; t++) {
+            const int64_t at = (first + t) * x.groups + g;
+            const __m512i dots = _mm512_dpbusd_epi32(_mm512_setzero_si512(), w, _mm512_loadu_si512(&x.bytes[at * Group]));
+            const float scale = scales[g] * x.scales[at];
+            sums[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots), _mm512_set1_ps(scale), sums[t]);
+            zeros[t] += scale * static_cast<float>(levels.zero * x.sums[at]);
+        }
+    }
+    for (int t = 0; t < Tokens; t++)
+        y[(first + t) * stride] += _mm512_reduce_add_ps(sums[t]) - zeros[t];
+}
+
+void row_vnni(const uint8_t* codes, const float* scales, const Bytes& levels, const Activations& x, float* y, int64_t stride) {
+    int64_t t = 0;
+    for (; t + 4 <= x.tokens; t += 4)
+        tokens_vnni<4>(codes, scales, levels, x, t, y, stride);
+    for (; t < x.tokens; t++)
+        tokens_vnni<1>(codes, scales, levels, x, t, y, stride);
+}
+#endif
+
+struct Kernels {
+    int32_t steps; // of a level from 0 to 1
+    Unpack unpack;
+    Tile tile;
+    Row row;
+};
+
+Kernels kernels(int32_t isa) {
+#if defined(__x86_64__)
+    if (isa >= PEFT_ISA_VNNI)
+        return {127, unpack_avx2, tile_vnni, row_vnni};
+    if (isa >= PEFT_ISA_AVX2)
+        return {63, unpack_avx2, tile_avx2, row_avx2};
+#endif
+    (void)isa;
+    return {63, unpack_plain, tile_plain, row_plain};
+}
+
+constexpr int64_t FewTokens = 8, TileTokens = 64;
+
+void few(const peft_quantized& w, const Kernels& kernel, const Bytes& levels, const Activations& x, float* y) {
+#pragma omp parallel if (w.rows * w.columns > peft::ParallelFrom)
+    {
+        std::vector<float> scales(x.groups);
+#pragma omp for schedule(static)
+        for (int64_t row = 0; row < w.rows; row++) {
+            row_scales(w, row, levels, scales.data());
+            kernel.row(w.codes + row * w.columns / 2, scales.data(), levels, x, y + row, w.rows);
+        }
+    }
+}
+
+void many(const peft_quantized& w, const Kernels& kernel, const Bytes& levels, const Activations& x, float* y) {
+#pragma omp parallel
+    {
+        Panel panel;
+        std::vector<float> sums(TileTokens * Strip);
+#pragma omp for schedule(dynamic)
+        for (int64_t row = 0; row < w.rows; row += Strip) {
+            fill(w, row, levels, kernel.unpack, panel);
+            const int64_t rows = std::min(Strip, w.rows - row);
+            for (int64_t token = 0; token < x.tokens; token += TileTokens) {
+                const int64_t tokens = std::min(TileTokens, x.tokens - token);
+                std::fill(sums.begin(), sums.end(), 0.0f);
+                kernel.tile(panel, x, levels, token, tokens, sums.data());
+                for (int64_t t = 0; t < tokens; t++)
+                    for (int64_t r = 0; r < rows; r++)
+                        y[(token + t) * w.rows + row + r] += sums[t * Strip + r];
+            }
+        }
+    }
+}
+
+} // namespace
+
+int32_t peft_quantized_product_int8(int32_t isa, const peft_quantized* matrix, const float* x, int64_t tokens, float* y) {
+    const peft_quantized& w = *matrix;
+    if (w.bits != 4 || w.columns % Group != 0 || w.block % Group != 0 || w.columns % w.block != 0)
+        return 0;
+    const Kernels kernel = kernels(peft::clamp_isa(isa));
+    const Bytes levels(w.levels, kernel.steps);
+    const Activations rounded(x, tokens, w.columns);
+    (tokens <= FewTokens ? few : many)(w, kernel, levels, rounded, y);
+    return 1;
+}

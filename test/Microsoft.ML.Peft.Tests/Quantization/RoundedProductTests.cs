@@ -1,0 +1,87 @@
+using Microsoft.ML.Peft.Interop;
+using Microsoft.ML.Peft.Quantization;
+using Microsoft.ML.Peft.Tests.Interop;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tests.Quantization;
+
+/// <summary>Products whose inputs are rounded to 8 bits.</summary>
+[TestClass]
+public sealed unsafe class RoundedProductTests
+{
+    private const int Group = 64, Vnni = 3;
+
+    /// <summary>Against the same rounding written down in doubles: any number of tokens, ragged numbers of rows.</summary>
+    [TestMethod]
+    [DataRow(64, false)]
+    [DataRow(128, false)]
+    [DataRow(64, true)]
+    public void EveryInstructionSetRoundsAndMultiplies(int block, bool nested)
+    {
+        NativeFact.Require();
+        using var scope = NewDisposeScope();
+        using Blockwise4Bit matrix = Blockwise4Bit.Quantize(Matrices.Noise(37, 256), FourBitCode.Nf4, block, nested, "w");
+        foreach (int isa in NativeFact.InstructionSets)
+        {
+            double[] levels = Levels(matrix, isa >= Vnni ? 127 : 63);
+            foreach (int tokens in new[] { 1, 3, 4, 8, 9, 65, 70 })
+            {
+                Tensor input = Matrices.Noise(tokens, 256) * 3, found = ones(tokens, 37);
+                Assert.AreEqual(1, NativeMethods.QuantizedProductInt8(isa, matrix.Call(), NativeTensor.Floats(input), tokens, NativeTensor.Floats(found)));
+                Tensor expected = Rounded(input).mm(tensor(levels, [37, 256]).t()) + 1;
+                double distance = (expected - found.to(ScalarType.Float64)).abs().max().ToDouble();
+                Assert.IsLessThan(1e-4, distance, $"{tokens} tokens, instruction set {isa}");
+            }
+        }
+    }
+
+    /// <summary>The error that docs/quantization.md states, beside that of the 4 bits themselves.</summary>
+    [TestMethod]
+    public void RoundingCostsLittleBesideTheFourBits()
+    {
+        NativeFact.Require();
+        using var scope = NewDisposeScope();
+        Tensor weight = randn(512, 1024), input = randn(64, 1024), exact = input.mm(weight.t());
+        using Blockwise4Bit matrix = Blockwise4Bit.Quantize(weight, FourBitCode.Nf4, 64, nested: false, "w");
+        Tensor floats = matrix.Product(input, null);
+        double bits = Distance(exact, floats);
+        foreach (int isa in NativeFact.InstructionSets)
+        {
+            Tensor rounded = zeros(64, 512);
+            NativeMethods.QuantizedProductInt8(isa, matrix.Call(), NativeTensor.Floats(input), 64, NativeTensor.Floats(rounded));
+            double error = Distance(floats, rounded);
+            Console.WriteLine(FormattableString.Invariant($"instruction set {isa}: rounding {error:f4}, four bits {bits:f4} of the product's size"));
+            Assert.IsLessThan(isa >= Vnni ? 0.01 : 0.02, error);
+        }
+    }
+
+    [TestMethod]
+    public void ShapesWithoutAKernelTakeFloats()
+    {
+        NativeFact.Require();
+        using var scope = NewDisposeScope();
+        foreach (var (columns, block) in new[] { (96, 32), (160, 64), (128, 32) })
+        {
+            using Blockwise4Bit matrix = Blockwise4Bit.Quantize(Matrices.Noise(5, columns), FourBitCode.Fp4, block, nested: false, "w");
+            Tensor input = Matrices.Noise(3, columns), bias = Matrices.Noise(5);
+            Assert.AreEqual(0.0, (matrix.RoundedProduct(input, bias) - matrix.Product(input, bias)).abs().max().ToDouble());
+        }
+    }
+
+    private static double Distance(Tensor expected, Tensor found) => ((found - expected).norm() / expected.norm()).ToDouble();
+
+    private static Tensor Rounded(Tensor input)
+    {
+        Tensor groups = input.to(ScalarType.Float64).view(-1, Group), scales = groups.abs().amax([1L], keepdim: true) / 127;
+        return ((groups / scales).round() * scales).view(input.shape);
+    }
+
+    // The dequantized matrix with each level rounded to a number of steps.
+    private static double[] Levels(Blockwise4Bit matrix, int steps)
+    {
+        using Tensor whole = matrix.Plainly(), scales = matrix.Scales.Values();
+        float[] values = whole.data<float>().ToArray(), sizes = scales.data<float>().ToArray();
+        return [.. values.Select((value, i) => Math.Round(value / (double)sizes[i / matrix.Block] * steps, MidpointRounding.AwayFromZero) / steps * sizes[i / matrix.Block])];
+    }
+}
