@@ -59,6 +59,38 @@ internal sealed class Nf4GemvBenchmark() : Nf4Benchmark("nf4-gemv", matrices: 24
     }
 }
 
+/// <summary>256 tokens, or one, with inputs rounded to 8 bits: torch's time over floats divided by ours.</summary>
+internal sealed class Nf4GemmInt8Benchmark() : Nf4Benchmark("nf4-gemm-int8", matrices: 8)
+{
+    protected override void Measure(Blockwise4Bit[] packed, double gflops)
+    {
+        Tensor[] dense = [.. packed.Select(matrix => matrix.Dequantize())];
+        bool vnni = NativeMethods.GetBestIsa() >= 3;
+        foreach (int tokens in new[] { 256, 64, 16, 1 })
+        {
+            Tensor input = randn(tokens, Size);
+            double[][] seconds = [.. Enumerable.Range(0, 3).Select(_ => new[]
+            {
+                Time(dense, weight => input.mm(weight.t())), Time(packed, matrix => matrix.RoundedProduct(input, null)),
+            })];
+            Print(tokens == 256 ? "" : $"/{tokens}", seconds.Min(round => round[0]) / seconds.Min(round => round[1]), "of torch's f32 speed", tokens == 256 ? vnni ? 2.5 : 1.4 : null, gflops);
+        }
+    }
+}
+
+/// <summary>One token on AVX2 alone, beside the CPU's best instruction set.</summary>
+internal sealed unsafe class Nf4GemvAvx2Benchmark() : Nf4Benchmark("nf4-gemv-avx2", matrices: 24)
+{
+    protected override void Measure(Blockwise4Bit[] packed, double gflops)
+    {
+        Tensor input = randn(1, Size), output = zeros(1, Size);
+        double Floats(int isa) => Time(packed, matrix => NativeMethods.QuantizedProduct(isa, matrix.Call(), NativeTensor.Floats(input), 1, NativeTensor.Floats(output)));
+        double Rounded(int isa) => Time(packed, matrix => NativeMethods.QuantizedProductInt8(isa, matrix.Call(), NativeTensor.Floats(input), 1, NativeTensor.Floats(output)));
+        Print("", Floats(1) / Floats(NativeMethods.BestIsa), "times the best instruction set's time", 1.3, gflops);
+        Print("/int8", Rounded(1) / Rounded(NativeMethods.BestIsa), "times the best instruction set's time, inputs rounded", 1.3, gflops);
+    }
+}
+
 /// <summary>256 tokens: torch's time over floats divided by ours, forward and with the input's gradient.</summary>
 internal sealed class Nf4GemmBenchmark() : Nf4Benchmark("nf4-gemm", matrices: 2)
 {

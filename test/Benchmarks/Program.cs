@@ -30,6 +30,13 @@ IBenchmark[] benchmarks =
     new Nf4GemvBenchmark(),
     new Nf4GemmBenchmark(),
     new Nf4DequantizeBenchmark(),
+    new Nf4GemmInt8Benchmark(),
+    new Nf4GemvAvx2Benchmark(),
+    new QloraStepBenchmark("qlora-step-llama110m", rounded: false, goal: 1.10),
+    new QloraStepBenchmark("qlora-step-int8", rounded: true, goal: 0.85),
+    new LargeQloraBenchmark("qlora-7b", StepShape.Llama7B, memory: 6, fourRows: true),
+    new LargeQloraBenchmark("qlora-13b", StepShape.Llama13B, memory: 10, fourRows: false),
+    new LargeQloraBenchmark("qlora-33b", StepShape.Llama33B, memory: 22, fourRows: false),
 ];
 
 if (args is ["all"])

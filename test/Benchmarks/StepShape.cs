@@ -26,6 +26,17 @@ internal sealed record StepShape(string Config, int Layers, int Hidden, int Inne
          "intermediate_size":2048,"vocab_size":32000,"max_position_embeddings":1024,"rms_norm_eps":1e-6,"tie_word_embeddings":true}
         """, Layers: 12, Hidden: 768, Inner: 2048, InnerMatrices: 3, Vocabulary: 32000, Rows: 2, Length: 128);
 
+    public static StepShape Llama7B { get; } = Llama(layers: 32, hidden: 4096, inner: 11008, heads: 32);
+
+    public static StepShape Llama13B { get; } = Llama(layers: 40, hidden: 5120, inner: 13824, heads: 40);
+
+    public static StepShape Llama33B { get; } = Llama(layers: 60, hidden: 6656, inner: 17920, heads: 52);
+
+    private static StepShape Llama(int layers, int hidden, int inner, int heads) => new($$"""
+        {"model_type":"llama","architectures":["LlamaForCausalLM"],"hidden_size":{{hidden}},"num_hidden_layers":{{layers}},"num_attention_heads":{{heads}},
+         "intermediate_size":{{inner}},"vocab_size":32000,"max_position_embeddings":2048,"rms_norm_eps":1e-6,"tie_word_embeddings":false}
+        """, layers, hidden, inner, InnerMatrices: 3, Vocabulary: 32000, Rows: 1, Length: 64);
+
     /// <summary>FLOPs of a forward pass.</summary>
     public double Forward => 2 * ((Layers * ((4.0 * Hidden * Hidden) + ((double)InnerMatrices * Hidden * Inner))) + Attention + ((double)Hidden * Vocabulary)) * Tokens;
 
