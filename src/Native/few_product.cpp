@@ -4,19 +4,40 @@
 namespace {
 
 // Two of them are the sixteen lanes: one register would do on AVX-512, but memory is slower than either.
-typedef float Half __attribute__((vector_size(sizeof(float) * peft::Lanes / 2), aligned(sizeof(float))));
 constexpr int Width = peft::Lanes / 2;
+typedef float Half __attribute__((vector_size(4 * Width), aligned(4)));
+typedef uint32_t HalfBits __attribute__((vector_size(4 * Width)));
+typedef uint16_t Brief __attribute__((vector_size(2 * Width), aligned(2)));
+
+PEFT_INLINE void widen(const float* x, Half& out) { out = *reinterpret_cast<const Half*>(x); }
+
+// A bfloat16 is the upper half of a float.
+PEFT_INLINE void widen(const uint16_t* x, Half& out) {
+    const HalfBits bits = __builtin_convertvector(*reinterpret_cast<const Brief*>(x), HalfBits) << 16;
+    out = reinterpret_cast<const Half&>(bits);
+}
+
+PEFT_INLINE float widen(float x) { return x; }
+
+PEFT_INLINE float widen(uint16_t x) {
+    const uint32_t bits = static_cast<uint32_t>(x) << 16;
+    float value;
+    __builtin_memcpy(&value, &bits, sizeof value);
+    return value;
+}
 
 // One row of the matrix and some tokens.
-template <int Tokens>
-PEFT_INLINE void multiply(const float* row, int64_t n, const float* x, float bias, float* y, int64_t stride) {
+template <int Tokens, typename Weight>
+PEFT_INLINE void multiply(const Weight* row, int64_t n, const float* x, float bias, float* y, int64_t stride) {
     Half low[Tokens] = {}, high[Tokens] = {};
     int64_t i = 0;
     for (; i + peft::Lanes <= n; i += peft::Lanes) {
-        const Half *w = reinterpret_cast<const Half*>(row + i), *u = reinterpret_cast<const Half*>(row + i + Width);
+        Half w, u;
+        widen(row + i, w);
+        widen(row + i + Width, u);
         for (int t = 0; t < Tokens; t++) {
-            low[t] += *w * *reinterpret_cast<const Half*>(x + t * n + i);
-            high[t] += *u * *reinterpret_cast<const Half*>(x + t * n + i + Width);
+            low[t] += w * *reinterpret_cast<const Half*>(x + t * n + i);
+            high[t] += u * *reinterpret_cast<const Half*>(x + t * n + i + Width);
         }
     }
     for (int t = 0; t < Tokens; t++) {
@@ -24,21 +45,24 @@ PEFT_INLINE void multiply(const float* row, int64_t n, const float* x, float bia
         *reinterpret_cast<Half*>(lanes) = low[t];
         *reinterpret_cast<Half*>(lanes + Width) = high[t];
         for (int64_t k = i; k < n; k++)
-            lanes[k % peft::Lanes] += row[k] * x[t * n + k];
+            lanes[k % peft::Lanes] += widen(row[k]) * x[t * n + k];
         y[t * stride] = peft::fold(lanes) + bias;
     }
 }
 
-constexpr int64_t Most = 4; // tokens whose sums stay in registers
-
+template <typename Weight>
 struct Matrix {
-    const float *values, *bias;
+    const Weight* values;
+    const float* bias;
     int64_t rows, columns;
 };
 
-PEFT_INLINE void rows_of(const Matrix& m, int64_t first, int64_t last, const float* x, int64_t tokens, float* y) {
+constexpr int64_t Most = 4; // tokens whose sums stay in registers
+
+template <typename Weight>
+PEFT_INLINE void rows_of(const Matrix<Weight>& m, int64_t first, int64_t last, const float* x, int64_t tokens, float* y) {
     for (int64_t r = first; r < last; r++) {
-        const float* row = m.values + r * m.columns;
+        const Weight* row = m.values + r * m.columns;
         const float bias = m.bias ? m.bias[r] : 0.0f;
         for (int64_t t = 0; t < tokens; t += Most) {
             const float* at = x + t * m.columns;
@@ -53,22 +77,34 @@ PEFT_INLINE void rows_of(const Matrix& m, int64_t first, int64_t last, const flo
     }
 }
 
-using Kernel = void (*)(const Matrix&, int64_t, int64_t, const float*, int64_t, float*);
+template <typename Weight>
+using Kernel = void (*)(const Matrix<Weight>&, int64_t, int64_t, const float*, int64_t, float*);
 
-void baseline(const Matrix& m, int64_t first, int64_t last, const float* x, int64_t tokens, float* y) { rows_of(m, first, last, x, tokens, y); }
-PEFT_AVX2 void avx2(const Matrix& m, int64_t first, int64_t last, const float* x, int64_t tokens, float* y) { rows_of(m, first, last, x, tokens, y); }
-PEFT_AVX512 void avx512(const Matrix& m, int64_t first, int64_t last, const float* x, int64_t tokens, float* y) { rows_of(m, first, last, x, tokens, y); }
+template <typename W>
+void baseline(const Matrix<W>& m, int64_t first, int64_t last, const float* x, int64_t n, float* y) { rows_of(m, first, last, x, n, y); }
+template <typename W>
+PEFT_AVX2 void avx2(const Matrix<W>& m, int64_t first, int64_t last, const float* x, int64_t n, float* y) { rows_of(m, first, last, x, n, y); }
+template <typename W>
+PEFT_AVX512 void avx512(const Matrix<W>& m, int64_t first, int64_t last, const float* x, int64_t n, float* y) { rows_of(m, first, last, x, n, y); }
 
-constexpr Variants<Kernel> kernels{baseline, avx2, avx512};
+template <typename Weight>
+void product(int32_t isa, const Matrix<Weight>& m, const float* x, int64_t tokens, float* y) {
+    constexpr Variants<Kernel<Weight>> kernels{baseline<Weight>, avx2<Weight>, avx512<Weight>};
+    const Kernel<Weight> kernel = kernels.get(peft::clamp_isa(isa));
+    const int64_t chunk = std::max<int64_t>(1, peft::ParallelFrom / std::max<int64_t>(1, m.columns));
+#pragma omp parallel for schedule(static) if (m.rows > chunk)
+    for (int64_t row = 0; row < m.rows; row += chunk)
+        kernel(m, row, std::min(m.rows, row + chunk), x, tokens, y);
+}
 
 } // namespace
 
 void peft_few_product_f32(int32_t isa, const float* matrix, const float* bias, int64_t rows, int64_t columns, const float* x,
                           int64_t tokens, float* y) {
-    const Kernel kernel = kernels.get(peft::clamp_isa(isa));
-    const Matrix m{matrix, bias, rows, columns};
-    const int64_t chunk = std::max<int64_t>(1, peft::ParallelFrom / std::max<int64_t>(1, columns));
-#pragma omp parallel for schedule(static) if (rows > chunk)
-    for (int64_t row = 0; row < rows; row += chunk)
-        kernel(m, row, std::min(rows, row + chunk), x, tokens, y);
+    product<float>(isa, {matrix, bias, rows, columns}, x, tokens, y);
+}
+
+void peft_few_product_bf16(int32_t isa, const uint16_t* matrix, const float* bias, int64_t rows, int64_t columns, const float* x,
+                           int64_t tokens, float* y) {
+    product<uint16_t>(isa, {matrix, bias, rows, columns}, x, tokens, y);
 }

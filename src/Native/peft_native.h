@@ -117,6 +117,10 @@ PEFT_API void peft_query_attention_f32(int32_t isa, const peft_query* query, flo
 PEFT_API void peft_few_product_f32(int32_t isa, const float* matrix, const float* bias, int64_t rows, int64_t columns, const float* x,
                                    int64_t tokens, float* y);
 
+/* The same over a matrix of bfloat16. */
+PEFT_API void peft_few_product_bf16(int32_t isa, const uint16_t* matrix, const float* bias, int64_t rows, int64_t columns, const float* x,
+                                    int64_t tokens, float* y);
+
 /* A matrix [rows, columns] of 4- or 8-bit codes. Element i is levels[code] times the scale of its block, which is of the
  * elements block * b to block * (b + 1) - 1 of the matrix as one row. Two 4-bit codes share a byte, the first in the high half.
  * Scales are floats or, where scale_codes is not null, quantized themselves: scale_levels[scale_codes[b]] *

@@ -77,6 +77,9 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_few_product_f32")]
     internal static partial void FewProduct(int isa, float* matrix, float* bias, long rows, long columns, float* input, long tokens, float* output);
 
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_few_product_bf16")]
+    internal static partial void FewProduct(int isa, ushort* matrix, float* bias, long rows, long columns, float* input, long tokens, float* output);
+
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_quantize_4bit")]
     internal static partial void Quantize4Bit(int isa, float* values, long count, long block, float* bounds, byte* order, byte* codes, float* scales);
 

@@ -13,6 +13,7 @@ internal static class Quantizer
         [QuantizationFormat.Fp4] = (weight, options, name) => Blockwise4Bit.Quantize(weight, FourBitCode.Fp4, options.BlockSize, options.DoubleQuantization, name),
         [QuantizationFormat.Int8] = (weight, options, name) => Blockwise8Bit.Quantize(weight, options.BlockSize, name),
         [QuantizationFormat.Int8Rowwise] = (weight, options, name) => Rowwise8Bit.Quantize(weight, options.OutlierThreshold, name),
+        [QuantizationFormat.BFloat16] = (weight, _, name) => BFloat16Matrix.From(weight, name),
     };
 
     /// <summary>Quantizes a matrix [out, in]; the result belongs to no scope.</summary>

@@ -19,6 +19,7 @@ public sealed class QuantizedBaseTests
     [
         [new QuantizationOptions()], [new QuantizationOptions { DoubleQuantization = true }], [new QuantizationOptions { Format = QuantizationFormat.Fp4 }],
         [new QuantizationOptions { Format = QuantizationFormat.Int8 }], [new QuantizationOptions { Format = QuantizationFormat.Int8Rowwise, OutlierThreshold = 0.7 }],
+        [new QuantizationOptions { Format = QuantizationFormat.BFloat16 }],
     ];
 
     public static string Name(System.Reflection.MethodInfo method, object[] data) => $"{method.Name} {((QuantizationOptions)data[0]).Key}";

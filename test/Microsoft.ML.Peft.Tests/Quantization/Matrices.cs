@@ -18,6 +18,7 @@ internal static class Matrices
         new() { Format = QuantizationFormat.Int8, BlockSize = 256 },
         new() { Format = QuantizationFormat.Int8Rowwise },
         new() { Format = QuantizationFormat.Int8Rowwise, OutlierThreshold = 2.5 },
+        new() { Format = QuantizationFormat.BFloat16 },
     ];
 
     /// <summary>Calls a test with every format and shape.</summary>

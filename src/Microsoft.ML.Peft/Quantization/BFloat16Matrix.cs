@@ -1,0 +1,54 @@
+using Microsoft.ML.Peft.Interop;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Quantization;
+
+/// <summary>A matrix in bfloat16, that is 16 bits a weight. A few tokens read it as it lies; for many it is made floats.</summary>
+internal sealed unsafe class BFloat16Matrix : PackedMatrix
+{
+    private const long FewTokens = 8;
+
+    private readonly Tensor _values;
+
+    private BFloat16Matrix(Tensor values) : base(values.shape[0], values.shape[1]) => _values = values.DetachFromDisposeScope();
+
+    public override long Bytes => 2 * _values.numel();
+
+    /// <summary>Rounds a matrix [out, in] of any float type to the nearest bfloat16.</summary>
+    /// <exception cref="InvalidDataException">It has a value that is not finite.</exception>
+    public static BFloat16Matrix From(Tensor weight, string name)
+    {
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        Tensor values = weight.detach().to(ScalarType.BFloat16).contiguous();
+        if (!values.isfinite().all().item<bool>())
+            throw new InvalidDataException($"Weight '{name}' has a value that bfloat16 does not hold, or that is not finite.");
+        // A tensor of a mapped file stays one where it is bfloat16 already.
+        return new BFloat16Matrix(values);
+    }
+
+    public override Tensor Dequantize()
+    {
+        using var noGrad = no_grad();
+        return _values.to(ScalarType.Float32);
+    }
+
+    public override Tensor Product(Tensor input, Tensor? bias)
+    {
+        if (input.shape[0] > FewTokens || !PeftNative.Takes(input) || _values.device_type != DeviceType.CPU)
+            return base.Product(input, bias);
+        using Tensor dense = input.contiguous();
+        Tensor output = empty(input.shape[0], Outputs);
+        NativeMethods.FewProduct(
+            NativeMethods.BestIsa, (ushort*)NativeTensor.Address(_values), bias is null ? null : NativeTensor.Floats(bias), Outputs, Inputs,
+            NativeTensor.Floats(dense), input.shape[0], NativeTensor.Floats(output));
+        return output;
+    }
+
+    public override PackedMatrix Repack(Tensor weight, string name) => From(weight, name);
+
+    public override IEnumerable<(string Name, Tensor Value)> Export(string key) => [(key, _values)];
+
+    public override void Dispose() => _values.Dispose();
+}
