@@ -1,5 +1,3 @@
-using System.Diagnostics;
-using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
@@ -9,41 +7,38 @@ namespace Microsoft.ML.Peft.Benchmarks;
 
 /// <summary>
 /// SmolLM2 in float32: tokens a second at batch 1 and 8, as a share of the machine's read bandwidth (a token reads every
-/// weight once); and the speed at which it reads a prompt of 512 tokens, as a share of the GEMM peak.
+/// weight once); the speed at which it reads a prompt of 512 tokens, as a share of the GEMM peak; and llama.cpp's tokens a
+/// second over the same weights in half precision and as they lie in the file.
 /// </summary>
 internal sealed class DecodeBenchmark : IBenchmark
 {
-    private const int Prompt = 64, Tokens = 48, LongPrompt = 512;
+    private const int LongPrompt = 512;
 
     public string Name => "decode-smollm2";
 
     public void Run()
     {
-        string folder = Path.Combine(SharedData.Models, "smollm2-135m-instruct");
         double gflops = GemmPeak.Gflops();
-        using var model = (DecoderModel)ModelRegistry.Create(HfConfig.Load(folder), SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 1);
+        using DecoderModel model = Decoding.Load(null);
         Head head = model.CreateLanguageModelHead();
         long weights = model.Weights.All.Sum(p => p.Value.numel());
-        double one = TokensPerSecond(model, head, 1), eight = TokensPerSecond(model, head, 8);
+        double one = Decoding.TokensPerSecond(model, head, 1), eight = Decoding.TokensPerSecond(model, head, 8);
         double bandwidth = Figure.ReadBandwidth();
         new Figure(Name + "/share", one * weights * sizeof(float) / bandwidth, $"share of {bandwidth / 1e9:f1} GB/s", 0.8, null).Print(gflops);
         new Figure(Name + "/tokens", one, "tokens a second", 15.1, 15.1).Print(gflops);
         new Figure(Name + "/batch-8", eight / one, "times batch 1", 4, null).Print(gflops);
         Prefill(model, head, gflops);
-    }
-
-    private static double TokensPerSecond(DecoderModel model, Head head, int rows)
-    {
-        using var session = new DecoderSession(model, head, null);
-        using Tensor prompt = randint(5, 40000, [rows, Prompt], ScalarType.Int64);
-        session.Read(prompt, null).Dispose();
-        long[] next = [.. Enumerable.Repeat(100L, rows)];
-        for (int i = 0; i < 4; i++)
-            session.Next(next).Dispose();
-        long start = Stopwatch.GetTimestamp();
-        for (int i = 0; i < Tokens; i++)
-            session.Next(next).Dispose();
-        return rows * Tokens / Stopwatch.GetElapsedTime(start).TotalSeconds;
+        string half = Path.GetTempFileName();
+        try
+        {
+            LlamaCpp.Convert(Decoding.File, half, "F16");
+            Decoding.PrintLlamaCpp(Name + "/llama.cpp-f16", half, one, gflops);
+        }
+        finally
+        {
+            File.Delete(half);
+        }
+        Decoding.PrintLlamaCpp(Name + "/llama.cpp-q4_1", Decoding.File, one, gflops);
     }
 
     private static void Prefill(DecoderModel model, Head head, double gflops)

@@ -8,6 +8,8 @@ namespace Microsoft.ML.Peft.TestSupport;
 /// <summary>A folder with a small decoder of random weights and a tokenizer whose tokens are single bytes, so that it reads any text.</summary>
 public sealed class TinyDecoder : IDisposable
 {
+    public const int Vocabulary = 256 + 3;
+
     private static readonly string[] s_special = ["<pad>", "<s>", "</s>"];
 
     private static readonly Dictionary<string, Func<JsonObject>> s_configs = new()
@@ -30,8 +32,6 @@ public sealed class TinyDecoder : IDisposable
     }
 
     public string Folder { get; }
-
-    public static int Vocabulary => 256 + s_special.Length;
 
     public static int EosId => 2;
 

@@ -42,8 +42,7 @@ internal sealed class DecoderSession(DecoderModel model, Head head, params strin
     public void Keep(long[] rows)
     {
         using var noGradient = inference_mode();
-        using Tensor index = tensor(rows, device: model.Weights.Device);
-        _cache.Keep(index);
+        _cache.Keep(rows);
         _adapters = Array.ConvertAll(rows, row => _adapters[row]);
         Rows = rows.Length;
     }

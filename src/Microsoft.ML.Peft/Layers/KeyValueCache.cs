@@ -53,14 +53,22 @@ internal sealed class KeyValueCache(int layers) : IDisposable
     /// <summary>
     /// Goes on with the given rows: other order, repeats (beams), without those that are done. Padding that all of them begin with goes.
     /// </summary>
-    /// <param name="rows">Indices, int64 [rows].</param>
-    public void Keep(Tensor rows)
+    /// <param name="rows">Their indices.</param>
+    public void Keep(long[] rows)
     {
-        long padding = Mask is null ? 0 : KeepMask(rows);
+        if (_buffers[0].Keys is not { } first)
+            return;
+        using Tensor index = tensor(rows, device: first.device);
+        long padding = Mask is null ? 0 : KeepMask(index);
+        if (padding == 0 && rows.Length == first.shape[0])
+        {
+            Move(RowMoves.Of(rows));
+            return;
+        }
         Length -= padding;
-        _capacity = Math.Max(0, _capacity - padding);
+        _capacity -= padding;
         for (int i = 0; i < _buffers.Length; i++)
-            Exchange(i, buffer => Kept(buffer, padding, rows));
+            Exchange(i, buffer => Kept(buffer, padding, index));
     }
 
     /// <summary>The rows of several caches in one, in their order; shorter ones are padded on the left. The caches stay as they are.</summary>
@@ -103,6 +111,18 @@ internal sealed class KeyValueCache(int layers) : IDisposable
         else
             Replace(kept.clone());
         return padding;
+    }
+
+    // As many rows as before: what stays is not touched, and nothing behind the last token is copied.
+    private void Move(IReadOnlyList<RowMove> moves)
+    {
+        if (moves.Count == 0)
+            return;
+        foreach (var (keys, values) in _buffers)
+        {
+            RowMoves.Carry(moves, keys, Length);
+            RowMoves.Carry(moves, values, Length);
+        }
     }
 
     private static Tensor Kept(Tensor buffer, long padding, Tensor rows)

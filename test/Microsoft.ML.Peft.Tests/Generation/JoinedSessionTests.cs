@@ -95,7 +95,7 @@ public sealed class JoinedSessionTests
             _cache = joined;
             for (int step = 0; step < 5; step++)
                 Forward(model, tensor(new long[] { 100, 101 }, [2, 1]), _cache);
-            _cache.Keep(tensor(new long[] { 1 }));
+            _cache.Keep([1]);
         }
 
         public void Dispose() => _cache.Dispose();

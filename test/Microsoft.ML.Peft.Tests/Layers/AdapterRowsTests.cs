@@ -1,9 +1,9 @@
 using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Tests.Tuners.Lora;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tuners;
 using TorchSharp;
 using static TorchSharp.torch;
-using TinyDecoder = Microsoft.ML.Peft.Tests.Tuners.Lora.TinyDecoder;
 
 namespace Microsoft.ML.Peft.Tests.Layers;
 
@@ -24,7 +24,7 @@ public sealed class AdapterRowsTests
         bool llama = type == "llama";
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        using var decoder = new TinyDecoder(new LoraOptions { Rank = 3, TargetModules = llama ? ["q_proj", "embed_tokens", "lm_head"] : ["c_attn", "wpe"] }, type, tied: false);
+        using var decoder = new TunedDecoder(new LoraOptions { Rank = 3, TargetModules = llama ? ["q_proj", "embed_tokens", "lm_head"] : ["c_attn", "wpe"] }, type, tied: false);
         using ITuner second = new LoraOptions
         {
             Rank = 2, UseDora = true, TargetModules = llama ? ["q_proj", "v_proj"] : ["c_proj"], ModulesToSave = [llama ? "embed_tokens" : "wte", "lm_head"],
@@ -46,7 +46,7 @@ public sealed class AdapterRowsTests
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        using var decoder = new TinyDecoder(new LoraOptions { NewTokenIds = [TinyDecoder.Vocabulary] });
+        using var decoder = new TunedDecoder(new LoraOptions { NewTokenIds = [TinyDecoder.Vocabulary] });
         ForwardContext context = ForwardContext.ForRows(["default", null], CPU);
         using AdapterRows? rows = context.Rows;
         Assert.Contains("'default'", Assert.ThrowsExactly<NotSupportedException>(() => decoder.LogitsOf(context, s_rows[..2])).Message);

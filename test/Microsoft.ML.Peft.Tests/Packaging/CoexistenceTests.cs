@@ -1,3 +1,5 @@
+using Microsoft.ML.Peft.TestSupport;
+
 namespace Microsoft.ML.Peft.Tests.Packaging;
 
 /// <summary>One program that uses Microsoft.ML.TorchSharp and this library; inconclusive where that package is not to be had.</summary>
@@ -8,9 +10,9 @@ public sealed class CoexistenceTests
     public void BothPackagesWorkInOneProgram()
     {
         string project = Path.Combine(RepositoryFolder.Root, "test", "Coexistence");
-        DotNet.Restore(project);
+        DotNetCommand.Restore(project);
         // The libraries were built with the tests, which run on them.
-        DotNet.Run(project, "build", "--no-restore", "-c", "Release", "-p:BuildProjectReferences=false", "-p:RunAnalyzers=false");
-        DotNet.Run(project, "run", "--no-build", "-c", "Release");
+        DotNetCommand.Run(project, "build", "--no-restore", "-c", "Release", "-p:BuildProjectReferences=false", "-p:RunAnalyzers=false");
+        DotNetCommand.Run(project, "run", "--no-build", "-c", "Release");
     }
 }

@@ -1,6 +1,7 @@
 using System.IO.Compression;
 using System.Xml.Linq;
 using Microsoft.ML.Peft.Interop;
+using Microsoft.ML.Peft.TestSupport;
 
 namespace Microsoft.ML.Peft.Tests.Packaging;
 
@@ -37,9 +38,9 @@ public sealed class OutsiderTests
         RepositoryFolder.CopySourcesTo(sources);
         string suffix = $"-p:VersionSuffix={_suffix}";
         string last = Path.Combine("src", Packages[^1]);
-        DotNet.Restore(sources, last, suffix);
+        DotNetCommand.Restore(sources, last, suffix);
         foreach (string package in Packages)
-            DotNet.Run(sources, "pack", Path.Combine("src", package), "-c", "Release", "-o", feed, suffix, "-p:RunAnalyzers=false");
+            DotNetCommand.Run(sources, "pack", Path.Combine("src", package), "-c", "Release", "-o", feed, suffix, "-p:RunAnalyzers=false");
     }
 
     private string DependencyOnPeft(string feed)
@@ -57,9 +58,9 @@ public sealed class OutsiderTests
             string text = File.ReadAllText(template).Replace("$version$", Version).Replace("$feed$", feed);
             File.WriteAllText(Path.Combine(folder, Path.GetFileNameWithoutExtension(template)), text);
         }
-        DotNet.Restore(folder);
-        DotNet.Run(folder, "build", "--no-restore", "-c", "Release");
-        DotNet.Run(folder, "run", "--no-build", "-c", "Release");
+        DotNetCommand.Restore(folder);
+        DotNetCommand.Run(folder, "build", "--no-restore", "-c", "Release");
+        DotNetCommand.Run(folder, "run", "--no-build", "-c", "Release");
         bool carriesKernels = Directory.EnumerateFiles(folder, "*peft_native*", SearchOption.AllDirectories).Any();
         Assert.AreEqual(PeftNative.IsAvailable, carriesKernels, "Packages built where kernels are built carry them.");
     }

@@ -1,4 +1,5 @@
 using System.Reflection;
+using Microsoft.ML.Peft.TestSupport;
 using Mono.Cecil;
 
 namespace Microsoft.ML.Peft.Tests.Packaging;
@@ -81,6 +82,6 @@ public sealed class TorchSharpCoexistenceTests
               <ItemGroup><PackageReference Include="{Package}" Version="{Version}" /></ItemGroup>
             </Project>
             """);
-        DotNet.Restore(scratch.Root);
+        DotNetCommand.Restore(scratch.Root);
     }
 }

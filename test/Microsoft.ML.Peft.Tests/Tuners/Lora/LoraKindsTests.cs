@@ -24,7 +24,7 @@ public sealed class LoraKindsTests
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        using var decoder = new TinyDecoder(Of(kind, type), type, tied);
+        using var decoder = new TunedDecoder(Of(kind, type), type, tied);
         TensorAssert.Close(
             decoder.Logits(new ForwardContext { Adapter = null }, Ids), decoder.Logits(Ids)[.., .., ..TinyDecoder.Vocabulary], 1e-5, 1e-4, "logits at the start");
     }
@@ -38,7 +38,7 @@ public sealed class LoraKindsTests
         LoraOptions options = Of(kind, type);
         // A merge changes the shared table of a tied head for both its users, as in PEFT: no word on it here.
         options.TargetModules = tied ? [.. options.TargetModules!.Where(name => name is not ("lm_head" or "embed_tokens" or "wte"))] : options.TargetModules;
-        using var decoder = new TinyDecoder(options, type, tied);
+        using var decoder = new TunedDecoder(options, type, tied);
         decoder.Disturb();
         using Tensor before = decoder.Logits(Ids);
         Assert.IsTrue(decoder.Tuner.TryMerge());
@@ -53,9 +53,9 @@ public sealed class LoraKindsTests
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        using var decoder = new TinyDecoder(Of(kind, type), type, tied);
+        using var decoder = new TunedDecoder(Of(kind, type), type, tied);
         decoder.Disturb();
-        using TinyDecoder reloaded = decoder.Reloaded(type, tied);
+        using TunedDecoder reloaded = decoder.Reloaded(type, tied);
         TensorAssert.Close(decoder.Logits(Ids), reloaded.Logits(Ids), 1e-5, 1e-4, "reloaded logits");
     }
 
@@ -64,7 +64,7 @@ public sealed class LoraKindsTests
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        using var decoder = new TinyDecoder(new LoraOptions { TargetModules = ["embed_tokens", "lm_head"] });
+        using var decoder = new TunedDecoder(new LoraOptions { TargetModules = ["embed_tokens", "lm_head"] });
         decoder.Disturb();
         Tensor before = decoder.Table.Value.clone();
         Tensor embedding = UpdateOf("model.embed_tokens.lora_embedding_A", "model.embed_tokens.lora_embedding_B", transposed: true);
@@ -88,7 +88,7 @@ public sealed class LoraKindsTests
     [DataRow("gpt2")]
     public void ATransposedWeightIsNoted(string type)
     {
-        using var decoder = new TinyDecoder(Of("plain", type), type);
+        using var decoder = new TunedDecoder(Of("plain", type), type);
         var config = decoder.Tuner.SettingsForExport(decoder.Options).ToAdapterConfig(null, "");
         Assert.AreEqual(type == "gpt2", (bool)config["fan_in_fan_out"]!);
     }
@@ -96,7 +96,7 @@ public sealed class LoraKindsTests
     [TestMethod]
     public void AStartOfTheWeightIsSavedAsPeftConvertsIt()
     {
-        using var decoder = new TinyDecoder(new LoraOptions { Rank = 3, Alpha = 6, Start = LoraStart.Pissa, RankPattern = new Dictionary<string, int> { ["v_proj"] = 2 } });
+        using var decoder = new TunedDecoder(new LoraOptions { Rank = 3, Alpha = 6, Start = LoraStart.Pissa, RankPattern = new Dictionary<string, int> { ["v_proj"] = 2 } });
         var config = decoder.Tuner.SettingsForExport(decoder.Options).ToAdapterConfig(null, "");
         Assert.AreEqual(6, (int)config["r"]!);
         Assert.AreEqual(12, (double)config["lora_alpha"]!);
@@ -107,7 +107,7 @@ public sealed class LoraKindsTests
     [TestMethod]
     public void LoraPlusTrainsBFaster()
     {
-        using var decoder = new TinyDecoder(new LoraOptions { LoraPlusRatio = 16, UseDora = true });
+        using var decoder = new TunedDecoder(new LoraOptions { LoraPlusRatio = 16, UseDora = true });
         foreach (Parameter parameter in decoder.Tuner.Trainable)
             Assert.AreEqual(parameter.Name.Contains("lora_A", StringComparison.Ordinal) ? 1 : 16, parameter.LearningRateScale, parameter.Name);
     }
@@ -117,7 +117,7 @@ public sealed class LoraKindsTests
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        using var decoder = new TinyDecoder(Of("plain", "llama"));
+        using var decoder = new TunedDecoder(Of("plain", "llama"));
         decoder.Disturb();
         Tensor alone = decoder.Logits(Ids);
         using var second = (LoraTuner)Of("whole", "llama").Create();

@@ -60,7 +60,7 @@ public sealed class LoraTargetsTests
     {
         LoraOptions options = Targets("q_proj", "lm_head");
         options.ModulesToSave = ["lm_head"];
-        using var decoder = new TinyDecoder(options);
+        using var decoder = new TunedDecoder(options);
         Assert.HasCount(1, decoder.Tuner.Trainable.Where(p => p.Name.StartsWith("lm_head", StringComparison.Ordinal)));
     }
 
@@ -69,7 +69,7 @@ public sealed class LoraTargetsTests
     {
         LoraOptions options = Targets("q_proj");
         options.ModulesToSave = ["1.mlp", "ut_layernorm"];
-        using var decoder = new TinyDecoder(options);
+        using var decoder = new TunedDecoder(options);
         var names = decoder.Tuner.Trainable.Select(p => p.Name).Where(n => !n.Contains("lora", StringComparison.Ordinal)).ToList();
         CollectionAssert.AreEquivalent(
             new[] { "layers.0.input_layernorm", "layers.1.input_layernorm", "layers.1.mlp.gate_proj", "layers.1.mlp.up_proj", "layers.1.mlp.down_proj" }
@@ -102,7 +102,7 @@ public sealed class LoraTargetsTests
     {
         LoraOptions options = Targets("c_attn");
         options.Bias = bias;
-        using var decoder = new TinyDecoder(options, "gpt2");
+        using var decoder = new TunedDecoder(options, "gpt2");
         string[] biases = [.. decoder.Tuner.Export().Select(t => t.Name).Where(n => n.EndsWith(".bias", StringComparison.Ordinal))];
         Assert.HasCount(expected, biases);
         Assert.HasCount(Math.Min(2, expected), biases.Where(n => n.EndsWith("c_attn.base_layer.bias", StringComparison.Ordinal)));
@@ -113,7 +113,7 @@ public sealed class LoraTargetsTests
     {
         LoraOptions options = Targets("q_proj", "v_proj");
         (options.RankPattern, options.AlphaPattern) = (new Dictionary<string, int> { [@"1\.self_attn\.q_proj"] = 3 }, new Dictionary<string, double> { ["v_proj"] = 4 });
-        using var decoder = new TinyDecoder(options);
+        using var decoder = new TunedDecoder(options);
         Assert.AreEqual(3, decoder.Tuner.Trainable.Single(p => p.Name == "model.layers.1.self_attn.q_proj.lora_A.weight").Value.shape[0]);
         Assert.AreEqual(8, decoder.Tuner.Trainable.Single(p => p.Name == "model.layers.0.self_attn.q_proj.lora_A.weight").Value.shape[0]);
     }
@@ -122,7 +122,7 @@ public sealed class LoraTargetsTests
 
     private static string[] PathsOf(LoraOptions options)
     {
-        using var decoder = new TinyDecoder(options);
+        using var decoder = new TunedDecoder(options);
         return [.. decoder.Tuner.Parts.Select(p => p.Path)];
     }
 }

@@ -18,7 +18,7 @@ public sealed class TokenRowsTests
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        using var decoder = new TinyDecoder(new LoraOptions { NewTokenIds = [New, New + 1] }, tied: tied);
+        using var decoder = new TunedDecoder(new LoraOptions { NewTokenIds = [New, New + 1] }, tied: tied);
         CollectionAssert.AreEqual(paths, decoder.Tuner.Parts.OfType<TokenRows>().Select(r => r.Path).ToArray());
         Assert.AreEqual(New + 2, decoder.Logits(1, New + 1, New).shape[^1]);
         TensorAssert.Close(decoder.Table.Value.mean([0]), decoder.Tuner.Trainable.First(p => p.Name.Contains("tokens_delta")).Value[1], 1e-7, 0, "a new row");
@@ -32,7 +32,7 @@ public sealed class TokenRowsTests
     public void OnlyTheNamedRowsTrain()
     {
         using var scope = NewDisposeScope();
-        using var decoder = new TinyDecoder(new LoraOptions { TrainableTokens = [4, 2] });
+        using var decoder = new TunedDecoder(new LoraOptions { TrainableTokens = [4, 2] });
         Tensor rows = decoder.Tuner.Trainable.Single(p => p.Name == "model.embed_tokens.token_adapter.trainable_tokens_delta").Value;
         TensorAssert.Close(decoder.Table.Value.index_select(0, tensor(new long[] { 4, 2 })), rows, 0, 0, "rows at the start");
         decoder.Logits(2, 5, 9).square().sum().backward();
@@ -43,7 +43,7 @@ public sealed class TokenRowsTests
     [TestMethod]
     public void ATiedHeadWithRowsOfItsOwnIsNotTied()
     {
-        using var decoder = new TinyDecoder(new LoraOptions
+        using var decoder = new TunedDecoder(new LoraOptions
         {
             TrainableTokensByModule = new Dictionary<string, IReadOnlyList<int>> { ["embed_tokens"] = [1], ["lm_head"] = [2, 3] },
         });
@@ -55,16 +55,16 @@ public sealed class TokenRowsTests
     [DataRow(new[] { 3, 3 }, "different")]
     [DataRow(new[] { -1 }, "0 or more")]
     public void IdsThatCannotBeAreRefused(int[] ids, string named) => Assert.Contains(
-        named, Assert.ThrowsExactly<ArgumentException>(() => new TinyDecoder(new LoraOptions { TrainableTokens = ids })).Message);
+        named, Assert.ThrowsExactly<ArgumentException>(() => new TunedDecoder(new LoraOptions { TrainableTokens = ids })).Message);
 
     [TestMethod]
     public void ATableTrainsInOneWay()
     {
         var options = new LoraOptions { TargetModules = ["q_proj", "embed_tokens"], TrainableTokens = [1] };
-        Assert.Contains("embed_tokens", Assert.ThrowsExactly<ArgumentException>(() => new TinyDecoder(options)).Message);
+        Assert.Contains("embed_tokens", Assert.ThrowsExactly<ArgumentException>(() => new TunedDecoder(options)).Message);
         options = new LoraOptions { ModulesToSave = ["embed_tokens"], TrainableTokens = [1] };
-        Assert.Contains("embed_tokens", Assert.ThrowsExactly<ArgumentException>(() => new TinyDecoder(options)).Message);
+        Assert.Contains("embed_tokens", Assert.ThrowsExactly<ArgumentException>(() => new TunedDecoder(options)).Message);
         options = new LoraOptions { TrainableTokensByModule = new Dictionary<string, IReadOnlyList<int>> { ["embed_token"] = [1] } };
-        Assert.Contains("embed_tokens", Assert.ThrowsExactly<ArgumentException>(() => new TinyDecoder(options)).Message);
+        Assert.Contains("embed_tokens", Assert.ThrowsExactly<ArgumentException>(() => new TunedDecoder(options)).Message);
     }
 }

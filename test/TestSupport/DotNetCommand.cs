@@ -1,23 +1,26 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
 
-namespace Microsoft.ML.Peft.Tests.Packaging;
+namespace Microsoft.ML.Peft.TestSupport;
 
-/// <summary>Runs the <c>dotnet</c> command as a user would, apart from the build that runs the tests.</summary>
-internal static partial class DotNet
+/// <summary>Runs the <c>dotnet</c> command as a user would, apart from the build that runs this.</summary>
+public static partial class DotNetCommand
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(5);
 
-    internal static void Run(string folder, params string[] arguments)
+    /// <summary>The command's output; a failure fails the test.</summary>
+    public static string Run(string folder, params string[] arguments)
     {
-        (int code, string output) = Execute(folder, arguments);
-        Assert.AreEqual(0, code, $"dotnet {string.Join(' ', arguments)}{Environment.NewLine}{output}");
+        var (code, output, errors) = Execute(folder, arguments);
+        Assert.AreEqual(0, code, $"dotnet {string.Join(' ', arguments)}{Environment.NewLine}{output}{errors}");
+        return output;
     }
 
     /// <summary>Restores; a package that no source has makes the test inconclusive, unless we should have packed it.</summary>
-    internal static void Restore(string folder, params string[] arguments)
+    public static void Restore(string folder, params string[] arguments)
     {
-        (int code, string output) = Execute(folder, ["restore", .. arguments]);
+        var (code, output, errors) = Execute(folder, ["restore", .. arguments]);
+        output += errors;
         if (code == 0)
             return;
         if (MissingSource().IsMatch(output) && !OwnPackage().IsMatch(output))
@@ -31,7 +34,7 @@ internal static partial class DotNet
     [GeneratedRegex(@"NU110[123]: [^\r\n]*Microsoft\.ML\.(Peft|VisionLanguage)\b")]
     private static partial Regex OwnPackage();
 
-    private static (int Code, string Output) Execute(string folder, string[] arguments)
+    private static (int Code, string Output, string Errors) Execute(string folder, string[] arguments)
     {
         using var process = Process.Start(Command(folder, arguments))!;
         Task<string> output = process.StandardOutput.ReadToEndAsync(), errors = process.StandardError.ReadToEndAsync();
@@ -40,7 +43,7 @@ internal static partial class DotNet
             process.Kill(entireProcessTree: true);
             Assert.Fail($"dotnet {string.Join(' ', arguments)} took longer than {Limit}.");
         }
-        return (process.ExitCode, output.Result + errors.Result);
+        return (process.ExitCode, output.Result, errors.Result);
     }
 
     private static ProcessStartInfo Command(string folder, string[] arguments)

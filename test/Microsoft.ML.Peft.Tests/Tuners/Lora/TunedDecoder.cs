@@ -1,8 +1,8 @@
-using System.Text.Json.Nodes;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tuners;
 using Microsoft.ML.Peft.Tuners.Lora;
 using TorchSharp;
@@ -10,29 +10,29 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Tests.Tuners.Lora;
 
-/// <summary>A decoder of random weights under LoRA; the same seed makes the same one.</summary>
-internal sealed class TinyDecoder : IDisposable
+/// <summary>A <see cref="TinyDecoder"/> under LoRA; the same settings make the same one.</summary>
+internal sealed class TunedDecoder : IDisposable
 {
-    public const int Vocabulary = 20, Width = 16;
-
+    private readonly TinyDecoder _folder;
     private readonly PretrainedModel _model;
     private readonly Head _head;
 
-    public TinyDecoder(LoraOptions options, string type = "llama", bool tied = true)
+    public TunedDecoder(LoraOptions options, string type = "llama", bool tied = true)
     {
-        var config = new JsonObject
-        {
-            ["model_type"] = type, ["tie_word_embeddings"] = tied, ["vocab_size"] = Vocabulary, ["initializer_range"] = 0.3,
-            ["hidden_size"] = Width, ["num_hidden_layers"] = 2, ["num_attention_heads"] = 2, ["intermediate_size"] = 24, ["max_position_embeddings"] = 32,
-            ["n_embd"] = Width, ["n_layer"] = 2, ["n_head"] = 2, ["n_positions"] = 32,
-            ["embd_pdrop"] = 0.0, ["attn_pdrop"] = 0.0, ["resid_pdrop"] = 0.0,
-        };
-        _model = ModelRegistry.Create(HfConfig.Parse(config.ToJsonString(), "tiny"), null, CPU, seed: 5);
+        _folder = new TinyDecoder(type, change: config => config["tie_word_embeddings"] = tied);
+        _model = ModelRegistry.Create(HfConfig.Load(_folder.Folder), SharedCheckpoint.Acquire(_folder.Folder, CPU), CPU, seed: 5);
         _head = _model.CreateLanguageModelHead();
         Options = options;
         Tuner = (LoraTuner)options.Create();
-        // Without a checkpoint everything is new: an untied head would train as a whole.
-        Tuner.Attach(new TuningTarget(_model.Weights, _model.DefaultTargets, []), seed: 1);
+        try
+        {
+            Tuner.Attach(new TuningTarget(_model.Weights, _model.DefaultTargets, []), seed: 1);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     public LoraOptions Options { get; }
@@ -64,11 +64,11 @@ internal sealed class TinyDecoder : IDisposable
     }
 
     /// <summary>The same base with what this one's tuner would save.</summary>
-    public TinyDecoder Reloaded(string type = "llama", bool tied = true)
+    public TunedDecoder Reloaded(string type = "llama", bool tied = true)
     {
         var settings = (LoraOptions)Tuner.SettingsForExport(Options);
         var config = settings.ToAdapterConfig(null, "base");
-        var copy = new TinyDecoder(LoraConfigFile.Read(config, "adapter_config.json"), type, tied);
+        var copy = new TunedDecoder(LoraConfigFile.Read(config, "adapter_config.json"), type, tied);
         string file = Path.GetTempFileName();
         try
         {
@@ -87,5 +87,6 @@ internal sealed class TinyDecoder : IDisposable
     {
         Tuner.Dispose();
         _model.Dispose();
+        _folder.Dispose();
     }
 }

@@ -1,0 +1,45 @@
+using System.Diagnostics;
+using Microsoft.ML.Peft.Estimators;
+using Microsoft.ML.Peft.Generation;
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.TestSupport;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Benchmarks;
+
+/// <summary>SmolLM2 writing tokens one by one, here and in llama.cpp.</summary>
+internal static class Decoding
+{
+    private const int Prompt = 64, Tokens = 48;
+
+    private static readonly string s_folder = Path.Combine(SharedData.Models, "smollm2-135m-instruct");
+
+    /// <summary>Its weights in 4 bits, as llama.cpp takes them.</summary>
+    public static string File { get; } = Path.Combine(s_folder, "model.Q4_1.gguf");
+
+    public static DecoderModel Load(QuantizationOptions? quantization) => (DecoderModel)BaseModels.Open(s_folder, CPU, seed: 1, quantization);
+
+    public static double TokensPerSecond(DecoderModel model, Head head, int rows)
+    {
+        using var session = new DecoderSession(model, head, null);
+        using Tensor prompt = randint(5, 40000, [rows, Prompt], ScalarType.Int64);
+        session.Read(prompt, null).Dispose();
+        long[] next = [.. Enumerable.Repeat(100L, rows)];
+        for (int i = 0; i < 4; i++)
+            session.Next(next).Dispose();
+        long start = Stopwatch.GetTimestamp();
+        for (int i = 0; i < Tokens; i++)
+            session.Next(next).Dispose();
+        return rows * Tokens / Stopwatch.GetElapsedTime(start).TotalSeconds;
+    }
+
+    /// <summary>The same work in llama.cpp, beside ours.</summary>
+    public static void PrintLlamaCpp(string name, string file, double ours, double gflops)
+    {
+        var (tokens, bytes) = LlamaCpp.Decode(file, Prompt, Tokens);
+        new Figure(name, tokens, Unit(bytes), null, ours).Print(gflops);
+    }
+
+    /// <summary>Every weight is read once a token.</summary>
+    public static string Unit(double bytes) => FormattableString.Invariant($"tokens a second, {bytes / 1e6:f0} MB read for each");
+}
