@@ -10,12 +10,16 @@ internal sealed class Blockwise4Bit(Tensor codes, Tensor levels, BlockScales sca
 {
     public FourBitCode Code => code;
 
-    /// <summary>The type that the weight had.</summary>
-    public ScalarType Type => type;
+    public override ScalarType Type => type;
+
+    public override QuantizationOptions Options => new()
+    {
+        Format = code == FourBitCode.Nf4 ? QuantizationFormat.Nf4 : QuantizationFormat.Fp4,
+        BlockSize = Block,
+        DoubleQuantization = Scales.Codes is not null,
+    };
 
     protected override int Bits => 4;
-
-    private bool IsNested => Scales.Codes is not null;
 
     /// <summary>Quantizes a matrix [out, in] of any float type.</summary>
     /// <exception cref="InvalidDataException">It has a value that is not finite.</exception>
@@ -33,8 +37,6 @@ internal sealed class Blockwise4Bit(Tensor codes, Tensor levels, BlockScales sca
             codes.to(weight.device).DetachFromDisposeScope(), tensor(code.Levels, device: weight.device).DetachFromDisposeScope(),
             kept.To(weight.device), block, (weight.shape[0], weight.shape[1]), code, weight.dtype);
     }
-
-    public override PackedMatrix Repack(Tensor weight, string name) => Quantize(weight, code, Block, IsNested, name);
 
     public override IEnumerable<(string Name, Tensor Value)> Export(string key) => QuantStateFile.Write(this, key);
 
