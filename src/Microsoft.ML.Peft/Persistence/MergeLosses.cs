@@ -6,7 +6,7 @@ namespace Microsoft.ML.Peft.Persistence;
 /// <summary>How much of an adapter's update arrives in matrices that are quantized again.</summary>
 internal sealed class MergeLosses
 {
-    private const long ChunkElements = 1 << 22;
+    private const long ChunkElements = 1 << 20;
 
     private readonly List<MergedMatrix> _matrices = [];
     private Sums _all;

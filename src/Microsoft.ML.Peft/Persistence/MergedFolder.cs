@@ -163,9 +163,15 @@ internal sealed class MergedFolder
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         Tensor before = matrix.Dequantize(), wanted = change.Make(before);
-        PackedMatrix merged = matrix.Repack(wanted.to(matrix.Type), change.Name);
+        PackedMatrix merged = Repack(matrix, wanted, change.Name);
         _losses.Add(change.Name, before, wanted, merged.Dequantize());
         return merged;
+    }
+
+    private static PackedMatrix Repack(PackedMatrix format, Tensor weight, string name)
+    {
+        using var scope = NewDisposeScope();
+        return format.Repack(weight.to(format.Type), name);
     }
 
     // A new weight (a task's head) has the type in which it was trained.

@@ -81,8 +81,10 @@ internal sealed class TunedProjection(Projection site, IWeightDelta delta) : Lor
         long[] shape = matrix?.Value.shape ?? [site.Weight.Outputs, site.Weight.Inputs];
         yield return new MergedWeight(site.Path + ".weight", matrix, shape, weight =>
         {
-            using Tensor update = delta.Matrix(), oriented = matrix is not null && site.Weight.IsTransposed ? update.t() : update.alias();
-            return weight + oriented;
+            // In the update's own memory: matrices are large.
+            using Tensor update = delta.Matrix();
+            Tensor oriented = matrix is not null && site.Weight.IsTransposed ? update.t() : update.alias();
+            return oriented.add_(weight);
         }) { Packed = packed?.Matrix };
     }
 
