@@ -176,21 +176,27 @@ namespace Microsoft.ML.Peft
         public TextCompleter Generate(TextCompleter.Options options) => new(Host(nameof(TextCompleter)), Given(options));
 
         /// <summary>
-        /// Merges an adapter into a checkpoint, from file to file: tensor by tensor, in the base's types, however large it is. For an
-        /// adapter with a task's head use <see cref="PeftTransformer.SaveMergedModel"/>.
+        /// Merges an adapter into a checkpoint, from file to file: tensor by tensor, in the base's types, however large it is. Over a
+        /// quantized base each matrix is dequantized, added to and quantized again (or written as floats, by option). For an adapter
+        /// with a task's head use <see cref="PeftTransformer.SaveMergedModel"/>.
         /// </summary>
-        /// <param name="model">The folder of the Hugging Face model that the adapter was trained on.</param>
+        /// <param name="model">The Hugging Face model that the adapter was trained on: its folder, which bitsandbytes may have quantized, or an <c>Nf4Quantize</c> of it.</param>
         /// <param name="adapter">A PEFT folder, or a LoRA adapter as a .gguf file.</param>
         /// <param name="folder">The new folder, which transformers reads; it appears whole or not at all.</param>
+        /// <param name="options">The form of a quantized base, and limits to what the merge may lose; null (the default) for the defaults.</param>
+        /// <param name="task">What the model answers on the options' sample rows; null (the default) for the next tokens of the column "Text".</param>
+        /// <returns>What the merge lost.</returns>
         /// <exception cref="InvalidDataException">A file is malformed, or the adapter does not belong to the model.</exception>
+        /// <exception cref="InvalidOperationException">More was lost than the options allow; nothing is left of the folder.</exception>
         /// <exception cref="IOException">The folder exists, or cannot be written.</exception>
-        public void MergeAdapter(string model, string adapter, string folder)
+        public MergeReport MergeAdapter(ModelSource model, string adapter, string folder, MergeOptions? options = null, PeftTask? task = null)
         {
-            ArgumentException.ThrowIfNullOrWhiteSpace(model);
+            ArgumentException.ThrowIfNullOrWhiteSpace(Given(model).Path, nameof(model));
             ArgumentException.ThrowIfNullOrWhiteSpace(adapter);
             ArgumentException.ThrowIfNullOrWhiteSpace(folder);
+            (options ??= new()).Validate();
             Host(nameof(MergeAdapter));
-            OfflineMerge.Run(model, adapter, folder);
+            return OfflineMerge.Run(model, adapter, folder, options, task ?? PeftTask.CausalLanguageModelling());
         }
 
         private PeftHost Host(string name) => new(_environment, name);

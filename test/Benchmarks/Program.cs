@@ -30,6 +30,8 @@ IBenchmark[] benchmarks =
     new ServeBenchmark(),
     new MergeBenchmark("merge-7b", hidden: 4096, intermediate: 11008, layers: 32),
     new MergeBenchmark("merge-300m", hidden: 1024, intermediate: 2816, layers: 18),
+    new MergeBenchmark("merge-4bit-7b", hidden: 4096, intermediate: 11008, layers: 32, new QuantizationOptions { DoubleQuantization = true }),
+    new MergeBenchmark("merge-4bit-300m", hidden: 1024, intermediate: 2816, layers: 18, new QuantizationOptions { DoubleQuantization = true }),
     new Nf4GemvBenchmark(),
     new Nf4GemmBenchmark(),
     new Nf4DequantizeBenchmark(),

@@ -116,8 +116,9 @@ internal sealed class ChatModel : IDisposable
         ITuner tuner = AdapterFolder.ReadOptions(folder).Create();
         return Failure.Disposes(tuner, () =>
         {
-            tuner.Attach(new TuningTarget(model.Weights, model.DefaultTargets, head.Parameters), seed: 0, name);
-            AdapterFolder.ReadWeights(folder, tuner);
+            using ITensorSource saved = AdapterFolder.OpenWeights(folder);
+            tuner.Attach(new TuningTarget(model.Weights, model.DefaultTargets, head.Parameters, saved), seed: 0, name);
+            tuner.Import(saved);
             return tuner;
         });
     }

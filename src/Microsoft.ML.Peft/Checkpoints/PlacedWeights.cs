@@ -8,7 +8,11 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Checkpoints;
 
 /// <summary>The weights behind all <see cref="SharedCheckpoint"/> handles of one base: each is converted and placed once.</summary>
-internal sealed class PlacedWeights(ITensorSource source, Device device, ScalarType dtype) : IDisposable
+/// <param name="source">Where they come from.</param>
+/// <param name="device">Where they go.</param>
+/// <param name="dtype">The type of the floats.</param>
+/// <param name="defersPacking">Whether a matrix that is to be quantized is so each time it is used, and not kept.</param>
+internal sealed class PlacedWeights(ITensorSource source, Device device, ScalarType dtype, bool defersPacking = false) : IDisposable
 {
     private readonly Dictionary<string, Tensor> _placed = new(StringComparer.Ordinal);
     private readonly Dictionary<(string Name, string Format), PackedMatrix> _packed = [];
@@ -81,9 +85,10 @@ internal sealed class PlacedWeights(ITensorSource source, Device device, ScalarT
     private PackedMatrix Pack(string name, long[] shape, bool transposed, QuantizationOptions options)
     {
         CheckShape(name, shape);
-        using DisposeScope scope = NewDisposeScope();
-        Tensor read = Source.Read(name);
-        return Quantizer.Quantize((transposed ? read.t() : read).to(Device), options, $"{Source.Description}: {name}");
+        var deferred = new DeferredMatrix(
+            () => (transposed ? Source.Read(name).t() : Source.Read(name)).to(Device), Source.TypeOf(name), options, $"{Source.Description}: {name}",
+            transposed ? (shape[1], shape[0]) : (shape[0], shape[1]));
+        return defersPacking ? deferred : deferred.Pack();
     }
 
     private Tensor Place(string name)

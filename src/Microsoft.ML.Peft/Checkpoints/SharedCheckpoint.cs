@@ -67,8 +67,8 @@ internal sealed class SharedCheckpoint : IDisposable
 
     /// <summary>A reference to weights from elsewhere, which it takes over; shared by <see cref="AddReference"/> only.</summary>
     public static SharedCheckpoint From(
-        ITensorSource source, Device? device = null, ScalarType dtype = ScalarType.Float32, HfConfig? config = null) =>
-        new Counted(new PlacedWeights(source, device ?? CPU, dtype), config, key: null).Reference();
+        ITensorSource source, Device? device = null, ScalarType dtype = ScalarType.Float32, HfConfig? config = null, bool defersPacking = false) =>
+        new Counted(new PlacedWeights(source, device ?? CPU, dtype, defersPacking), config, key: null).Reference();
 
     /// <summary>Another reference to the same weights, to be disposed of on its own.</summary>
     public SharedCheckpoint AddReference()

@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Models;
@@ -62,11 +63,12 @@ internal sealed class FineTuning
         using RowSet train = Read(data, task, "training");
         CheckVariety(train, task);
         using RowSet? validation = _options.ValidationSet is { } set ? Read(set, task, "validation") : null;
-        TunedModel tuned = TunedModelFactory.Create(model, task, tuner, _host.Seed);
+        using ITensorSource? start = _options.AdapterFolder is { } folder ? AdapterFolder.OpenWeights(folder) : null;
+        TunedModel tuned = TunedModelFactory.Create(model, task, tuner, _host.Seed, start);
         Failure.Disposes(tuned.Tuner, () =>
         {
-            if (_options.AdapterFolder is { } folder)
-                AdapterFolder.ReadWeights(folder, tuned.Tuner);
+            if (start is not null)
+                tuned.Tuner.Import(start);
             return Run(tuned, task, task.Pack(train.Examples), validation is null ? null : task.Pack(validation.Examples), device);
         });
         var archived = new ArchivedModel(

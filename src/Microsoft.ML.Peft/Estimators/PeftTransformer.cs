@@ -6,6 +6,7 @@ using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Persistence;
 using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.Training;
 using Microsoft.ML.Peft.Tuners;
 using static TorchSharp.torch;
 
@@ -142,18 +143,33 @@ public sealed class PeftTransformer : ITransformer, IDisposable
 
     /// <summary>
     /// Writes base and adapter as one model: a folder of <c>config.json</c>, tokenizer and safetensors (in files of 5 GB at
-    /// most) that transformers, and this library, read. One tensor at a time is in memory; the weights keep the base's types.
+    /// most) that transformers, and this library, read. One tensor at a time is in memory; the weights keep the base's types, and
+    /// packed ones are packed again.
     /// </summary>
     /// <param name="folder">The folder, which must not exist; it appears whole or not at all.</param>
     /// <param name="adapter">The adapter; null (the default) for the active one, or what was trained where there is none.</param>
-    /// <exception cref="InvalidOperationException">The adapter was removed or replaced.</exception>
+    /// <param name="options">The form of a quantized base, and limits to what the merge may lose; null (the default) for the defaults.</param>
+    /// <returns>What the merge lost.</returns>
+    /// <exception cref="InvalidOperationException">The adapter was removed or replaced, or more was lost than the options allow.</exception>
     /// <exception cref="IOException">The folder exists, or cannot be written.</exception>
     /// <exception cref="NotSupportedException">The base's weights are in no checkpoint.</exception>
     /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
-    public void SaveMergedModel(string folder, PeftAdapter? adapter = null) => Save(folder, adapter, (tuner, _) =>
-        MergedFolder.Write(
-            folder, _archived.Model.Model.Weights, tuner.MergedWeights(), _archived.Model.Model.Config, _archived.Task.Labels, _archived.Tokenizer,
-            _archived.BaseFolder));
+    public MergeReport SaveMergedModel(string folder, PeftAdapter? adapter = null, MergeOptions? options = null)
+    {
+        MergeReport report = null!;
+        (options ??= new()).Validate();
+        Save(folder, adapter, (tuner, _) =>
+        {
+            TunedModel model = _archived.Model;
+            using MergeSample? sample = options.SampleRows is { } rows
+                ? new MergeSample(rows, _archived.Task, model.Model, model.Head, (adapter ?? Adapters.Active)?.Key ?? ForwardContext.DefaultAdapter)
+                : null;
+            report = MeasuredMerge.Write(
+                folder, new MergeSource(model.Model.Weights, tuner.MergedWeights(), model.Model.Config, _archived.Task.Labels, _archived.Tokenizer, _archived.BaseFolder),
+                options, sample);
+        });
+        return report;
+    }
 
     /// <summary>Refuses new uses, and frees the model once no engine over it is alive and no call is running.</summary>
     public void Dispose() => _scorer.Dispose();

@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Persistence;
@@ -30,9 +31,10 @@ internal sealed class UntrainedModel(PeftHost host, ModelOptions options, PeftTa
         {
             TaskRuntime runtime = task.WithDefaultsOf(options.BaseModel)
                 .Bind(input.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, maxLength));
-            TunedModel tuned = TunedModelFactory.Create(model, runtime, tuner, host.Seed);
-            if (adapterFolder is not null)
-                AdapterFolder.ReadWeights(adapterFolder, tuned.Tuner);
+            using ITensorSource? adapter = adapterFolder is null ? null : AdapterFolder.OpenWeights(adapterFolder);
+            TunedModel tuned = TunedModelFactory.Create(model, runtime, tuner, host.Seed, adapter);
+            if (adapter is not null)
+                tuned.Tuner.Import(adapter);
             return new PeftTransformer(host, new ArchivedModel(
                 tuned, runtime, tuner, TokenizerFiles.Of(tokenizer), Path.GetFullPath(options.BaseModel), null,
                 options.EmbedBase, options.ScoringBatchSize), device);

@@ -64,6 +64,9 @@ internal sealed class Projection
         _replacements.Detach(adapter);
     }
 
+    /// <summary>The same layer over another matrix; it is no place for tuners to find.</summary>
+    public Projection Over(WeightStore weight) => new(Path, weight, Bias);
+
     /// <summary>The same layer with weights of its own; it is no place for tuners.</summary>
     /// <exception cref="NotSupportedException">The matrix is quantized.</exception>
     public Projection Copy() => Weight is DenseWeight dense

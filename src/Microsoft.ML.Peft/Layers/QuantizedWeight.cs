@@ -23,6 +23,9 @@ internal sealed class QuantizedWeight(string name, PackedMatrix matrix, bool own
 
     public override long Outputs => Matrix.Outputs;
 
+    /// <summary>Another matrix, which is the result's, in this one's place.</summary>
+    public QuantizedWeight With(PackedMatrix other) => new(name, other, owned: true, transposed, options);
+
     public override Tensor Multiply(Tensor input, Tensor? bias) => QuantizedProduct.Apply(input, Matrix, bias, options?.QuantizeActivations ?? false);
 
     public override Tensor Dequantize() => Matrix.Dequantize();

@@ -91,6 +91,18 @@ internal sealed class ModelWeights : IDisposable
         return _quantized[name] = new QuantizedWeight(name, matrix, owned: key is null, transposed, Quantization);
     }
 
+    /// <summary>
+    /// The floats [out, in] that a packed matrix was made from, as the checkpoint holds them; null where it holds none. The caller's.
+    /// </summary>
+    public Tensor? FloatsOf(QuantizedWeight weight)
+    {
+        if (KeyOf(weight.Name) is not { } key || _checkpoint!.IsPacked(key))
+            return null;
+        using var scope = NewDisposeScope();
+        Tensor read = _checkpoint.Stored.Read(key).to(Device);
+        return (weight.IsTransposed ? read.t() : read.alias()).MoveToOuterDisposeScope();
+    }
+
     /// <summary>Whether the checkpoint brings the weight (under its own name, or without the base model's prefix).</summary>
     public bool Brings(string name) => Used(name) is not null;
 

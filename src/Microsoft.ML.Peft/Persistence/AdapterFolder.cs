@@ -31,13 +31,9 @@ internal static class AdapterFolder
         return TunerRegistry.FromAdapterConfig(Parse(file), file);
     }
 
-    /// <summary>Fills an attached tuner with a folder's weights.</summary>
-    /// <exception cref="InvalidDataException">The weights do not fit; the message lists names.</exception>
-    public static void ReadWeights(string folder, ITuner tuner)
-    {
-        using ITensorSource source = SafetensorsFile.Open(Path.Combine(folder, WeightsName));
-        tuner.Import(source);
-    }
+    /// <summary>The tensors of a folder's adapter; the caller disposes them.</summary>
+    /// <exception cref="InvalidDataException">The file is malformed.</exception>
+    public static ITensorSource OpenWeights(string folder) => SafetensorsFile.Open(Path.Combine(folder, WeightsName));
 
     /// <summary>The folder whose tokenizer goes with the adapter: its own where it brings one, else the base's.</summary>
     public static string TokenizerOf(string? folder, string baseFolder) =>

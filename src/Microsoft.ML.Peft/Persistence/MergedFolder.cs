@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Quantization;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Tuners;
 using TorchSharp;
@@ -9,9 +10,20 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Persistence;
 
+/// <summary>What becomes one checkpoint.</summary>
+/// <param name="Weights">The model's weights.</param>
+/// <param name="Merged">What the adapter changes.</param>
+/// <param name="Config">The base's configuration.</param>
+/// <param name="Labels">The task's classes.</param>
+/// <param name="Tokenizer">The tokenizer's files.</param>
+/// <param name="BaseFolder">Where further files of the base may be; null if it is not known.</param>
+internal sealed record MergeSource(
+    ModelWeights Weights, IReadOnlyList<MergedWeight> Merged, HfConfig Config, LabelSet Labels, TokenizerFiles Tokenizer, string? BaseFolder);
+
 /// <summary>
 /// Base and adapter as one checkpoint folder that transformers reads. Tensors go from the base's files to the new ones one by
-/// one, in the base's types: what an adapter changes is added in single precision and rounded once.
+/// one, in the base's types: what an adapter changes is added in single precision and rounded once. Matrices that are packed are
+/// packed again in their format, or all become floats.
 /// </summary>
 internal sealed class MergedFolder
 {
@@ -21,15 +33,21 @@ internal sealed class MergedFolder
     private readonly SharedCheckpoint _base;
     private readonly Dictionary<string, MergedWeight> _merged;
     private readonly Dictionary<string, string> _names;
+    private readonly Dictionary<string, QuantizedWeight> _packed;
+    private readonly MergeLosses _losses = new();
+    private readonly bool _requantizes;
 
-    private MergedFolder(ModelWeights weights, IReadOnlyList<MergedWeight> merged)
+    private MergedFolder(ModelWeights weights, IReadOnlyList<MergedWeight> merged, bool requantizes)
     {
         _weights = weights;
+        _requantizes = requantizes;
         _base = weights.Checkpoint ?? throw new NotSupportedException("The base has no checkpoint: its weights started at random. Save the model instead.");
         _merged = merged.ToDictionary(weight => weight.Name, StringComparer.Ordinal);
         // A bare checkpoint leaves the base model's prefix out: beside a head's weights it must be there.
         _names = weights.All.Select(p => (p.Name, Key: weights.KeyOf(p.Name))).Where(p => p.Key is not null)
             .ToDictionary(p => p.Key!, p => p.Name, StringComparer.Ordinal);
+        _packed = weights.Quantized.Select(w => (Weight: w, Key: weights.KeyOf(w.Name))).Where(w => w.Key is not null)
+            .ToDictionary(w => w.Key!, w => w.Weight, StringComparer.Ordinal);
     }
 
     /// <summary>Whether a head that shares the token table gets a matrix of its own.</summary>
@@ -41,26 +59,24 @@ internal sealed class MergedFolder
 
     /// <summary>Writes the folder, which appears whole or not at all.</summary>
     /// <param name="folder">The new folder.</param>
-    /// <param name="weights">The model's weights.</param>
-    /// <param name="merged">What the adapter changes.</param>
-    /// <param name="config">The base's configuration.</param>
-    /// <param name="labels">The task's classes.</param>
-    /// <param name="tokenizer">The tokenizer's files.</param>
-    /// <param name="baseFolder">Where further files of the base may be; null if it is not known.</param>
+    /// <param name="source">What it is made of.</param>
+    /// <param name="requantizes">Whether packed matrices are packed again; else they become floats.</param>
+    /// <param name="check">Is given the folder, which still bears another name, and what was lost; throws to undo it all.</param>
     /// <param name="shardBytes">Bytes of tensors in a file at most.</param>
     /// <exception cref="IOException">The folder exists, or cannot be written.</exception>
     public static void Write(
-        string folder, ModelWeights weights, IReadOnlyList<MergedWeight> merged, HfConfig config, LabelSet labels, TokenizerFiles tokenizer,
-        string? baseFolder, long shardBytes = ShardedWriter.DefaultShardBytes)
+        string folder, MergeSource source, bool requantizes, Action<string, MergeLosses> check, long shardBytes = ShardedWriter.DefaultShardBytes)
     {
-        var writer = new MergedFolder(weights, merged);
+        var writer = new MergedFolder(source.Weights, source.Merged, requantizes);
         NewFolder.Write(folder, partial =>
         {
-            tokenizer.Write(partial);
-            File.WriteAllText(Path.Combine(partial, HfConfig.FileName), writer.Config(config, labels).ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
-            if (baseFolder is not null && File.Exists(Path.Combine(baseFolder, GenerationConfig)))
-                File.Copy(Path.Combine(baseFolder, GenerationConfig), Path.Combine(partial, GenerationConfig));
+            source.Tokenizer.Write(partial);
+            File.WriteAllText(
+                Path.Combine(partial, HfConfig.FileName), writer.Config(source.Config, source.Labels).ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
+            if (source.BaseFolder is { } given && File.Exists(Path.Combine(given, GenerationConfig)))
+                File.Copy(Path.Combine(given, GenerationConfig), Path.Combine(partial, GenerationConfig));
             ShardedWriter.Write(partial, [.. writer.Tensors()], shardBytes);
+            check(partial, writer._losses);
         });
     }
 
@@ -69,8 +85,12 @@ internal sealed class MergedFolder
         JsonObject json = JsonNode.Parse(config.Json)!.AsObject();
         if (Unties)
             json["tie_word_embeddings"] = false;
-        if (TokenTable is { } table && table.Shape[0] != table.Origin.Value.shape[0])
+        if (TokenTable is { Origin: { } origin } table && table.Shape[0] != origin.Value.shape[0])
             json["vocab_size"] = table.Shape[0];
+        if (!_requantizes)
+            json.Remove(QuantizationConfig.Key);
+        else if (_packed.Count > 0 && !json.ContainsKey(QuantizationConfig.Key) && QuantizationConfig.Of(_packed.Values.First().Matrix) is { } form)
+            json[QuantizationConfig.Key] = form;
         if (labels.Count > 0)
         {
             json["id2label"] = new JsonObject(labels.Names.Select((name, id) => KeyValuePair.Create($"{id}", (JsonNode?)name)));
@@ -82,8 +102,15 @@ internal sealed class MergedFolder
     private IEnumerable<PlannedTensor> Tensors()
     {
         var written = new HashSet<string>(StringComparer.Ordinal);
-        foreach (string key in _base.Names.Order(StringComparer.Ordinal))
+        foreach (string key in _base.Names.Order(StringComparer.Ordinal).Where(name => !_packed.Keys.Any(key => QuantStateFile.IsPartOf(name, key))))
         {
+            if (_packed.TryGetValue(key, out QuantizedWeight? weight))
+            {
+                written.Add(weight.Name);
+                foreach (PlannedTensor part in Packed(weight))
+                    yield return part;
+                continue;
+            }
             string name = _names.GetValueOrDefault(key, key);
             written.Add(name);
             yield return _merged.TryGetValue(name, out MergedWeight? change)
@@ -91,7 +118,7 @@ internal sealed class MergedFolder
                 : new PlannedTensor(name, _base.Stored.TypeOf(key), _base.ShapeOf(key), () => _base.Stored.Read(key));
         }
         foreach (MergedWeight change in _merged.Values.Where(change => written.Add(change.Name)))
-            yield return Changed(change, _weights.KeyOf(change.Origin.Name));
+            yield return Changed(change, _weights.KeyOf(change.Origin!.Name));
         if (Unties && written.Add(HeadName))
         {
             string key = _weights.KeyOf(_weights.Sites.Tokens!.Table.Name)!;
@@ -99,6 +126,52 @@ internal sealed class MergedFolder
         }
         foreach (Parameter parameter in _weights.All.Where(p => p.IsNew && written.Add(p.Name)))
             yield return new PlannedTensor(parameter.Name, parameter.Value.dtype, parameter.Value.shape, () => parameter.Value.detach());
+    }
+
+    private IEnumerable<PlannedTensor> Packed(QuantizedWeight weight)
+    {
+        MergedWeight? change = _merged.GetValueOrDefault(weight.Name);
+        PackedMatrix matrix = change?.Packed ?? weight.Matrix;
+        if (!_requantizes)
+        {
+            long[] shape = weight.IsTransposed ? [matrix.Inputs, matrix.Outputs] : [matrix.Outputs, matrix.Inputs];
+            return [new PlannedTensor(weight.Name, matrix.Type, shape, () => Floats(matrix, change, weight.IsTransposed))];
+        }
+        return PackedTensors.Plan(weight.Name, matrix, use =>
+        {
+            if (change is null && matrix is not DeferredMatrix)
+            {
+                use(matrix);
+                return;
+            }
+            using PackedMatrix made = change is not null ? Requantized(matrix, change) : ((DeferredMatrix)matrix).Pack();
+            use(made);
+        });
+    }
+
+    private static Tensor Floats(PackedMatrix matrix, MergedWeight? change, bool transposed)
+    {
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        Tensor floats = matrix.Dequantize();
+        Tensor merged = change is null ? floats : change.Make(floats);
+        return (transposed ? merged.t() : merged).to(matrix.Type).MoveToOuterDisposeScope();
+    }
+
+    private PackedMatrix Requantized(PackedMatrix matrix, MergedWeight change)
+    {
+        using var noGrad = no_grad();
+        using var scope = NewDisposeScope();
+        Tensor before = matrix.Dequantize(), wanted = change.Make(before);
+        PackedMatrix merged = Repack(matrix, wanted, change.Name);
+        _losses.Add(change.Name, before, wanted, merged.Dequantize());
+        return merged;
+    }
+
+    private static PackedMatrix Repack(PackedMatrix format, Tensor weight, string name)
+    {
+        using var scope = NewDisposeScope();
+        return format.Repack(weight.to(format.Type), name);
     }
 
     // A new weight (a task's head) has the type in which it was trained.
@@ -109,7 +182,7 @@ internal sealed class MergedFolder
         {
             using var noGrad = no_grad();
             using var scope = NewDisposeScope();
-            Tensor origin = (key is null ? change.Origin.Value.alias() : _base.Stored.Read(key)).to(ScalarType.Float32);
+            Tensor origin = (key is null ? change.Origin!.Value.alias() : _base.Stored.Read(key)).to(ScalarType.Float32);
             return change.Make(origin).to(type).MoveToOuterDisposeScope();
         });
     }

@@ -15,6 +15,10 @@ internal sealed unsafe class BFloat16Matrix : PackedMatrix
 
     public override long Bytes => 2 * _values.numel();
 
+    public override QuantizationOptions? Options => new() { Format = QuantizationFormat.BFloat16 };
+
+    public override ScalarType Type => ScalarType.BFloat16;
+
     /// <summary>Rounds a matrix [out, in] of any float type to the nearest bfloat16.</summary>
     /// <exception cref="InvalidDataException">It has a value that is not finite.</exception>
     public static BFloat16Matrix From(Tensor weight, string name)
@@ -45,8 +49,6 @@ internal sealed unsafe class BFloat16Matrix : PackedMatrix
             NativeTensor.Floats(dense), input.shape[0], NativeTensor.Floats(output));
         return output;
     }
-
-    public override PackedMatrix Repack(Tensor weight, string name) => From(weight, name);
 
     public override IEnumerable<(string Name, Tensor Value)> Export(string key) => [(key, _values)];
 

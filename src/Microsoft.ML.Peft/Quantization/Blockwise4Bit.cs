@@ -8,14 +8,21 @@ namespace Microsoft.ML.Peft.Quantization;
 internal sealed class Blockwise4Bit(Tensor codes, Tensor levels, BlockScales scales, int block, (long Outputs, long Inputs) shape, FourBitCode code, ScalarType type)
     : BlockwiseMatrix(codes, levels, scales, block, shape)
 {
+    // Whole blocks of any size.
+    private const long Piece = 1 << 22;
+
     public FourBitCode Code => code;
 
-    /// <summary>The type that the weight had.</summary>
-    public ScalarType Type => type;
+    public override ScalarType Type => type;
+
+    public override QuantizationOptions Options => new()
+    {
+        Format = code == FourBitCode.Nf4 ? QuantizationFormat.Nf4 : QuantizationFormat.Fp4,
+        BlockSize = Block,
+        DoubleQuantization = Scales.Codes is not null,
+    };
 
     protected override int Bits => 4;
-
-    private bool IsNested => Scales.Codes is not null;
 
     /// <summary>Quantizes a matrix [out, in] of any float type.</summary>
     /// <exception cref="InvalidDataException">It has a value that is not finite.</exception>
@@ -23,18 +30,23 @@ internal sealed class Blockwise4Bit(Tensor codes, Tensor levels, BlockScales sca
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        Tensor source = Source(weight);
-        long count = source.numel();
+        long count = weight.numel();
+        Tensor flat = weight.detach().reshape(-1);
         Tensor codes = empty([(count + 1) / 2, 1], ScalarType.Byte), scales = empty((count + block - 1) / block);
-        Quantize(NativeTensor.Floats(source), count, code, block, NativeTensor.Address(codes), NativeTensor.Floats(scales));
+        // In pieces, so that a weight of half precision never exists as floats.
+        for (long start = 0; start < count; start += Piece)
+        {
+            using var piece = NewDisposeScope();
+            Tensor source = Source(flat.narrow(0, start, Math.Min(Piece, count - start)));
+            Quantize(
+                NativeTensor.Floats(source), source.numel(), code, block, NativeTensor.Address(codes) + start / 2, NativeTensor.Floats(scales) + start / block);
+        }
         CheckFinite(scales, name);
         BlockScales kept = nested ? BlockScales.Nested(scales) : new BlockScales(scales.DetachFromDisposeScope());
         return new Blockwise4Bit(
             codes.to(weight.device).DetachFromDisposeScope(), tensor(code.Levels, device: weight.device).DetachFromDisposeScope(),
             kept.To(weight.device), block, (weight.shape[0], weight.shape[1]), code, weight.dtype);
     }
-
-    public override PackedMatrix Repack(Tensor weight, string name) => Quantize(weight, code, Block, IsNested, name);
 
     public override IEnumerable<(string Name, Tensor Value)> Export(string key) => QuantStateFile.Write(this, key);
 

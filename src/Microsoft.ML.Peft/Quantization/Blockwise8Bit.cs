@@ -8,8 +8,9 @@ namespace Microsoft.ML.Peft.Quantization;
 internal sealed class Blockwise8Bit(Tensor codes, Tensor levels, BlockScales scales, int block, (long Outputs, long Inputs) shape, ScalarType type)
     : BlockwiseMatrix(codes, levels, scales, block, shape)
 {
-    /// <summary>The type that the weight had.</summary>
-    public ScalarType Type => type;
+    public override ScalarType Type => type;
+
+    public override QuantizationOptions Options => new() { Format = QuantizationFormat.Int8, BlockSize = Block };
 
     protected override int Bits => 8;
 
@@ -28,8 +29,6 @@ internal sealed class Blockwise8Bit(Tensor codes, Tensor levels, BlockScales sca
             codes.to(weight.device).DetachFromDisposeScope(), tensor(DynamicMap.Levels, device: weight.device).DetachFromDisposeScope(),
             new BlockScales(scales.DetachFromDisposeScope()).To(weight.device), block, (weight.shape[0], weight.shape[1]), weight.dtype);
     }
-
-    public override PackedMatrix Repack(Tensor weight, string name) => Quantize(weight, Block, name);
 
     public override IEnumerable<(string Name, Tensor Value)> Export(string key) => QuantStateFile.Write(this, key);
 

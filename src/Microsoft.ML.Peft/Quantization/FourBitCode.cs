@@ -27,6 +27,14 @@ internal sealed class FourBitCode
 
     public static IReadOnlyList<FourBitCode> All { get; } = [Nf4, Fp4];
 
+    /// <summary>The code of a format; null for one that is no 4-bit format.</summary>
+    public static FourBitCode? Of(QuantizationFormat format) => format switch
+    {
+        QuantizationFormat.Nf4 => Nf4,
+        QuantizationFormat.Fp4 => Fp4,
+        _ => null,
+    };
+
     /// <summary>The name in files.</summary>
     public string Name { get; }
 

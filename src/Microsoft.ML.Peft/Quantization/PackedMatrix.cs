@@ -13,6 +13,12 @@ internal abstract class PackedMatrix(long outputs, long inputs) : IDisposable
     /// <summary>The memory that it takes.</summary>
     public abstract long Bytes { get; }
 
+    /// <summary>The settings that give its format; null for floats.</summary>
+    public abstract QuantizationOptions? Options { get; }
+
+    /// <summary>The type that the weight had.</summary>
+    public virtual ScalarType Type => ScalarType.Float32;
+
     /// <summary>The matrix as floats; the caller's.</summary>
     public abstract Tensor Dequantize();
 
@@ -35,7 +41,7 @@ internal abstract class PackedMatrix(long outputs, long inputs) : IDisposable
 
     /// <summary>Another matrix in the same format.</summary>
     /// <exception cref="InvalidDataException">It has a value that is not finite; the message says <paramref name="name"/>.</exception>
-    public abstract PackedMatrix Repack(Tensor weight, string name);
+    public virtual PackedMatrix Repack(Tensor weight, string name) => Quantizer.Quantize(weight, Options!, name);
 
     /// <summary>The tensors that keep it in a file, named as bitsandbytes does. What has to be made belongs to the caller's scope.</summary>
     /// <param name="key">The weight's name.</param>
@@ -50,6 +56,8 @@ internal sealed class FloatMatrix(Tensor weight) : PackedMatrix(weight.shape[0],
     private readonly Tensor _weight = weight.DetachFromDisposeScope();
 
     public override long Bytes => _weight.numel() * sizeof(float);
+
+    public override QuantizationOptions? Options => null;
 
     public override Tensor Dequantize() => _weight.alias();
 

@@ -13,10 +13,13 @@ namespace Microsoft.ML.Peft.Quantization;
 /// </summary>
 internal static class QuantStateFile
 {
-    private const string StatePart = ".quant_state.", FourBitPrefix = "bitsandbytes__", DynamicState = "peft__int8";
+    private const string StatePart = ".quant_state.", FourBitPrefix = "bitsandbytes__", DynamicKind = "int8", DynamicState = "peft__" + DynamicKind;
 
     private static readonly (string Name, ScalarType Type)[] s_types =
         [("float32", ScalarType.Float32), ("float16", ScalarType.Float16), ("bfloat16", ScalarType.BFloat16)];
+
+    /// <summary>How PyTorch calls a type of floats.</summary>
+    public static string NameOf(ScalarType type) => s_types.First(t => t.Type == type).Name;
 
     /// <summary>Ends of the names that belong to a weight.</summary>
     public static bool IsPartOf(string name, string key) =>
@@ -49,7 +52,7 @@ internal static class QuantStateFile
         {
             yield return (key + ".absmax", matrix.Scales.Floats);
         }
-        yield return (key + StatePart + FourBitPrefix + matrix.Code.Name, State(matrix.Code.Name, matrix, matrix.Type));
+        yield return (key + StatePart + FourBitPrefix + matrix.Code.Name, State(matrix.Code.Name, matrix));
     }
 
     public static IEnumerable<(string Name, Tensor Value)> Write(Blockwise8Bit matrix, string key) =>
@@ -57,7 +60,7 @@ internal static class QuantStateFile
         (key, matrix.Codes),
         (key + ".quant_map", tensor(DynamicMap.Levels)),
         (key + ".absmax", matrix.Scales.Floats),
-        (key + StatePart + DynamicState, State("int8", matrix, matrix.Type)),
+        (key + StatePart + DynamicState, State(DynamicKind, matrix)),
     ];
 
     public static IEnumerable<(string Name, Tensor Value)> Write(Rowwise8Bit matrix, string key)
@@ -69,6 +72,37 @@ internal static class QuantStateFile
         yield return (key + ".outlier_columns", outliers.Columns);
         yield return (key + ".outliers", outliers.Values);
         yield return (key + ".outlier_threshold", tensor(outliers.Threshold, ScalarType.Float64));
+    }
+
+    /// <summary>What a matrix will be in a file, before there is one. A state may come out shorter; blanks at its end do not change it.</summary>
+    /// <exception cref="NotSupportedException">It depends on the values: columns that stay floats.</exception>
+    public static IEnumerable<(string Name, ScalarType Type, long[] Shape)> Plan(
+        QuantizationOptions options, ScalarType type, long outputs, long inputs, string key)
+    {
+        if (options.Format == QuantizationFormat.BFloat16)
+            return [(key, ScalarType.BFloat16, [outputs, inputs])];
+        if (options.Format == QuantizationFormat.Int8Rowwise)
+        {
+            return options.OutlierThreshold == 0
+                ? [(key, ScalarType.Int8, [outputs, inputs]), (Beside(key, "SCB"), ScalarType.Float32, [outputs])]
+                : throw new NotSupportedException($"'{key}' keeps columns with outliers as floats, and which these are shows when it is quantized: merge into floats.");
+        }
+        long count = outputs * inputs, blocks = (count + options.BlockSize - 1) / options.BlockSize;
+        FourBitCode? code = FourBitCode.Of(options.Format);
+        string kind = code?.Name ?? DynamicKind;
+        // The longest that a number is written.
+        string offset = options.DoubleQuantization ? NestedState(-double.MaxValue) : "";
+        int state = State(kind, options.BlockSize, type, outputs, inputs, offset).Length;
+        return
+        [
+            (key, ScalarType.Byte, code is null ? [outputs, inputs] : [(count + 1) / 2, 1]),
+            (key + ".quant_map", ScalarType.Float32, [code?.Levels.Length ?? DynamicMap.Size]),
+            (key + ".absmax", options.DoubleQuantization ? ScalarType.Byte : ScalarType.Float32, [blocks]),
+            .. options.DoubleQuantization
+                ? [(key + ".nested_absmax", ScalarType.Float32, [(blocks + BlockScales.Block - 1) / BlockScales.Block]), (key + ".nested_quant_map", ScalarType.Float32, [DynamicMap.Size])]
+                : Array.Empty<(string, ScalarType, long[])>(),
+            (key + StatePart + (code is null ? DynamicState : FourBitPrefix + kind), ScalarType.Byte, [state]),
+        ];
     }
 
     private static PackedMatrix ReadBlocks(QuantStateParts parts, long outputs, long inputs)
@@ -83,7 +117,7 @@ internal static class QuantStateFile
         ScalarType type = s_types.FirstOrDefault(t => t.Name == parts.Text(state, "dtype"), s_types[0]).Type;
         long count = outputs * inputs, blocks = (count + block - 1) / block;
         FourBitCode? code = FourBitCode.All.FirstOrDefault(c => c.Name == kind);
-        if (code is null && kind != "int8")
+        if (code is null && kind != DynamicKind)
             throw parts.Bad(stateName, "quant_type nf4, fp4 or int8", $"'{kind}'");
         Tensor codes = parts.Take("", code is null ? count : (count + 1) / 2, ScalarType.Byte);
         Tensor levels = parts.Take(".quant_map", code is null ? DynamicMap.Size : code.Levels.Length, ScalarType.Float32);
@@ -121,14 +155,15 @@ internal static class QuantStateFile
     }
 
     // As Python's json.dumps writes it.
-    private static Tensor State(string kind, BlockwiseMatrix matrix, ScalarType type)
-    {
-        string nested = matrix.Scales.Codes is null ? "" : string.Create(CultureInfo.InvariantCulture,
-            $", \"nested_blocksize\": {BlockScales.Block}, \"nested_dtype\": \"float32\", \"nested_offset\": {(double)matrix.Scales.Offset:R}");
-        string json = string.Create(CultureInfo.InvariantCulture,
-            $"{{\"quant_type\": \"{kind}\", \"blocksize\": {matrix.Block}, \"dtype\": \"{s_types.First(t => t.Type == type).Name}\", \"shape\": [{matrix.Outputs}, {matrix.Inputs}]{nested}}}");
-        return tensor(Encoding.UTF8.GetBytes(json));
-    }
+    private static Tensor State(string kind, BlockwiseMatrix matrix) => tensor(Encoding.UTF8.GetBytes(State(
+        kind, matrix.Block, matrix.Type, matrix.Outputs, matrix.Inputs, matrix.Scales.Codes is null ? "" : NestedState(matrix.Scales.Offset))));
+
+    private static string State(string kind, int block, ScalarType type, long outputs, long inputs, string nested) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{{\"quant_type\": \"{kind}\", \"blocksize\": {block}, \"dtype\": \"{NameOf(type)}\", \"shape\": [{outputs}, {inputs}]{nested}}}");
+
+    private static string NestedState(double offset) => string.Create(
+        CultureInfo.InvariantCulture, $", \"nested_blocksize\": {BlockScales.Block}, \"nested_dtype\": \"float32\", \"nested_offset\": {offset:R}");
 
     private static string Beside(string key, string name) => key[..(key.LastIndexOf('.') + 1)] + name;
 }

@@ -49,9 +49,13 @@ internal sealed class QuantStateParts(ITensorSource source, string key, Device d
         {
             var json = new List<byte>();
             NativeTensor.VisitBytes(bytes, span => json.AddRange(span));
-            return JsonNode.Parse(json.ToArray()) as JsonObject ?? throw new JsonException("it is no object");
+            JsonObject state = JsonNode.Parse(json.ToArray()) as JsonObject ?? throw new JsonException("it is no object");
+            // Names and texts are decoded when they are asked for: here, where a failure has a name.
+            foreach (var (_, value) in state)
+                (value as JsonValue)?.TryGetValue<string>(out _);
+            return state;
         }
-        catch (JsonException e)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)
         {
             throw Bad(end, "JSON", e.Message);
         }

@@ -19,6 +19,8 @@ internal sealed class Rowwise8Bit(Tensor codes, Tensor levels, BlockScales scale
 
     public override long Bytes => base.Bytes + (outliers?.Values.numel() * sizeof(float) ?? 0);
 
+    public override QuantizationOptions Options => new() { Format = QuantizationFormat.Int8Rowwise, OutlierThreshold = outliers?.Threshold ?? 0 };
+
     protected override int Bits => 8;
 
     /// <summary>Quantizes a matrix [out, in] of any float type.</summary>
@@ -73,8 +75,6 @@ internal sealed class Rowwise8Bit(Tensor codes, Tensor levels, BlockScales scale
             result.index_add_(1, outliers.Columns, gradient.mm(outliers.Values), 1);
         return result.MoveToOuterDisposeScope();
     }
-
-    public override PackedMatrix Repack(Tensor weight, string name) => Quantize(weight, outliers?.Threshold ?? 0, name);
 
     public override IEnumerable<(string Name, Tensor Value)> Export(string key) => QuantStateFile.Write(this, key);
 

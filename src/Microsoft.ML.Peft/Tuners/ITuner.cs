@@ -26,12 +26,15 @@ internal sealed record TuningTarget(
         }
     }
 
+    /// <summary>Whether a tensor is about to be read, so that nothing has to be worked out for it.</summary>
+    public bool Brings(string name) => Saved?.Names.Contains(PeftNames.Prefix + name) == true;
+
     /// <summary>Refuses to make a tensor that differs from its saved one: a wrong size is noticed before it takes memory.</summary>
     /// <exception cref="InvalidDataException">The shapes differ.</exception>
     public void CheckSaved(string name, params long[] shape)
     {
-        if (Saved?.Names.Contains(PeftNames.Prefix + name) == true)
-            PeftNames.CheckShape(Saved, PeftNames.Prefix + name, shape);
+        if (Brings(name))
+            PeftNames.CheckShape(Saved!, PeftNames.Prefix + name, shape);
     }
 }
 

@@ -15,14 +15,19 @@ internal static class PeftNames
         Import(source, parameters, new Dictionary<string, Parameter>());
 
     /// <summary>Fills parameters from a file, each exactly once, and others for which there may be a tensor.</summary>
+    /// <param name="source">The file.</param>
+    /// <param name="parameters">What must be there.</param>
+    /// <param name="optional">What may be there.</param>
+    /// <param name="known">Tells names of tensors that were read before; null for none.</param>
     /// <returns>The others that the file has.</returns>
     /// <exception cref="InvalidDataException">A tensor is missing, unexpected or of another shape.</exception>
     public static IReadOnlyList<string> Import(
-        ITensorSource source, IReadOnlyDictionary<string, Parameter> parameters, IReadOnlyDictionary<string, Parameter> optional)
+        ITensorSource source, IReadOnlyDictionary<string, Parameter> parameters, IReadOnlyDictionary<string, Parameter> optional,
+        Predicate<string>? known = null)
     {
         var names = source.Names.ToDictionary(name => name.StartsWith(Prefix, StringComparison.Ordinal) ? name[Prefix.Length..] : name);
         var missing = parameters.Keys.Except(names.Keys).Order().ToList();
-        var unexpected = names.Keys.Except(parameters.Keys).Except(optional.Keys).Order().ToList();
+        var unexpected = names.Keys.Except(parameters.Keys).Except(optional.Keys).Where(name => known?.Invoke(name) != true).Order().ToList();
         if (missing.Count + unexpected.Count > 0)
         {
             throw new InvalidDataException(

@@ -1,5 +1,6 @@
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Checkpoints.Gguf;
+using Microsoft.ML.Peft.Quantization;
 using Microsoft.ML.Peft.Tests.Checkpoints.Gguf;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -18,6 +19,21 @@ public sealed class MutationTests
 
     [TestMethod]
     public void Safetensors() => Mutate(Small(), SafetensorsFile.Open);
+
+    [TestMethod]
+    public void PackedMatrices()
+    {
+        foreach (QuantizationOptions format in Quantization.Matrices.Formats)
+        {
+            Mutate(Packed(format), SafetensorsFile.Open, source =>
+            {
+                using PackedMatrix matrix = QuantStateFile.Read(source, "w.weight", 6, 40, CPU);
+                matrix.Dequantize();
+                matrix.Product(ones(2, 40), null);
+                matrix.InputGradient(ones(2, 6));
+            }, count: 2_000);
+        }
+    }
 
     [TestMethod]
     public void PyTorchZip() => Mutate(Pickles.Zip(Pickles.Wrapped), PyTorchFile.Open);
@@ -53,28 +69,37 @@ public sealed class MutationTests
         return file.ToArray();
     }
 
-    // All mutants lie in one file: creating thousands would take longer than reading them.
-    private void Mutate(byte[] original, Func<string, long, long, ITensorSource> open)
+    private static byte[] Packed(QuantizationOptions format)
     {
-        const int Count = 10_000;
+        using DisposeScope scope = NewDisposeScope();
+        using PackedMatrix matrix = Quantizer.Quantize(Quantization.Matrices.Noise(6, 40), format, "w");
+        using var file = new MemoryStream();
+        SafetensorsWriter.Write(file, matrix.Export("w.weight"));
+        return file.ToArray();
+    }
+
+    // All mutants lie in one file: creating thousands would take longer than reading them.
+    private void Mutate(byte[] original, Func<string, long, long, ITensorSource> open, Action<ITensorSource>? use = null, int count = 10_000)
+    {
         var random = new Random(Seed);
-        byte[][] mutants = [.. Enumerable.Range(0, Count).Select(_ => Mutant(original, random))];
+        byte[][] mutants = [.. Enumerable.Range(0, count).Select(_ => Mutant(original, random))];
         string path = Path.Combine(Samples.NewFolder(TestContext), "mutants");
         File.WriteAllBytes(path, [.. mutants.SelectMany(mutant => mutant)]);
         long offset = 0;
         int read = 0;
         foreach (byte[] mutant in mutants)
         {
-            read += Allowed(mutant, () => ReadAll(open, path, offset, mutant.Length)) ? 1 : 0;
+            read += Allowed(mutant, () => ReadAll(open, path, offset, mutant.Length, use)) ? 1 : 0;
             offset += mutant.Length;
         }
-        TestContext.WriteLine($"{Count} mutants, {read} still read");
+        TestContext.WriteLine($"{count} mutants, {read} still read");
     }
 
-    private static void ReadAll(Func<string, long, long, ITensorSource> open, string path, long offset, long length)
+    private static void ReadAll(Func<string, long, long, ITensorSource> open, string path, long offset, long length, Action<ITensorSource>? use)
     {
         using DisposeScope scope = NewDisposeScope();
         using ITensorSource source = open(path, offset, length);
+        use?.Invoke(source);
         foreach (string name in source.Names)
             Assert.AreEqual(Malformed.Shape(source.ShapeOf(name)), Malformed.Shape(source.Read(name).shape));
     }

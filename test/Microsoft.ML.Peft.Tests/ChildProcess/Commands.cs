@@ -39,6 +39,19 @@ internal static partial class Commands
         GC.KeepAlive(tensors);
     }
 
+    /// <summary>Merges an adapter into a base that is quantized on the way, and prints the process's megabytes of anonymous memory before and at the peak.</summary>
+    public static void MergeQuantized(string[] arguments)
+    {
+        PeftCatalog peft = new MLContext().Peft();
+        Nf4Quantize source = peft.Nf4Quantize(arguments[0], doubleQuantization: true);
+        long peak = AnonymousMemory.Now();
+        Console.WriteLine(peak >> 20);
+        Task merge = Task.Run(() => peft.MergeAdapter(source, arguments[1], arguments[2]));
+        while (!merge.Wait(1))
+            peak = Math.Max(peak, AnonymousMemory.Now());
+        Console.WriteLine(peak >> 20);
+    }
+
     /// <summary>Saves a model over a file again and again, until it is killed; prints a line before the first time.</summary>
     public static void SaveForever(string[] arguments)
     {

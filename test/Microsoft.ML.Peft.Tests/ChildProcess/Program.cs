@@ -5,6 +5,7 @@ Dictionary<string, Action<string[]>> commands = new()
 {
     ["predict"] = Commands.Predict,
     ["fit-twice"] = Commands.FitTwice,
+    ["merge-quantized"] = Commands.MergeQuantized,
     ["save-forever"] = Commands.SaveForever,
     ["save-without-space"] = Commands.SaveWithoutSpace,
 };

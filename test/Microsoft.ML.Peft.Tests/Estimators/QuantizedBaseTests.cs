@@ -126,6 +126,52 @@ public sealed class QuantizedBaseTests
     }
 
     [TestMethod]
+    [DataRow(float.NaN)]
+    [DataRow(float.NegativeInfinity)]
+    public void AWeightThatIsNotFiniteIsRefusedWithItsFile(float bad)
+    {
+        const string Name = "encoder.layer.1.output.dense.weight";
+        string file = Path.Combine(_bert.Folder, "model.safetensors"), key;
+        using (var scope = NewDisposeScope())
+        using (SafetensorsFile whole = SafetensorsFile.Open(file))
+        {
+            key = whole.Names.Single(name => name.EndsWith(Name, StringComparison.Ordinal));
+            SafetensorsWriter.WriteFile(file + ".bad", whole.Names.Select(name =>
+            {
+                Tensor values = whole.Read(name).clone();
+                if (name == key)
+                    values[1, 3] = bad;
+                return (name, values);
+            }));
+        }
+        File.Move(file + ".bad", file, overwrite: true);
+        var refused = Assert.Throws<InvalidDataException>(() => Lora(new QuantizationOptions()).Fit(Review.Load(_context)));
+        Assert.Contains(key, refused.Message);
+        Assert.Contains(file, refused.Message);
+        Assert.Contains("finite", refused.Message);
+    }
+
+    [TestMethod]
+    public void APackedFolderThatIsDamagedIsRefusedWithFileAndTensor()
+    {
+        string file = Path.Combine(_bert.Folder, "model.safetensors");
+        using (PretrainedModel model = ModelRegistry.Create(HfConfig.Load(_bert.Folder), SharedCheckpoint.Acquire(_bert.Folder, CPU), CPU, 1, new()))
+        {
+            using var scope = NewDisposeScope();
+            model.CreateSequenceClassificationHead(2);
+            SafetensorsWriter.WriteFile(file + ".packed", model.Weights.BaseTensors().Select(tensor =>
+                (tensor.Name, tensor.Name.EndsWith("0.attention.self.query.weight.absmax", StringComparison.Ordinal) ? tensor.Value[..^1] : tensor.Value)));
+        }
+        File.Move(file + ".packed", file, overwrite: true);
+        var refused = Assert.Throws<InvalidDataException>(() => Lora(null).Fit(Review.Load(_context)));
+        Assert.Contains("0.attention.self.query.weight.absmax", refused.Message);
+        Assert.Contains(file, refused.Message);
+        byte[] bytes = File.ReadAllBytes(file);
+        File.WriteAllBytes(file, bytes[..^100]);
+        Assert.Contains(file, Assert.Throws<InvalidDataException>(() => Lora(null).Fit(Review.Load(_context))).Message);
+    }
+
+    [TestMethod]
     public void QloraIsThePapersRecipe()
     {
         IDataView data = Review.Load(_context);

@@ -19,6 +19,8 @@ internal sealed class MisreadMatrix(Blockwise4Bit matrix) : PackedMatrix(matrix.
 
     public override long Bytes => matrix.Bytes;
 
+    public override QuantizationOptions Options => matrix.Options;
+
     public static bool Differs(Blockwise4Bit matrix) =>
         matrix.Inputs % matrix.Block != 0 && matrix.Inputs % Register == 0 && matrix.Block <= LargestBlock;
 

@@ -12,6 +12,7 @@ public sealed class ParityTests
         ["model"] = ModelParity.Run,
         ["tuner"] = TunerParity.Run,
         ["start"] = StartParity.Run,
+        ["loftq"] = StartParity.RunLoftq,
         ["mix"] = MixParity.Run,
         ["sampling"] = SamplingParity.Run,
         ["gguf"] = GgufParity.Run,

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tuners;
@@ -29,6 +30,30 @@ internal static class StartParity
         Tensor identity = eye(weight.shape[1]), whole = site.Forward(identity, ForwardContext.Inference).t();
         TensorAssert.Close(weight, whole, parity.Absolute, parity.Relative, "the whole at the start");
         CheckNorms(parity, tuner);
+        foreach (Parameter parameter in tuner.Trainable)
+            parameter.Assign(zeros_like(parameter.Value));
+        Tensor rest = site.Forward(identity, ForwardContext.Inference).t();
+        parity.Check("out.base_weight", rest);
+        parity.Check("out.product", whole - rest);
+    }
+
+    /// <summary>LoftQ: the matrix under the adapter is packed, and together with the update nearer to the floats than alone.</summary>
+    public static void RunLoftq(ParityCase parity)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        Tensor weight = parity.Read("in.weight");
+        Match call = Regex.Match(parity.Json["call"]!.GetValue<string>(), @"NF4 blocks of (\d+), rank (\d+), (\d+) iteration");
+        var checkpoint = SharedCheckpoint.From(new HeldTensors("case", new Dictionary<string, Tensor> { ["base.layer.weight"] = weight.clone().DetachFromDisposeScope() }));
+        using var weights = new ModelWeights(checkpoint, "base", CPU, 0.02, seed: 1, new QuantizationOptions { BlockSize = int.Parse(call.Groups[1].ValueSpan) });
+        var site = new Projection(weights.Root["base"]["layer"], weight.shape[1], weight.shape[0], bias: false);
+        Tensor identity = eye(weight.shape[1]), packed = site.Weight.Dequantize();
+        using ITuner tuner = LoraConfigFile.Read(JsonNode.Parse(
+            $$$"""{"r": {{{call.Groups[2]}}}, "lora_alpha": {{{call.Groups[2]}}}, "init_lora_weights": "loftq", "loftq_config": {"loftq_bits": 4, "loftq_iter": {{{call.Groups[3]}}}}}""")!.AsObject(), parity.Folder).Create();
+        tuner.Attach(new TuningTarget(weights, ["layer"], []), seed: 1);
+
+        Tensor whole = site.Forward(identity, ForwardContext.Inference).t();
+        Assert.IsLessThan((weight - packed).norm().item<float>(), (weight - whole).norm().item<float>(), "distance from the floats");
         foreach (Parameter parameter in tuner.Trainable)
             parameter.Assign(zeros_like(parameter.Value));
         Tensor rest = site.Forward(identity, ForwardContext.Inference).t();

@@ -87,6 +87,10 @@ public sealed class QuantStateFileTests
         RefusedState("256", state => state["nested_blocksize"] = 128);
         Refused("JSON", parts => parts[State] = tensor(Encoding.UTF8.GetBytes("{\"quant_type\"")));
         Refused("JSON", parts => parts[State] = tensor(Encoding.UTF8.GetBytes("[]")));
+        Refused("JSON", parts => parts[State] = tensor(Encoding.UTF8.GetBytes("{\"shape\": [1], \"shape\": [1]}")));
+        Refused("JSON", parts => parts[State] = tensor(Encoding.Latin1.GetBytes("{\"quant_type\": \"nf\u00ff\"}")));
+        Refused("JSON", parts => parts[State] = tensor(Encoding.Latin1.GetBytes("{\"quant\u00ff\": 1}")));
+        Refused("JSON", parts => parts[State] = tensor(Encoding.UTF8.GetBytes("{\"quant_type\": \"\\ud800\"}")));
     }
 
     [TestMethod]

@@ -4,21 +4,23 @@ using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Persistence;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Tokenization;
+using Microsoft.ML.Peft.Training;
 using Microsoft.ML.Peft.Tuners;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Estimators;
 
-/// <summary>Merges an adapter into a checkpoint from file to file: the base stays mapped, in its own type.</summary>
+/// <summary>Merges an adapter into a checkpoint from file to file: the base stays mapped, in its own type, and is quantized tensor by tensor.</summary>
 internal static class OfflineMerge
 {
-    public static void Run(string model, string adapterPath, string folder, long shardBytes = ShardedWriter.DefaultShardBytes)
+    public static MergeReport Run(
+        ModelSource model, string adapterPath, string folder, MergeOptions options, PeftTask task, long shardBytes = ShardedWriter.DefaultShardBytes)
     {
-        HfConfig config = HfConfig.Load(model);
+        HfConfig config = HfConfig.Load(model.Path);
         using AdapterState adapter = AdapterFiles.Read(adapterPath, config);
-        TextTokenizer tokenizer = TextTokenizer.Load(AdapterFolder.TokenizerOf(Directory.Exists(adapterPath) ? adapterPath : null, model));
-        using PretrainedModel opened = ModelRegistry.Create(config, SharedCheckpoint.Acquire(model, CPU, TypeOf(model)), CPU, seed: 0);
+        TextTokenizer tokenizer = TextTokenizer.Load(AdapterFolder.TokenizerOf(Directory.Exists(adapterPath) ? adapterPath : null, model.Path));
+        using PretrainedModel opened = ModelRegistry.Create(config, Open(model, config), CPU, seed: 0, model.Quantization);
         AdapterFiles.CheckBase(adapter, adapterPath, () => opened.Weights.Checkpoint!.ContentHash);
         using ITuner tuner = adapter.Settings.Create();
         Failure.IsInvalidData(adapter.Tensors.Description, () =>
@@ -27,7 +29,31 @@ internal static class OfflineMerge
             tuner.Import(adapter.Tensors);
             return true;
         });
-        MergedFolder.Write(folder, opened.Weights, tuner.MergedWeights(), config, LabelSet.None, TokenizerFiles.Of(tokenizer), model, shardBytes);
+        using MergeSample? sample = options.SampleRows is { } rows ? Sample(rows, model, adapter, tokenizer, task) : null;
+        return MeasuredMerge.Write(
+            folder, new MergeSource(opened.Weights, tuner.MergedWeights(), config, LabelSet.None, TokenizerFiles.Of(tokenizer), model.Path), options, sample, shardBytes);
+    }
+
+    // What is quantized on the way is not kept.
+    private static SharedCheckpoint Open(ModelSource model, HfConfig config)
+    {
+        ScalarType type = TypeOf(model.Path);
+        return model.Quantization is null
+            ? SharedCheckpoint.Acquire(model.Path, CPU, type)
+            : SharedCheckpoint.From(CheckpointFolder.Open(model.Path), CPU, type, config, defersPacking: true);
+    }
+
+    // A model that runs needs its floats in single precision, and is gone before the merge begins.
+    private static MergeSample Sample(IDataView rows, ModelSource source, AdapterState adapter, TextTokenizer tokenizer, PeftTask task)
+    {
+        PretrainedModel model = BaseModels.Open(source.Path, CPU, seed: 0, source.Quantization);
+        return Failure.Disposes(model, () =>
+        {
+            TaskRuntime runtime = task.WithDefaultsOf(source.Path).Bind(rows.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, null));
+            using TunedModel tuned = TunedModelFactory.Create(model, runtime, adapter.Settings, seed: 0, adapter.Tensors);
+            tuned.Tuner.Import(adapter.Tensors);
+            return new MergeSample(rows, runtime, tuned.Model, tuned.Head, ForwardContext.DefaultAdapter);
+        });
     }
 
     // In the type that most of a checkpoint has, its weights are not copied.

@@ -12,13 +12,6 @@ internal sealed class DoraDelta(Projection site, IWeightDelta direction, Paramet
 {
     public IReadOnlyList<Parameter> Parameters => [.. direction.Parameters, magnitude];
 
-    /// <summary>The magnitude with which the tuned matrix is the base's own.</summary>
-    public static Parameter Magnitude(string path, Func<Tensor> norm)
-    {
-        using var noGrad = no_grad();
-        return new Parameter(path + ".lora_magnitude_vector", norm().DetachFromDisposeScope(), owned: true);
-    }
-
     /// <summary>The lengths of the rows of W + update.</summary>
     public static Tensor Norm(Projection site, IWeightDelta direction)
     {

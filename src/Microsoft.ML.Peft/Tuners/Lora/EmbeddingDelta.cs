@@ -8,9 +8,8 @@ namespace Microsoft.ML.Peft.Tuners.Lora;
 /// A table under LoRA: row i is E[i] + s·(B·A)ᵀ[i], with A [rank, entries] and B [width, rank]. Under DoRA each column of the
 /// sum gets a trained length. There is no dropout here, as in PEFT.
 /// </summary>
-internal sealed class EmbeddingDelta(TokenEmbedding site, Parameter a, Parameter b, double scale, bool useDora) : LoraPart, ITokenLookup
+internal sealed class EmbeddingDelta(TokenEmbedding site, Parameter a, Parameter b, double scale, Parameter? magnitude) : LoraPart, ITokenLookup
 {
-    private readonly Parameter? _magnitude = useDora ? DoraDelta.Magnitude(site.Path, () => Norm(site, a, b, scale)) : null;
 
     public TokenEmbedding Site => site;
 
@@ -19,10 +18,10 @@ internal sealed class EmbeddingDelta(TokenEmbedding site, Parameter a, Parameter
 
     public override string Path => site.Path;
 
-    public override IReadOnlyList<Parameter> Parameters => _magnitude is null ? [a, b] : [a, b, _magnitude];
+    public override IReadOnlyList<Parameter> Parameters => magnitude is null ? [a, b] : [a, b, magnitude];
 
     public override IEnumerable<(string Name, Tensor Value)> Export() => DoublesRank
-        ? [(a.Name, Doubled(a, 0)), (b.Name, Doubled(b, 1)), .. _magnitude is null ? [] : new[] { (_magnitude.Name, _magnitude.Value) }]
+        ? [(a.Name, Doubled(a, 0)), (b.Name, Doubled(b, 1)), .. magnitude is null ? [] : new[] { (magnitude.Name, magnitude.Value) }]
         : base.Export();
 
     public Tensor Lookup(Tensor ids)
@@ -32,7 +31,7 @@ internal sealed class EmbeddingDelta(TokenEmbedding site, Parameter a, Parameter
         Tensor low = site.WithoutPadding(a.Value.t().index_select(0, flat), flat);
         Tensor plain = site.Lookup(flat);
         Tensor sum = plain.addmm(low, b.Value.t(), 1, (float)scale);
-        return (_magnitude is null ? sum : sum * Gain()).view([.. ids.shape, -1]).MoveToOuterDisposeScope();
+        return (magnitude is null ? sum : sum * Gain()).view([.. ids.shape, -1]).MoveToOuterDisposeScope();
     }
 
     public override void Attach(string adapter) => site.Attach(adapter, this);
@@ -44,7 +43,7 @@ internal sealed class EmbeddingDelta(TokenEmbedding site, Parameter a, Parameter
         using (var noGrad = no_grad())
         {
             Tensor merged = Sum(site.Table.Value, a, b, scale);
-            site.Table.Cover(_magnitude is null ? merged : merged.mul_(Gain()));
+            site.Table.Cover(magnitude is null ? merged : merged.mul_(Gain()));
         }
         Detach(adapter);
     }
@@ -54,7 +53,7 @@ internal sealed class EmbeddingDelta(TokenEmbedding site, Parameter a, Parameter
         yield return new MergedWeight(site.Table.Name, site.Table, site.Table.Value.shape, table =>
         {
             using Tensor sum = Sum(table, a, b, scale);
-            return _magnitude is null ? sum.alias() : sum * Gain();
+            return magnitude is null ? sum.alias() : sum * Gain();
         });
     }
 
@@ -71,9 +70,10 @@ internal sealed class EmbeddingDelta(TokenEmbedding site, Parameter a, Parameter
         return cat([factor.Value, rest], dimension);
     }
 
-    private Tensor Gain() => _magnitude!.Value / Norm(site, a, b, scale);
+    private Tensor Gain() => magnitude!.Value / Norm(site, a, b, scale);
 
-    private static Tensor Norm(TokenEmbedding site, Parameter a, Parameter b, double scale)
+    /// <summary>The lengths of the columns of the sum.</summary>
+    public static Tensor Norm(TokenEmbedding site, Parameter a, Parameter b, double scale)
     {
         using var noGrad = no_grad();
         using Tensor sum = Sum(site.Table.Value, a, b, scale);

@@ -38,6 +38,7 @@ internal static class LoraConfigFile
                 FanInFanOut = config["fan_in_fan_out"]?.GetValue<bool>() ?? false,
                 Start = start,
                 PissaIterations = iterations,
+                LoftqIterations = start == LoraStart.Loftq ? StartNames.ReadLoftq(config["loftq_config"], file) : 1,
                 Bias = Enum.Parse<LoraBias>((config["bias"]?.GetValue<string>() ?? "none").Replace("_", "", StringComparison.Ordinal), ignoreCase: true),
                 TargetModules = all ? [LoraOptions.AllLinear] : targets is JsonArray ? Strings(targets) : null,
                 TargetPattern = all ? null : pattern,

@@ -22,8 +22,7 @@ internal sealed class LoraDelta(Parameter a, Parameter b, double scale, double d
     public Tensor Matrix()
     {
         using var noGrad = no_grad();
-        using Tensor product = B.Value.mm(A.Value);
-        return product * Scale;
+        return B.Value.mm(A.Value).mul_(Scale);
     }
 
     public IEnumerable<(string Name, Tensor Value)> Export() => Parameters.Select(p => (p.Name, p.Value));

@@ -17,11 +17,11 @@ internal static class LoraGguf
     {
         var settings = (LoraOptions)adapter.Settings;
         string[] others = [.. FactorNames.Others(adapter.Tensors).Where(name => !name.Contains(".base_layer.", StringComparison.Ordinal))];
-        if (others.Length > 0 || settings.Bias != LoraBias.None)
+        if (others.Length > 0 || settings.Bias != LoraBias.None || settings.HasOwnMatrices)
         {
             throw new NotSupportedException(
                 $"Adapter '{adapter.Name}' does not fit into a GGUF file, which holds low-rank updates alone: {string.Join(", ", others.Take(5))}"
-                + $"{(others.Length > 0 ? "" : "biases of the base")}. Write the merged model instead.");
+                + $"{(others.Length > 0 ? "" : settings.HasOwnMatrices ? "quantized matrices of its own" : "biases of the base")}. Write the merged model instead.");
         }
         FactorNames[] sites = [.. FactorNames.Of(adapter.Tensors)];
         if (sites.Any(site => !site.IsTable && site.Site == tiedOutput))

@@ -50,6 +50,12 @@ public sealed class LoraOptions : TunerOptions
     /// </summary>
     public LoraStart Start { get; set; }
 
+    /// <summary>
+    /// How often LoftQ makes its update, 1 by default: then the base is the plain quantized one, and the adapter an update of it as
+    /// any. From 2 on each tuned matrix is quantized anew around the update, and travels with the adapter in archives.
+    /// </summary>
+    public int LoftqIterations { get; set; } = 1;
+
     /// <summary>Power iterations of an approximate PiSSA, which is much faster on large weights; null (the default) for an exact one.</summary>
     public int? PissaIterations { get; set; }
 
@@ -110,6 +116,9 @@ public sealed class LoraOptions : TunerOptions
     /// <summary>PEFT's note that the tuned weights are stored as [in, out].</summary>
     internal bool FanInFanOut { get; set; }
 
+    /// <summary>Whether tuned matrices are the adapter's own.</summary>
+    internal bool HasOwnMatrices => Start == LoraStart.Loftq && LoftqIterations > 1;
+
     internal override string Key => "lora";
 
     internal override string PeftType => "LORA";
@@ -137,6 +146,8 @@ public sealed class LoraOptions : TunerOptions
     internal LoraOptions ForPlainBase()
     {
         LoraOptions copy = Copy();
+        if (Start == LoraStart.Loftq && !HasOwnMatrices)
+            copy.Start = LoraStart.Uniform;
         if (!StartValues.TakesFromWeight(Start))
             return copy;
         // Twice the rank, the same scale.
@@ -150,7 +161,11 @@ public sealed class LoraOptions : TunerOptions
 
     internal override TunerOptions ReadAdapterConfig(JsonObject config, string file) => LoraConfigFile.Read(config, file);
 
-    internal override JsonObject ToAdapterConfig(string? taskType, string baseModel) => LoraConfigFile.Write(this, null, taskType, baseModel);
+    internal override JsonObject ToAdapterConfig(string? taskType, string baseModel) => HasOwnMatrices
+        ? throw new NotSupportedException(
+            $"The adapter has quantized matrices of its own ({nameof(LoftqIterations)} {LoftqIterations}), which PEFT's files cannot hold: "
+            + $"save the whole model, merge it, or train with {nameof(LoftqIterations)} 1.")
+        : LoraConfigFile.Write(this, null, taskType, baseModel);
 
     internal override AdapterState ReadGguf(GgufAdapter file) => LoraGguf.Read(file);
 
@@ -167,6 +182,7 @@ public sealed class LoraOptions : TunerOptions
         Check(Dropout is >= 0 and < 1, nameof(Dropout), Dropout, "from 0 to below 1");
         Check(double.IsFinite(LoraPlusRatio) && LoraPlusRatio > 0, nameof(LoraPlusRatio), LoraPlusRatio, "above 0");
         Check(Enum.IsDefined(Start), nameof(Start), Start, "one of the enumeration");
+        Check(LoftqIterations >= 1, nameof(LoftqIterations), LoftqIterations, "at least 1");
         Check(PissaIterations is null or >= 0, nameof(PissaIterations), PissaIterations ?? 0, "0 or more");
         Check(Enum.IsDefined(Bias), nameof(Bias), Bias, "one of the enumeration");
         foreach (var (name, rank) in RankPattern)

@@ -15,6 +15,9 @@ internal abstract class LoraPart : IDisposable
     /// <summary>What is saved: the parameters, where the method makes nothing else of them.</summary>
     public virtual IEnumerable<(string Name, Tensor Value)> Export() => Parameters.Select(p => (p.Name, p.Value));
 
+    /// <summary>Whether a parameter of the base is the place's own, which PEFT keeps one level deeper in its files.</summary>
+    public virtual bool Wraps(Parameter parameter) => false;
+
     /// <summary>Fills the slots.</summary>
     public abstract void Attach(string adapter);
 
@@ -52,15 +55,13 @@ internal interface IWeightDelta : IProjectionDelta
 /// <summary>A projection under LoRA.</summary>
 internal sealed class TunedProjection(Projection site, IWeightDelta delta) : LoraPart
 {
-    public Projection Site => site;
-
-    public IWeightDelta Delta => delta;
-
     public override string Path => site.Path;
 
     public override IReadOnlyList<Parameter> Parameters => delta.Parameters;
 
     public override IEnumerable<(string Name, Tensor Value)> Export() => delta.Export();
+
+    public override bool Wraps(Parameter parameter) => ReferenceEquals(site.Bias, parameter);
 
     public override void Attach(string adapter) => site.Attach(adapter, delta);
 
@@ -75,13 +76,16 @@ internal sealed class TunedProjection(Projection site, IWeightDelta delta) : Lor
 
     public override IEnumerable<MergedWeight> MergedWeights()
     {
-        if (site.Weight is not DenseWeight dense)
-            throw new NotSupportedException($"'{site.Path}' is quantized: merge into the base's own weights.");
-        yield return new MergedWeight(site.Path + ".weight", dense.Matrix, dense.Matrix.Value.shape, weight =>
+        var packed = site.Weight as QuantizedWeight;
+        Parameter? matrix = (site.Weight as DenseWeight)?.Matrix;
+        long[] shape = matrix?.Value.shape ?? [site.Weight.Outputs, site.Weight.Inputs];
+        yield return new MergedWeight(site.Path + ".weight", matrix, shape, weight =>
         {
-            using Tensor update = delta.Matrix(), oriented = dense.IsTransposed ? update.t() : update.alias();
-            return weight + oriented;
-        });
+            // In the update's own memory: matrices are large.
+            using Tensor update = delta.Matrix();
+            Tensor oriented = matrix is not null && site.Weight.IsTransposed ? update.t() : update.alias();
+            return oriented.add_(weight);
+        }) { Packed = packed?.Matrix };
     }
 
     public override void Unmerge(string adapter)

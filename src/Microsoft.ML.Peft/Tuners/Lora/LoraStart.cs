@@ -14,4 +14,10 @@ public enum LoraStart
 
     /// <summary>The first columns of the weight's QR decomposition (OLoRA, Büyükakyüz 2024); the rest stays frozen.</summary>
     Olora,
+
+    /// <summary>
+    /// Over a quantized base: the largest singular parts of what quantization lost (LoftQ, Li et al. 2023), so that base and
+    /// update together start near the floats.
+    /// </summary>
+    Loftq,
 }

@@ -33,6 +33,12 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
         _adapter = adapter;
         WholeModules whole = WholeModules.Choose(options, target);
         LoraTargets targets = LoraTargets.Choose(options, target, whole);
+        if (options.Start == LoraStart.Loftq && !targets.Projections.Any(site => site.Weight is QuantizedWeight))
+        {
+            throw new ArgumentException(
+                $"{nameof(LoraOptions)}.{nameof(LoraOptions.Start)} {LoraStart.Loftq} makes good what quantization lost, and none of the tuned matrices is quantized: quantize the base.",
+                nameof(LoraOptions.Start));
+        }
         _inPlace = [.. whole.Others.Concat(Biases(target, targets, whole)).Distinct()];
         target.CheckChanges(_inPlace);
         _shared = target.IsShared;
@@ -75,7 +81,7 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
     {
         if (_shared)
             _tables.CheckSame(source);
-        _tables.Saved = PeftNames.Import(source, Trainable.ToDictionary(FileName), _tables.All);
+        _tables.Saved = PeftNames.Import(source, Trainable.ToDictionary(FileName), _tables.All, IsOwnMatrix);
     }
 
     public IReadOnlyList<MergedWeight> MergedWeights() =>
@@ -120,9 +126,11 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
         };
     }
 
+    private bool IsOwnMatrix(string name) => _parts.OfType<RequantizedProjection>().Any(part => part.Holds(name));
+
     /// <summary>PEFT wraps a tuned module, so that its own bias is one level deeper in its files.</summary>
     private string FileName(Parameter parameter) =>
-        _parts.OfType<TunedProjection>().Any(part => ReferenceEquals(part.Site.Bias, parameter))
+        _parts.Any(part => part.Wraps(parameter))
             ? parameter.ModulePath + ".base_layer.bias"
             : parameter.Name;
 }

@@ -13,6 +13,7 @@ internal static class StartNames
         ["gaussian"] = LoraStart.Gaussian,
         ["pissa"] = LoraStart.Pissa,
         ["olora"] = LoraStart.Olora,
+        ["loftq"] = LoraStart.Loftq,
     };
 
     // They choose the first values of A and B, and what is read takes their place.
@@ -28,6 +29,12 @@ internal static class StartNames
         return Known.TryGetValue(name, out LoraStart start) ? (start, null) : throw new NotSupportedException(
             $"{file}: 'init_lora_weights' is \"{name}\", which is not supported; known are true, {string.Join(", ", Known.Keys)} and {Iterations}N.");
     }
+
+    /// <summary>The iterations in PEFT's <c>loftq_config</c>; what it leaves out has PEFT's defaults.</summary>
+    /// <exception cref="NotSupportedException">The weights were quantized otherwise than this library does it.</exception>
+    public static int ReadLoftq(JsonNode? config, string file) => config?["loftq_bits"]?.GetValue<int>() is { } bits and not 4
+        ? throw new NotSupportedException($"{file}: 'loftq_bits' is {bits}, which is not supported; known is 4, bitsandbytes' NF4.")
+        : config?["loftq_iter"]?.GetValue<int>() ?? 1;
 
     public static JsonNode Write(LoraOptions options) => options switch
     {

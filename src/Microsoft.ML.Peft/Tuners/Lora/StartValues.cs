@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Tuners.Lora;
 
 /// <summary>What the first values of A and B depend on.</summary>
-/// <param name="Weight">Gives the matrix [out, in].</param>
+/// <param name="Weight">Gives the matrix [out, in], in the caller's scope.</param>
 /// <param name="Outputs">out</param>
 /// <param name="Inputs">in</param>
 /// <param name="Rank">The rank of the update.</param>
@@ -26,6 +26,8 @@ internal static class StartValues
         [LoraStart.Gaussian] = Gaussian,
         [LoraStart.Pissa] = Pissa,
         [LoraStart.Olora] = Olora,
+        // What is not quantized has lost nothing.
+        [LoraStart.Loftq] = Uniform,
     };
 
     /// <summary>Whether the update is no longer zero at the start, so that the weight has to give way.</summary>
@@ -40,6 +42,29 @@ internal static class StartValues
         return (a.contiguous().DetachFromDisposeScope(), b.contiguous().DetachFromDisposeScope());
     }
 
+    /// <summary>Values for what is about to be read.</summary>
+    public static (Tensor A, Tensor B) Blank(StartRequest request) =>
+        (zeros([request.Rank, request.Inputs], device: request.Device), Zero(request));
+
+    /// <summary>The largest singular parts of a matrix as an update s·B·A, their roots shared by A and B; in the caller's scope.</summary>
+    public static (Tensor A, Tensor B) LargestParts((Tensor U, Tensor S, Tensor V) parts, StartRequest request)
+    {
+        Tensor root = (parts.S.narrow(0, 0, request.Rank) / request.Scale).sqrt();
+        return (root.unsqueeze(1) * parts.V.narrow(0, 0, request.Rank), parts.U.narrow(1, 0, request.Rank) * root);
+    }
+
+    /// <summary>The matrix in single precision; in the caller's scope.</summary>
+    /// <exception cref="ArgumentException">The rank is larger than the matrix allows.</exception>
+    public static Tensor Matrix(StartRequest request)
+    {
+        if (request.Rank > Math.Min(request.Outputs, request.Inputs))
+        {
+            throw new ArgumentException(
+                $"{nameof(LoraOptions.Rank)} {request.Rank} is larger than a matrix of {request.Outputs} × {request.Inputs} can start from.");
+        }
+        return request.Weight().to(ScalarType.Float32);
+    }
+
     // Kaiming's uniform start with a = √5, as PEFT's: ±1/√in. B starts at 0, so the update does too.
     private static (Tensor A, Tensor B) Uniform(StartRequest request)
     {
@@ -50,15 +75,11 @@ internal static class StartValues
     private static (Tensor A, Tensor B) Gaussian(StartRequest request) =>
         (normal(0, 1.0 / request.Rank, [request.Rank, request.Inputs], generator: request.Generator, device: request.Device), Zero(request));
 
-    // W = U·S·Vᵀ: the update s·B·A is what the first `rank` singular values make of it, their roots shared by A and B.
-    private static (Tensor A, Tensor B) Pissa(StartRequest request)
-    {
-        (Tensor u, Tensor s, Tensor v) = request.Iterations is { } iterations
+    private static (Tensor A, Tensor B) Pissa(StartRequest request) => LargestParts(
+        request.Iterations is { } iterations
             ? Approximate(Matrix(request), request.Rank, iterations, request.Generator)
-            : linalg.svd(Matrix(request), fullMatrices: false);
-        Tensor root = (s.narrow(0, 0, request.Rank) / request.Scale).sqrt();
-        return (root.unsqueeze(1) * v.narrow(0, 0, request.Rank), u.narrow(1, 0, request.Rank) * root);
-    }
+            : linalg.svd(Matrix(request), fullMatrices: false),
+        request);
 
     private static (Tensor A, Tensor B) Olora(StartRequest request)
     {
@@ -77,16 +98,6 @@ internal static class StartValues
     }
 
     private static Tensor Basis(Tensor matrix) => linalg.qr(matrix).Q;
-
-    private static Tensor Matrix(StartRequest request)
-    {
-        if (request.Rank > Math.Min(request.Outputs, request.Inputs))
-        {
-            throw new ArgumentException(
-                $"{nameof(LoraOptions.Rank)} {request.Rank} is larger than a matrix of {request.Outputs} × {request.Inputs} can start from.");
-        }
-        return request.Weight().to(ScalarType.Float32);
-    }
 
     private static Tensor Zero(StartRequest request) => zeros([request.Outputs, request.Rank], device: request.Device);
 }

@@ -76,7 +76,7 @@ public sealed class MergedModelTests
     {
         using var it = new AdapterFixture();
         it.Transformer.SaveAdapter(it.PathOf("adapter"));
-        OfflineMerge.Run(it.Base, it.PathOf("adapter"), it.PathOf("merged"), shardBytes: 30_000);
+        OfflineMerge.Run(it.Base, it.PathOf("adapter"), it.PathOf("merged"), new MergeOptions(), PeftTask.CausalLanguageModelling(), shardBytes: 30_000);
         JsonNode index = JsonNode.Parse(File.ReadAllText(Path.Combine(it.PathOf("merged"), "model.safetensors.index.json")))!;
         string[] files = [.. Directory.GetFiles(it.PathOf("merged"), "model-*.safetensors").Order(StringComparer.Ordinal)];
         Assert.IsGreaterThan(1, files.Length);
@@ -155,7 +155,7 @@ public sealed class MergedModelTests
     }
 
     // Takes the base's hash out of an adapter, as PEFT writes none.
-    private static void Unsign(string folder)
+    internal static void Unsign(string folder)
     {
         string file = Path.Combine(folder, "adapter_model.safetensors"), copy = file + ".copy";
         using (var signed = SafetensorsFile.Open(file))

@@ -20,6 +20,8 @@ internal static class Mixable
             foreach (var (_, what) in Refused.Where(kind => name.Contains(kind.Mark, StringComparison.Ordinal)))
                 throw new NotSupportedException($"Adapter '{owner.Name}' cannot be mixed: tensor '{name}' is of {what}.");
         }
+        foreach (AdapterState state in states.Where(state => ((LoraOptions)state.Settings).HasOwnMatrices))
+            throw new NotSupportedException($"Adapter '{state.Name}' cannot be mixed: it has quantized matrices of its own.");
         foreach (AdapterState state in states.Where(state => ((LoraOptions)state.Settings).Bias != LoraBias.None))
             throw new NotSupportedException($"Adapter '{state.Name}' cannot be mixed: it trains biases of the base.");
         var twice = others.GroupBy(tensor => tensor.Name).FirstOrDefault(group => group.Count() > 1);

@@ -1,0 +1,36 @@
+namespace Microsoft.ML.Peft;
+
+/// <summary>
+/// What a merge into a quantized base lost. With Q the base's matrix, Δ the adapter's update and Q' the matrix that is written, the
+/// share of Δ that survives is ⟨Q' - Q, Δ⟩ / ⟨Δ, Δ⟩: 1 where the change of the matrix has all of Δ in it, 0 where rounding took all
+/// of it away. What rounding adds beside is in the error, ‖Q' - Q - Δ‖ / ‖Δ‖, which is 0 where nothing was lost.
+/// </summary>
+public sealed class MergeReport
+{
+    internal MergeReport(IReadOnlyList<MergedMatrix> matrices, MergedMatrix? overall, LogitDrift? drift) =>
+        (Matrices, SurvivingShare, Error, Drift) = (matrices, overall?.SurvivingShare, overall?.Error, drift);
+
+    /// <summary>Every matrix that an update went into and that was quantized again; none for a base of floats.</summary>
+    public IReadOnlyList<MergedMatrix> Matrices { get; }
+
+    /// <summary>The share over all matrices, as if they were one; null where none was quantized again.</summary>
+    public double? SurvivingShare { get; }
+
+    /// <summary>The error over all matrices, as if they were one; null where none was quantized again.</summary>
+    public double? Error { get; }
+
+    /// <summary>How far the merged model's answers are from those of base and adapter; null without sample rows.</summary>
+    public LogitDrift? Drift { get; }
+}
+
+/// <summary>What a merge lost of one matrix's update.</summary>
+/// <param name="Name">The weight.</param>
+/// <param name="SurvivingShare">⟨Q' - Q, Δ⟩ / ⟨Δ, Δ⟩; 1 for an update of nothing.</param>
+/// <param name="Error">‖Q' - Q - Δ‖ / ‖Δ‖; 0 for an update of nothing.</param>
+public sealed record MergedMatrix(string Name, double SurvivingShare, double Error);
+
+/// <summary>Differences between the logits of a merged model and those before, over all logits of the sample rows.</summary>
+/// <param name="Largest">The largest.</param>
+/// <param name="Mean">Their mean.</param>
+/// <param name="Rows">How many rows were compared.</param>
+public sealed record LogitDrift(double Largest, double Mean, int Rows);
