@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Training.OptimizerStates;
 
 namespace Microsoft.ML.Peft.Training;
 
@@ -44,7 +45,7 @@ internal sealed class TrainingPlan
             Seed, TotalSteps, Schedule, _options.BatchSize, _options.GradientAccumulationSteps, _options.GroupByLength,
             _options.Beta1, _options.Beta2, _options.Epsilon, _options.WeightDecay, _options.DecayBiasesAndNorms,
             _options.MaxGradientNorm, _options.EvaluateEvery, _options.EarlyStoppingPatience, _options.EarlyStoppingMetric,
-            _options.KeepBest, model.Tuner.Key, model.Model.Config.Json, Parameters = model.Trainable.Select(p => new { p.Name, p.Value.shape, p.LearningRateScale }),
+            _options.KeepBest, Moments = OptimizerLayout.Of(_options.Optimizer).Format.Name, model.Tuner.Key, model.Model.Config.Json, Parameters = model.Trainable.Select(p => new { p.Name, p.Value.shape, p.LearningRateScale }),
         }));
         foreach (Example example in train.Concat(validation ?? []))
         {

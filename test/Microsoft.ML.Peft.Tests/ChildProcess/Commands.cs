@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.Tests.Training.OptimizerStates;
 using Microsoft.ML.Peft.TestSupport;
 
 namespace Microsoft.ML.Peft.Tests.ChildProcess;
@@ -71,6 +72,21 @@ internal static partial class Commands
         foreach (string file in Directory.GetFiles(Path.GetDirectoryName(arguments[1])!))
             Console.WriteLine(Path.GetFileName(file));
         context.Model.Load(arguments[1], out _);
+    }
+
+    /// <summary>Takes a step with a paged optimizer where no file may grow beyond a megabyte, and prints what the failure says.</summary>
+    public static void PageWithoutSpace(string[] arguments)
+    {
+        LimitFileSize(1 << 20);
+        using var weights = new Weights(TrainingOptimizer.PagedAdamW32Bit, 1 << 20);
+        try
+        {
+            weights.Step(1);
+        }
+        catch (IOException e)
+        {
+            Console.WriteLine(e.Message);
+        }
     }
 
     private static void LimitFileSize(ulong bytes)

@@ -7,6 +7,7 @@ Dictionary<string, Action<string[]>> commands = new()
     ["fit-twice"] = Commands.FitTwice,
     ["save-forever"] = Commands.SaveForever,
     ["save-without-space"] = Commands.SaveWithoutSpace,
+    ["page-without-space"] = Commands.PageWithoutSpace,
 };
 if (args.Length == 0 || !commands.TryGetValue(args[0], out Action<string[]>? run))
     throw new ArgumentException($"Expected one of {string.Join(", ", commands.Keys)}, found '{string.Join(' ', args)}'.");
