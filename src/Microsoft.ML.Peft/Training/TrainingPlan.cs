@@ -10,11 +10,10 @@ namespace Microsoft.ML.Peft.Training;
 internal sealed class TrainingPlan
 {
     private readonly TrainingOptions _options;
-    private readonly int[] _lengths;
 
     public TrainingPlan(TrainingOptions options, IReadOnlyList<Example> train, long seed)
     {
-        (_options, Seed, _lengths) = (options, seed, [.. train.Select(e => e.Length)]);
+        (_options, Seed, Lengths) = (options, seed, [.. train.Select(e => e.Length)]);
         int batches = CeilingDivision(train.Count, options.BatchSize);
         StepsPerEpoch = CeilingDivision(batches, options.GradientAccumulationSteps);
         TotalSteps = (int)Math.Min(options.MaxSteps ?? int.MaxValue, (long)StepsPerEpoch * options.MaxEpochs);
@@ -22,6 +21,9 @@ internal sealed class TrainingPlan
     }
 
     public long Seed { get; }
+
+    /// <summary>The length of each row in tokens.</summary>
+    public IReadOnlyList<int> Lengths { get; }
 
     public int StepsPerEpoch { get; }
 
@@ -31,7 +33,7 @@ internal sealed class TrainingPlan
 
     /// <summary>The batches of every step of an epoch, as row indices.</summary>
     public IReadOnlyList<int[][]> Epoch(int epoch) =>
-        [.. BatchPlanner.ForEpoch(_lengths, _options.BatchSize, _options.GroupByLength, Seed, epoch).Chunk(_options.GradientAccumulationSteps)];
+        [.. BatchPlanner.ForEpoch(Lengths, _options.BatchSize, _options.GroupByLength, Seed, epoch).Chunk(_options.GradientAccumulationSteps)];
 
     /// <summary>A hash of all that decides a run's course: a state of another run is not taken up.</summary>
     /// <param name="model">What trains, by name and shape; the base's own weights are not read.</param>

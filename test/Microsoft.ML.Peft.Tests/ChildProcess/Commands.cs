@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.Tests.Training;
 using Microsoft.ML.Peft.Tests.Training.OptimizerStates;
 using Microsoft.ML.Peft.TestSupport;
 
@@ -88,6 +89,35 @@ internal static partial class Commands
             Console.WriteLine(e.Message);
         }
     }
+
+    /// <summary>
+    /// Fits a small model, then a larger one; prints by how much memory grew from before the second fit to its peak, how much was
+    /// estimated, and seconds an epoch, taken and estimated.
+    /// </summary>
+    public static void MeasureFit(string[] arguments)
+    {
+        Func<MLContext, string, FineTuneEstimator> create = EstimateCases.Fits[arguments[0]];
+        var context = new MLContext(seed: 1);
+        IDataView data = EstimateCases.Rows(context);
+        create(context, arguments[1]).Fit(data).Dispose();
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        FineTuneEstimator estimator = create(context, arguments[2]);
+        File.WriteAllText("/proc/self/clear_refs", "5");
+        long before = Status("VmRSS");
+        var watch = System.Diagnostics.Stopwatch.StartNew();
+        estimator.Fit(data).Dispose();
+        double seconds = watch.Elapsed.TotalSeconds;
+        long peak = Status("VmHWM");
+        TrainingEstimate estimate = estimator.Estimate(data);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{peak - before} {estimate.PeakMemoryBytes} {seconds} {estimate.TimePerEpoch.TotalSeconds}"));
+        Console.WriteLine(estimate);
+    }
+
+    private static long Status(string name) => File.ReadLines("/proc/self/status")
+        .Where(line => line.StartsWith(name + ":", StringComparison.Ordinal))
+        .Select(line => long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) << 10)
+        .First();
 
     private static void LimitFileSize(ulong bytes)
     {
