@@ -36,7 +36,7 @@ internal sealed class FineTuning
     public PeftTransformer Fit(IDataView data) => Prepare(data, run =>
     {
         using var reporter = new HostReporter(_host, _options.Training.CancellationToken);
-        reporter.Info(Estimate(run).ToString());
+        reporter.Info($"{Estimate(run)}{(AllocatorSwitch.GivesBack ? "" : $" Without {AllocatorSwitch.Variable} the allocator keeps freed blocks, and the peak is higher.")}");
         TrainingLoop.Run(
             run.Model, run.Task, run.Train, run.Validation, _options.Training, run.Device, _host.Seed, reporter, reporter.Token);
         var archived = new ArchivedModel(

@@ -121,7 +121,8 @@ internal sealed class BertLayer(WeightScope scope, BertConfig config)
             Input: shape.Tokens * hidden,
             Kept: (shape.Tokens * ofAll) + (computed * ofRead),
             Made: (shape.Tokens * 2 * hidden) + (computed * ((6 * hidden) + (2 * inner))),
-            Gradients: computed * ((2 * inner) + (4 * hidden)),
+            // A tuned projection's part of its input's gradient comes beside the matrix's.
+            Gradients: computed * (((_down.IsPlain(context) ? 2 : 4) * inner) + (4 * hidden)),
             Attention: BlockCost.AttentionOf(computed, shape.Length, hidden));
     }
 }

@@ -111,7 +111,8 @@ internal sealed class Gpt2Layer(WeightScope scope, Gpt2Config config, int index)
             Input: shape.Tokens * hidden,
             Kept: (shape.Tokens * ofAll) + (computed * ofRead),
             Made: (shape.Tokens * 5 * hidden) + (computed * ((8 * hidden) + (2 * inner))),
-            Gradients: computed * ((2 * inner) + (4 * hidden)),
+            // A tuned projection's part of its input's gradient comes beside the matrix's.
+            Gradients: computed * (((_down.IsPlain(context) ? 2 : 4) * inner) + (4 * hidden)),
             Attention: BlockCost.AttentionOf(computed, shape.Length, hidden));
     }
 

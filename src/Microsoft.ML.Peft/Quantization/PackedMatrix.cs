@@ -13,6 +13,9 @@ internal abstract class PackedMatrix(long outputs, long inputs) : IDisposable
     /// <summary>The memory that it takes.</summary>
     public abstract long Bytes { get; }
 
+    /// <summary>The memory that a product takes for unpacked weights.</summary>
+    public virtual long UnpackedBytes => Outputs * Inputs * sizeof(float);
+
     /// <summary>The matrix as floats; the caller's.</summary>
     public abstract Tensor Dequantize();
 

@@ -21,7 +21,9 @@ internal sealed class MemoryForecast
         OptimizerLayout layout = OptimizerLayout.Of(options.Optimizer);
         _paged = layout.IsPaged && !onHost;
         Mapped = onHost ? model.Model.Weights.Checkpoint?.FileBytes ?? 0 : 0;
-        Weights = (model.Model.Weights.Checkpoint?.CopiedBytes ?? 0) + model.Model.Weights.Quantized.Sum(weight => weight.Matrix.Bytes);
+        IReadOnlyCollection<QuantizedWeight> quantized = model.Model.Weights.Quantized;
+        Weights = (model.Model.Weights.Checkpoint?.CopiedBytes ?? 0) + quantized.Sum(weight => weight.Matrix.Bytes)
+            + quantized.Select(weight => weight.Matrix.UnpackedBytes).DefaultIfEmpty().Max();
         Gradients = model.Trainable.Sum(BytesOf);
         Trainable = validates && options.KeepBest ? 2 * Gradients : Gradients;
         Optimizer = model.Trainable.Sum(parameter => layout.Format.Bytes(parameter.Value));

@@ -14,7 +14,7 @@ public sealed record TrainingEstimate
     /// <summary>The checkpoint's files, which are mapped: the system drops them from memory where it is short, and reads them again. 0 on a GPU.</summary>
     public required long MappedBytes { get; init; }
 
-    /// <summary>Weights of the base that are held beside the files: those of another type or on a GPU, and quantized ones.</summary>
+    /// <summary>Weights of the base that are held beside the files: those of another type or on a GPU, and quantized ones with the room to unpack the largest.</summary>
     public required long WeightBytes { get; init; }
 
     /// <summary>What trains, and the copy of the best of it where there is a validation set.</summary>
@@ -43,7 +43,8 @@ public sealed record TrainingEstimate
 
     /// <summary>
     /// One epoch's matrix products at that speed. What else a step does is not counted (norms, activations, the optimizer,
-    /// unpacking of quantized weights), so an epoch takes longer: as a rule by a tenth to a half.
+    /// unpacking of quantized weights), so an epoch takes longer: 1.1 times as long for wide models, twice for narrow ones. From
+    /// the first step on <see cref="TrainingProgress.TimeLeft"/> knows better.
     /// </summary>
     public TimeSpan TimePerEpoch => TimeSpan.FromSeconds(Math.Min(OperationsPerEpoch / OperationsPerSecond, TimeSpan.MaxValue.TotalSeconds / 2));
 

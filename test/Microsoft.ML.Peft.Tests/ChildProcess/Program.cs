@@ -9,7 +9,6 @@ Dictionary<string, Action<string[]>> commands = new()
     ["save-without-space"] = Commands.SaveWithoutSpace,
     ["page-without-space"] = Commands.PageWithoutSpace,
     ["measure-fit"] = Commands.MeasureFit,
-    ["make"] = a => { var d = new Microsoft.ML.Peft.TestSupport.TinyDecoder(a[0], change: a[1] == "big" ? Microsoft.ML.Peft.Tests.Training.EstimateCases.Grow : null); Console.WriteLine(d.Folder); },
 };
 if (args.Length == 0 || !commands.TryGetValue(args[0], out Action<string[]>? run))
     throw new ArgumentException($"Expected one of {string.Join(", ", commands.Keys)}, found '{string.Join(' ', args)}'.");

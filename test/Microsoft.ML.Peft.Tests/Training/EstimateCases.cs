@@ -1,62 +1,74 @@
 using System.Text.Json.Nodes;
-using Microsoft.ML.Peft.TestSupport;
 
 namespace Microsoft.ML.Peft.Tests.Training;
 
-/// <summary>Fits whose memory is estimated and measured: models of some 20 million weights, batches of 1024 tokens.</summary>
+/// <summary>Fits whose memory is estimated and measured: models of some 15 million weights, batches of 1024 tokens.</summary>
 internal static class EstimateCases
 {
-    public const int Length = 256, BatchSize = 4;
+    private const int Length = 256, Batches = 2;
 
-    public static Dictionary<string, Func<MLContext, string, FineTuneEstimator>> Fits { get; } = new()
+    private static readonly (string Key, JsonNode Value)[] s_decoder =
+    [
+        ("hidden_size", 512), ("num_hidden_layers", 5), ("num_attention_heads", 8), ("num_key_value_heads", 4), ("intermediate_size", 1408),
+        ("max_position_embeddings", Length),
+    ];
+
+    private static readonly (string Key, JsonNode Value)[] s_gpt2 =
+    [
+        ("n_embd", 512), ("n_layer", 5), ("n_head", 8), ("n_positions", Length), ("attn_pdrop", 0.1), ("embd_pdrop", 0.1), ("resid_pdrop", 0.1),
+    ];
+
+    private static readonly (string Key, JsonNode Value)[] s_bert =
+    [
+        ("hidden_size", 512), ("num_hidden_layers", 5), ("num_attention_heads", 8), ("intermediate_size", 2048), ("max_position_embeddings", Length),
+        ("hidden_dropout_prob", 0.1), ("attention_probs_dropout_prob", 0.1),
+    ];
+
+    /// <summary>The settings by name; they lack the model.</summary>
+    public static Dictionary<string, Func<PeftCatalog, string, FineTuneEstimator>> Fits { get; } = new()
     {
-        ["full"] = (context, folder) => context.Peft().FullFineTune(new FullFineTune.Options
+        ["full"] = (peft, folder) => peft.FullFineTune(new FullFineTune.Options
         {
-            BaseModel = folder, Task = Task(), MaxLength = Length, Training = Training(),
+            BaseModel = folder, Task = PeftTask.CausalLanguageModelling(), Training = new() { BatchSize = 4, MaxEpochs = 1 },
         }),
-        ["lora"] = (context, folder) => Lora(context, folder, new LoraOptions()),
-        ["lora-all-linear"] = (context, folder) => Lora(context, folder, new LoraOptions { TargetModules = [LoraOptions.AllLinear], Dropout = 0.1 }),
-        ["lora-checkpointing"] = (context, folder) => Lora(context, folder, new LoraOptions(), checkpointing: true),
-        ["qlora"] = (context, folder) => context.Peft().Lora(new LoraFineTune.Options
+        ["lora"] = (peft, folder) => peft.Lora(Lora(folder)),
+        ["checkpointing"] = (peft, folder) =>
         {
-            BaseModel = folder, Task = Task(), MaxLength = Length, Quantization = new() { DoubleQuantization = true },
-            Lora = new LoraOptions { TargetModules = [LoraOptions.AllLinear], Rank = 16, Dropout = 0.1 },
-            Training = Training(checkpointing: true, TrainingOptimizer.PagedAdamW32Bit),
-        }),
-        ["probe"] = (context, folder) => context.Peft().LinearProbe(new LinearProbe.Options
+            LoraFineTune.Options options = Lora(folder);
+            options.Training.GradientCheckpointing = true;
+            return peft.Lora(options);
+        },
+        ["qlora"] = (peft, folder) => peft.Qlora(folder, PeftTask.CausalLanguageModelling(), rank: 16, maxEpochs: 1, batchSize: 4),
+        ["classification"] = (peft, folder) =>
         {
-            BaseModel = folder, Task = PeftTask.TextClassification(), MaxLength = Length, Training = Training(),
-        }),
-        ["classify"] = (context, folder) => Lora(context, folder, new LoraOptions(), task: PeftTask.TextClassification()),
+            LoraFineTune.Options options = Lora(folder);
+            (options.Task, options.Training.BatchSize) = (PeftTask.TextClassification(), 8);
+            return peft.Lora(options);
+        },
     };
 
+    /// <summary>Gives a model a width at which its tensors, not the runtime's, decide.</summary>
     public static void Grow(JsonObject config)
     {
-        (string Key, int Value)[] sizes = config["model_type"]!.GetValue<string>() == "gpt2"
-            ? [("n_embd", 512), ("n_layer", 6), ("n_head", 8), ("n_positions", Length)]
-            : [("hidden_size", 512), ("num_hidden_layers", 6), ("num_attention_heads", 8), ("num_key_value_heads", 4), ("intermediate_size", 1408), ("max_position_embeddings", Length)];
-        foreach (var (key, value) in sizes)
-            config[key] = value;
-        config["vocab_size"] = 8192;
-        config["initializer_range"] = 0.02;
+        var sizes = config["model_type"]!.GetValue<string>() switch { "gpt2" => s_gpt2, "bert" => s_bert, _ => s_decoder };
+        foreach (var (key, value) in sizes.Append(("vocab_size", 8192)).Append(("initializer_range", 0.02)))
+            config[key] = value.DeepClone();
     }
 
-    /// <summary>Three batches of texts of the full length.</summary>
-    public static IDataView Rows(MLContext context) => context.Transforms.Conversion.MapValueToKey("Label").Fit(Data(context)).Transform(Data(context));
-
-    private static IDataView Data(MLContext context) => context.Data.LoadFromEnumerable(
-        Enumerable.Range(0, 3 * BatchSize).Select(i => new Row { Text = new string((char)('a' + i), Length - 1), Label = i % 2 == 0 ? "even" : "odd" }));
-
-    private static LoraFineTune Lora(MLContext context, string folder, LoraOptions lora, bool checkpointing = false, PeftTask? task = null) =>
-        context.Peft().Lora(new LoraFineTune.Options
+    /// <summary>Texts that fill a decoder's rows to the last byte, and half of an encoder's.</summary>
+    public static IDataView Rows(MLContext context)
+    {
+        IDataView rows = context.Data.LoadFromEnumerable(Enumerable.Range(0, 8 * Batches).Select(i => new Row
         {
-            BaseModel = folder, Task = task ?? Task(), MaxLength = Length, Lora = lora, Training = Training(checkpointing),
-        });
+            Text = string.Concat(Enumerable.Repeat(i % 2 == 0 ? "a " : "A ", Length))[..(Length - 1)], Label = i % 2 == 0 ? "even" : "odd",
+        }));
+        return context.Transforms.Conversion.MapValueToKey("Label").Fit(rows).Transform(rows);
+    }
 
-    private static PeftTask Task() => PeftTask.CausalLanguageModelling();
-
-    private static TrainingOptions Training(bool checkpointing = false, TrainingOptimizer optimizer = TrainingOptimizer.AdamW) =>
-        new() { BatchSize = BatchSize, MaxEpochs = 1, GradientCheckpointing = checkpointing, Optimizer = optimizer };
+    private static LoraFineTune.Options Lora(string folder) => new()
+    {
+        BaseModel = folder, Task = PeftTask.CausalLanguageModelling(), Training = new() { BatchSize = 4, MaxEpochs = 1 },
+    };
 
     private sealed class Row
     {
