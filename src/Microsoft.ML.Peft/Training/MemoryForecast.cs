@@ -10,7 +10,7 @@ namespace Microsoft.ML.Peft.Training;
 internal sealed class MemoryForecast
 {
     /// <summary>What libtorch's matrix product keeps of packed operands; measured on one thread.</summary>
-    private const long ProductBuffers = 8L << 20;
+    public const long ProductBuffers = 8L << 20;
 
     private readonly TunedModel _model;
     private readonly TrainingOptions _options;
