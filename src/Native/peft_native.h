@@ -43,6 +43,22 @@ PEFT_API int32_t peft_adamw_f32_isa(int32_t isa, float* p, const float* g, float
                                     double beta1, double beta2, double eps, double weight_decay, int64_t step,
                                     double grad_scale);
 
+/* One moment of AdamW in 8 bits: value i is levels[codes[i]] * scales[i / 256]. The 256 levels rise; bounds[k] is where level
+ * k + 1 becomes the nearest, and the last bound is infinite. cells has, for the first 16 bits of a float, the lowest code of the
+ * floats that begin so; the highest is no more than one above. */
+typedef struct {
+    uint8_t* codes;
+    float* scales;
+    const float *levels, *bounds;
+    const uint8_t* cells;
+} peft_moment_8bit;
+
+/* The step over n values whose moments are in 8 bits: each block of 256 is taken with moments as floats, which are then divided
+ * by their largest magnitude and rounded to the nearest level. isa is the highest instruction set to use. */
+PEFT_API void peft_adamw_8bit_f32(int32_t isa, float* p, const float* g, const peft_moment_8bit* mean,
+                                  const peft_moment_8bit* variance, int64_t n, double lr, double beta1, double beta2,
+                                  double eps, double weight_decay, int64_t step, double grad_scale);
+
 /* The sum of the squares, added up in doubles in an order that depends on n alone. */
 PEFT_API double peft_sum_of_squares_f32(const float* x, int64_t n);
 PEFT_API double peft_sum_of_squares_f32_isa(int32_t isa, const float* x, int64_t n);

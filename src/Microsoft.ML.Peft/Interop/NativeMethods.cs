@@ -30,6 +30,11 @@ internal static unsafe partial class NativeMethods
         int isa, float* parameter, float* gradient, float* mean, float* variance, long count,
         double learningRate, double beta1, double beta2, double epsilon, double weightDecay, long step, double gradientScale);
 
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_adamw_8bit_f32")]
+    internal static partial void AdamW8Bit(
+        int isa, float* parameter, float* gradient, in MomentCall mean, in MomentCall variance, long count,
+        double learningRate, double beta1, double beta2, double epsilon, double weightDecay, long step, double gradientScale);
+
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_sum_of_squares_f32")]
     internal static partial double SumOfSquares(float* values, long count);
 

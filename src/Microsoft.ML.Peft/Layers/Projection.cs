@@ -12,6 +12,9 @@ internal interface IProjectionDelta
     /// <param name="output">[..., out], the projection's own result; may be changed in place.</param>
     /// <param name="context">The call.</param>
     Tensor Apply(Tensor input, Tensor output, ForwardContext context);
+
+    /// <summary>Floats a token that the backward pass needs besides the input.</summary>
+    long KeptFloats => 0;
 }
 
 /// <summary>A linear layer, y = x·Wᵀ + b, with slots for tuners: named deltas, and layers that stand in for it.</summary>
@@ -52,6 +55,16 @@ internal sealed class Projection
     /// <summary>Whether a call is the frozen matrix alone: nothing of it trains, and no adapter joins in.</summary>
     public bool IsPlain(ForwardContext context) =>
         IsBare(context) && !Parameters.Any(p => p.Value.requires_grad);
+
+    /// <summary>
+    /// Floats a token that projections of one input keep for the backward pass: the input, where something of them trains, and
+    /// what deltas keep.
+    /// </summary>
+    /// <param name="width">The input's width.</param>
+    /// <param name="context">The call.</param>
+    /// <param name="readers">The projections.</param>
+    public static long KeptFloats(long width, ForwardContext context, params Projection[] readers) =>
+        (readers.All(reader => reader.IsPlain(context)) ? 0 : width) + readers.Sum(reader => reader._deltas.Of(context)?.KeptFloats ?? 0);
 
     public void Attach(string adapter, IProjectionDelta delta) => _deltas.Attach(adapter, delta);
 

@@ -11,6 +11,9 @@ internal sealed class RmsNorm(WeightScope scope, long width, double epsilon)
     private readonly Scalar _epsilon = epsilon;
     private readonly Parameter _weight = scope.Load("weight", Init.Ones, width);
 
+    /// <summary>Floats a token that the backward pass needs besides the input.</summary>
+    public const long KeptFloats = 1;
+
     public Tensor Forward(Tensor x) =>
         PeftNative.Takes(x) && PeftNative.Takes(_weight.Value) ? NativeRmsNorm.Apply(x, _weight.Value, epsilon) : Plainly(x);
 
