@@ -14,7 +14,7 @@ PEFT_INLINE void widen(const float* x, Half& out) { out = *reinterpret_cast<cons
 // A bfloat16 is the upper half of a float.
 PEFT_INLINE void widen(const uint16_t* x, Half& out) {
     const HalfBits bits = __builtin_convertvector(*reinterpret_cast<const Brief*>(x), HalfBits) << 16;
-    out = reinterpret_cast<const Half&>(bits);
+    __builtin_memcpy(&out, &bits, sizeof out);
 }
 
 PEFT_INLINE float widen(float x) { return x; }

@@ -134,3 +134,31 @@ FUZZ(quantized_gradient) {
         fuzz::near("gradient", expected, found, std::sqrt(static_cast<double>(rows)) * 4, isa);
     });
 }
+
+// The bound of what rounding inputs and levels may cost: half a step of each, in every product.
+FUZZ(quantized_product_int8) {
+    const bool fits = !random.chance(4);
+    const int64_t block = fits ? 64 << random.range(0, 1) : 32, rows = random.range(1, 70), columns = block * random.range(1, 3);
+    const Matrix m(random, rows, columns, block, 4, random.chance(2));
+    const int64_t tokens = random.range(1, random.chance(2) ? 9 : 80);
+    const Floats x(random, tokens * columns, 1.0f), y(random, tokens * rows, 1.0f);
+    fuzz::each_isa([&](int32_t isa) {
+        Floats found(random, y);
+        const int32_t done = peft_quantized_product_int8(isa, &m.call, x.data(), tokens, found.data());
+        if (done != (fits ? 1 : 0))
+            fuzz::fail("whether the shape fits", 0, fits, done, isa);
+        if (!done)
+            return fuzz::same("output", y, found, isa);
+        for (int64_t i = 0; i < found.size(); i++) {
+            double expected = y[i], bound = 1e-4;
+            for (int64_t c = 0; c < columns; c++) {
+                const int64_t at = i % rows * columns + c, b = at / block;
+                const double scale = m.call.scale_codes ? m.scale_levels[m.scale_codes[b]] * m.scales[b / ScaleBlock] + m.call.scale_offset : m.scales[b];
+                expected += static_cast<double>(x[i / rows * columns + c]) * m.floats[at];
+                bound += std::fabs(scale) * (0.5 / 63 + 0.51 / 127);
+            }
+            if (!(std::fabs(expected - found[i]) <= bound))
+                fuzz::fail("product", i, expected, found[i], isa);
+        }
+    });
+}
