@@ -40,7 +40,8 @@ namespace Microsoft.ML.Peft
 
         /// <summary>
         /// Fine-tunes a model by QLoRA (Dettmers et al. 2023): NF4 with double quantization below, LoRA on every linear layer, and
-        /// the paper's training: a constant rate after a short warm-up, gradients clipped at 0.3, gradient checkpointing.
+        /// the paper's training: the paged optimizer, a constant rate after a short warm-up, gradients clipped at 0.3, gradient
+        /// checkpointing.
         /// </summary>
         /// <param name="model">The folder of a Hugging Face model (config.json, weights and tokenizer), or a .gguf file.</param>
         /// <param name="task">What the model is to learn.</param>
@@ -59,6 +60,7 @@ namespace Microsoft.ML.Peft
             var options = Options<LoraFineTune.Options>(model, task, maxEpochs, batchSize, learningRate, validationSet);
             options.Quantization = new QuantizationOptions { DoubleQuantization = true };
             options.Lora = new LoraOptions { Rank = rank, Alpha = alpha, Dropout = 0.1, TargetModules = [LoraOptions.AllLinear] };
+            options.Training.Optimizer = TrainingOptimizer.PagedAdamW32Bit;
             options.Training.Schedule = LearningRateSchedule.Constant;
             options.Training.WarmupRatio = 0.03;
             options.Training.MaxGradientNorm = 0.3;

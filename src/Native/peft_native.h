@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define PEFT_ABI_VERSION 3
+#define PEFT_ABI_VERSION 4
 
 #if defined(_WIN32) && defined(PEFT_NATIVE_BUILD)
 #define PEFT_API __declspec(dllexport)
@@ -42,6 +42,20 @@ PEFT_API void peft_adamw_f32(float* p, const float* g, float* m, float* v, int64
 PEFT_API int32_t peft_adamw_f32_isa(int32_t isa, float* p, const float* g, float* m, float* v, int64_t n, double lr,
                                     double beta1, double beta2, double eps, double weight_decay, int64_t step,
                                     double grad_scale);
+
+/* One moment of AdamW in 8 bits: value i is levels[codes[i]] * scales[i / 256]. Of the 256 levels, which rise, bounds has the
+ * 255 places where the nearest one changes. */
+typedef struct {
+    uint8_t* codes;
+    float* scales;
+    const float *levels, *bounds;
+} peft_moment_8bit;
+
+/* The step over n values whose moments are in 8 bits: each block of 256 is taken with moments as floats, which are then divided
+ * by their largest magnitude and rounded to the nearest level. isa is the highest instruction set to use. */
+PEFT_API void peft_adamw_8bit_f32(int32_t isa, float* p, const float* g, const peft_moment_8bit* mean,
+                                  const peft_moment_8bit* variance, int64_t n, double lr, double beta1, double beta2,
+                                  double eps, double weight_decay, int64_t step, double grad_scale);
 
 /* The sum of the squares, added up in doubles in an order that depends on n alone. */
 PEFT_API double peft_sum_of_squares_f32(const float* x, int64_t n);

@@ -1,24 +1,11 @@
 // From floats to codes and back.
+#include "magnitude.h"
 #include "quantized.h"
 
 namespace {
 
 using peft::each_block;
-
-// Magnitudes as integers, so that an infinity or a NaN wins.
-PEFT_INLINE float largest(const float* x, int64_t n) {
-    int32_t high = 0;
-#pragma omp simd reduction(max : high)
-    for (int64_t i = 0; i < n; i++) {
-        int32_t bits;
-        __builtin_memcpy(&bits, x + i, sizeof bits);
-        bits &= 0x7FFFFFFF;
-        high = bits > high ? bits : high;
-    }
-    float value;
-    __builtin_memcpy(&value, &high, sizeof value);
-    return value;
-}
+using peft::largest;
 
 PEFT_INLINE void count_below(const float* scaled, int64_t n, const float* bounds, int32_t* counts) {
 #pragma omp simd

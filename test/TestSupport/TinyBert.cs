@@ -11,10 +11,12 @@ public sealed class TinyBert : IDisposable
     private static readonly string[] s_words =
         ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "fine", "awful", "great", "poor", "film", "book", "the", "a", "very", "not", "and"];
 
-    public TinyBert(long seed = 1)
+    public TinyBert(long seed = 1, Action<JsonObject>? change = null)
     {
+        JsonObject config = Config();
+        change?.Invoke(config);
         Folder = Directory.CreateTempSubdirectory("tiny-bert-").FullName;
-        File.WriteAllText(Path.Combine(Folder, "config.json"), Config().ToJsonString());
+        File.WriteAllText(Path.Combine(Folder, "config.json"), config.ToJsonString());
         File.WriteAllText(Path.Combine(Folder, "tokenizer.json"), Tokenizer().ToJsonString());
         File.WriteAllText(Path.Combine(Folder, "tokenizer_config.json"), TokenizerConfig().ToJsonString());
         WriteWeights(seed);

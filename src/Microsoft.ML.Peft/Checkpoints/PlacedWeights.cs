@@ -25,6 +25,9 @@ internal sealed class PlacedWeights(ITensorSource source, Device device, ScalarT
 
     public ScalarType Type { get; } = dtype;
 
+    /// <summary>What weights take that were read and are no view of the source: converted, or placed elsewhere.</summary>
+    public long CopiedBytes { get; private set; }
+
     public bool Contains(string name) => _names.Contains(name);
 
     public Tensor Get(string name, ReadOnlySpan<long> expectedShape)
@@ -98,6 +101,8 @@ internal sealed class PlacedWeights(ITensorSource source, Device device, ScalarT
         ScalarType type = tensor.is_floating_point() ? Type : tensor.dtype;
         Tensor placed = tensor.to(type, Device);
         placed.requires_grad = false;
+        if (type != tensor.dtype || Device.type != DeviceType.CPU)
+            CopiedBytes += placed.numel() * placed.element_size();
         return placed.DetachFromDisposeScope();
     }
 

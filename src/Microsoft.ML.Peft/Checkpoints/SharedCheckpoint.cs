@@ -37,6 +37,12 @@ internal sealed class SharedCheckpoint : IDisposable
     /// <summary>Writes the file that holds the weights, where that is smaller than they are; null for others.</summary>
     public Action<Stream>? CopyTo => Weights.Source.CopyTo;
 
+    /// <summary>The size of the files, which are mapped.</summary>
+    public long FileBytes => Weights.Source.Files.Sum(file => file.Length);
+
+    /// <summary>What weights take besides: those that were converted, or placed elsewhere.</summary>
+    public long CopiedBytes => Weights.CopiedBytes;
+
     /// <summary>The weights as they are stored, in their own types.</summary>
     public ITensorSource Stored => Weights.Source;
 

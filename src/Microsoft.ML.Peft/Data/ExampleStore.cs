@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Runtime.InteropServices;
+using Microsoft.ML.Peft.Interop;
 using Microsoft.Win32.SafeHandles;
 
 namespace Microsoft.ML.Peft.Data;
@@ -57,9 +58,7 @@ internal sealed class ExampleStore(long memoryLimit = ExampleStore.DefaultMemory
 
     private void Append(byte[] bytes)
     {
-        _file ??= File.OpenHandle(
-            Path.Combine(Path.GetTempPath(), $"peft-rows-{Guid.NewGuid():N}"), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None,
-            FileOptions.DeleteOnClose | FileOptions.RandomAccess);
+        _file ??= TemporaryFile.Create("rows");
         RandomAccess.Write(_file, bytes, _inFile);
         _inFile += bytes.Length;
     }

@@ -34,7 +34,30 @@ internal sealed class FineTuning
         return SchemaShapes.Append(input, _task.OutputShape(input));
     }
 
-    public PeftTransformer Fit(IDataView data)
+    public PeftTransformer Fit(IDataView data) => Prepare(data, run =>
+    {
+        using var reporter = new HostReporter(_host, _options.Training.CancellationToken);
+        reporter.Info($"{Estimate(run)}{(AllocatorSwitch.GivesBack ? "" : $" Without {AllocatorSwitch.Variable} the allocator keeps freed blocks, and the peak is higher.")}");
+        TrainingLoop.Run(
+            run.Model, run.Task, run.Train, run.Validation, _options.Training, run.Device, _host.Seed, reporter, reporter.Token);
+        var archived = new ArchivedModel(
+            run.Model, run.Task, run.Tuner, run.Files, Path.GetFullPath(_options.BaseModel), null, _options.EmbedBase, _options.ScoringBatchSize);
+        return new PeftTransformer(_host, archived, run.Device);
+    });
+
+    /// <summary>What a fit would take.</summary>
+    public TrainingEstimate Estimate(IDataView data) => Prepare(data, run =>
+    {
+        TrainingEstimate estimate = Estimate(run);
+        run.Model.Dispose();
+        return estimate;
+    });
+
+    private TrainingEstimate Estimate(Run run) =>
+        Forecast.Of(run.Model, run.Train, run.Validation is { Count: > 0 }, _options.Training, run.Device, _host.Seed);
+
+    /// <summary>Does all that comes before training. What the use makes of it takes the model over; if it fails, the model goes.</summary>
+    private T Prepare<T>(IDataView data, Func<Run, T> use)
     {
         ArgumentNullException.ThrowIfNull(data);
         _task.CheckTrainingSchema(SchemaShapes.Of(data.Schema));
@@ -54,33 +77,21 @@ internal sealed class FineTuning
             ? BaseModels.Create(_options.BaseModel, device, _host.Seed)
             : BaseModels.Open(_options.BaseModel, device, _host.Seed, _options.Quantization);
         TaskRuntime task = trained.Bind(data.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, _options.MaxLength));
-        return Failure.Disposes(model, () => Train(data, task, model, tuner, files, device));
-    }
-
-    private PeftTransformer Train(
-        IDataView data, TaskRuntime task, PretrainedModel model, TunerOptions tuner, TokenizerFiles files, Device device)
-    {
-        using RowSet train = Read(data, task, "training");
-        CheckVariety(train, task);
-        using RowSet? validation = _options.ValidationSet is { } set ? Read(set, task, "validation") : null;
-        using ITensorSource? start = _options.AdapterFolder is { } folder ? AdapterFolder.OpenWeights(folder) : null;
-        TunedModel tuned = TunedModelFactory.Create(model, task, tuner, _host.Seed, start);
-        Failure.Disposes(tuned.Tuner, () =>
+        return Failure.Disposes(model, () =>
         {
-            if (start is not null)
-                tuned.Tuner.Import(start);
-            return Run(tuned, task, task.Pack(train.Examples), validation is null ? null : task.Pack(validation.Examples), device);
+            using RowSet train = Read(data, task, "training");
+            CheckVariety(train, task);
+            using RowSet? validation = _options.ValidationSet is { } set ? Read(set, task, "validation") : null;
+            using ITensorSource? start = _options.AdapterFolder is { } folder ? AdapterFolder.OpenWeights(folder) : null;
+            TunedModel tuned = TunedModelFactory.Create(model, task, tuner, _host.Seed, start);
+            return Failure.Disposes(tuned.Tuner, () =>
+            {
+                if (start is not null)
+                    tuned.Tuner.Import(start);
+                return use(new Run(
+                    tuned, task, tuner, files, task.Pack(train.Examples), validation is null ? null : task.Pack(validation.Examples), device));
+            });
         });
-        var archived = new ArchivedModel(
-            tuned, task, tuner, files, Path.GetFullPath(_options.BaseModel), null, _options.EmbedBase, _options.ScoringBatchSize);
-        return new PeftTransformer(_host, archived, device);
-    }
-
-    private TrainingResult Run(
-        TunedModel tuned, TaskRuntime task, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation, Device device)
-    {
-        using var reporter = new HostReporter(_host, _options.Training.CancellationToken);
-        return TrainingLoop.Run(tuned, task, train, validation, _options.Training, device, _host.Seed, reporter, reporter.Token);
     }
 
     private RowSet Read(IDataView data, TaskRuntime task, string what)
@@ -110,4 +121,9 @@ internal sealed class FineTuning
 
     private static string Names(IReadOnlyList<string> columns) =>
         $"column{(columns.Count == 1 ? "" : "s")} {string.Join(", ", columns.Select(name => $"'{name}'"))}";
+
+    /// <summary>All that training needs.</summary>
+    private sealed record Run(
+        TunedModel Model, TaskRuntime Task, TunerOptions Tuner, TokenizerFiles Files, IReadOnlyList<Example> Train,
+        IReadOnlyList<Example>? Validation, Device Device);
 }

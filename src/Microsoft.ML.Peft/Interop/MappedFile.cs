@@ -1,14 +1,15 @@
 using System.IO.MemoryMappedFiles;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Interop;
 
 /// <summary>
-/// A copy-on-write mapping of a range of a file, and tensors over it without a copy.
-/// It is unmapped when it has been disposed and the last such tensor is gone.
+/// A mapped file, and tensors over it without a copy: a range of a given file, whose changes stay the process's own, or a
+/// temporary file. It is unmapped when it has been disposed and the last such tensor is gone.
 /// </summary>
 internal sealed unsafe class MappedFile : IDisposable
 {
@@ -60,6 +61,28 @@ internal sealed unsafe class MappedFile : IDisposable
             file?.Dispose();
             stream.Dispose();
             throw;
+        }
+    }
+
+    /// <summary>
+    /// Maps a temporary file of zeros, which goes with the mapping: memory that the system may keep on the disk instead.
+    /// </summary>
+    /// <exception cref="IOException">The disk of the temporary folder has no such room; the message names the folder.</exception>
+    public static MappedFile CreateTemporary(string purpose, long length)
+    {
+        SafeFileHandle? handle = null;
+        MemoryMappedFile? file = null;
+        try
+        {
+            handle = TemporaryFile.Create(purpose, length);
+            file = MemoryMappedFile.CreateFromFile(handle, null, length, MemoryMappedFileAccess.ReadWrite, HandleInheritability.None, leaveOpen: false);
+            return new(file, file.CreateViewAccessor(0, length, MemoryMappedFileAccess.ReadWrite), length);
+        }
+        catch (Exception e)
+        {
+            file?.Dispose();
+            handle?.Dispose();
+            throw new IOException($"The temporary folder {Path.GetTempPath()} does not take a file of {length} bytes ({purpose}): {e.Message}", e);
         }
     }
 
@@ -152,6 +175,8 @@ internal sealed unsafe class MappedFile : IDisposable
         if (--_users > 0)
             return;
         _view.SafeMemoryMappedViewHandle.ReleasePointer();
+        // Unmapped before the view is disposed, which would first write all of a temporary file to the disk.
+        _view.SafeMemoryMappedViewHandle.Dispose();
         _view.Dispose();
         _file.Dispose();
     }

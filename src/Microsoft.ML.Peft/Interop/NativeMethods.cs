@@ -6,7 +6,7 @@ namespace Microsoft.ML.Peft.Interop;
 internal static unsafe partial class NativeMethods
 {
     /// <summary>The version of the header that these declarations were written for.</summary>
-    internal const int AbiVersion = 3;
+    internal const int AbiVersion = 4;
 
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_abi_version")]
     internal static partial int GetAbiVersion();
@@ -28,6 +28,11 @@ internal static unsafe partial class NativeMethods
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_adamw_f32_isa")]
     internal static partial int AdamW(
         int isa, float* parameter, float* gradient, float* mean, float* variance, long count,
+        double learningRate, double beta1, double beta2, double epsilon, double weightDecay, long step, double gradientScale);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_adamw_8bit_f32")]
+    internal static partial void AdamW8Bit(
+        int isa, float* parameter, float* gradient, in MomentCall mean, in MomentCall variance, long count,
         double learningRate, double beta1, double beta2, double epsilon, double weightDecay, long step, double gradientScale);
 
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_sum_of_squares_f32")]

@@ -26,6 +26,12 @@ internal static unsafe class PeftNative
             parameter, gradient, mean, variance, count, step.LearningRate, step.Beta1, step.Beta2, step.Epsilon,
             step.WeightDecay, step.Number, step.GradientScale);
 
+    /// <summary>The same with moments in 8 bits; <paramref name="isa"/> is the highest instruction set to use.</summary>
+    internal static void AdamW8Bit(int isa, float* parameter, float* gradient, in MomentCall mean, in MomentCall variance, long count, in AdamWStep step)
+        => NativeMethods.AdamW8Bit(
+            isa, parameter, gradient, mean, variance, count, step.LearningRate, step.Beta1, step.Beta2, step.Epsilon,
+            step.WeightDecay, step.Number, step.GradientScale);
+
     /// <summary>The sum of the squares of contiguous CPU floats; the same bits for any number of threads.</summary>
     internal static double SumOfSquares(float* values, long count) => NativeMethods.SumOfSquares(values, count);
 

@@ -28,6 +28,19 @@ internal sealed class ChunkedCrossEntropy : GradientFunction<ChunkedCrossEntropy
             x => Losses(output.Forward(x, context), labels.flatten().narrow(0, chunk.Start, chunk.Count))))]);
     }
 
+    /// <summary>Floats that a step needs for it.</summary>
+    /// <param name="rows">N</param>
+    /// <param name="output">The matrix.</param>
+    /// <param name="context">The call.</param>
+    public static long StepFloats(long rows, Projection output, ForwardContext context)
+    {
+        long classes = output.Weight.Outputs, chunk = Math.Min(rows, Math.Max(1, MostLogits / classes)) * classes;
+        // Logits and their softmax; where the matrix trains, the gradients of both and a chunk's part of the matrix's gradient.
+        return output.IsPlain(context)
+            ? (2 * chunk) + (rows * output.Weight.Inputs)
+            : (4 * chunk) + (classes * output.Weight.Inputs);
+    }
+
     protected override (Tensor Output, Tensor?[] Saved) Forward(Target target, IReadOnlyList<Tensor> inputs)
     {
         var ((labels, output), hidden) = (target, inputs[0]);

@@ -10,6 +10,9 @@ internal sealed class RmsNorm(WeightScope scope, long width, double epsilon)
     private readonly Scalar _epsilon = epsilon;
     private readonly Parameter _weight = scope.Load("weight", Init.Ones, width);
 
+    /// <summary>Floats a token that the backward pass needs besides the input.</summary>
+    public long KeptFloats => _weight.Value.requires_grad ? _weight.Value.numel() : 0;
+
     public Tensor Forward(Tensor x)
     {
         using var call = NewDisposeScope();

@@ -69,6 +69,9 @@ internal sealed class BertEncoder
         return hidden;
     }
 
+    public StepCost Cost(BatchShape shape, ForwardContext context) =>
+        StepCost.Of(_layers, shape, 4 * shape.Tokens * _config.Hidden, (layer, read) => layer.Cost(shape, read, context));
+
     private Tensor Embed(Tensor ids, Tensor positions, Tensor? types, ForwardContext context)
     {
         using var scope = NewDisposeScope();
@@ -101,5 +104,25 @@ internal sealed class BertLayer(WeightScope scope, BertConfig config)
         Tensor middle = _attendedNorm.Forward(context.Residual(read, _attended.Forward(attended, context), config.HiddenDropout));
         Tensor inner = _down.Forward(_activation(_up.Forward(middle, context)), context);
         return _norm.Forward(context.Residual(middle, inner, config.HiddenDropout));
+    }
+
+    /// <summary>What <see cref="Forward"/> takes in a training step.</summary>
+    /// <param name="shape">The batch.</param>
+    /// <param name="read">Positions of a row that are computed.</param>
+    /// <param name="context">The step.</param>
+    public BlockCost Cost(BatchShape shape, long read, ForwardContext context)
+    {
+        long hidden = config.Hidden, inner = config.Intermediate, computed = shape.Rows * read;
+        long ofAll = (2 * hidden) + Projection.KeptFloats(hidden, context, _query, _key, _value);
+        // Attention without dropout keeps what it gives.
+        long ofRead = (config.AttentionDropout > 0 ? Projection.KeptFloats(hidden, context, _attended) : hidden + Projection.KeptFloats(0, context, _attended))
+            + (3 * hidden) + Projection.KeptFloats(hidden, context, _up) + inner + Projection.KeptFloats(inner, context, _down);
+        return new BlockCost(
+            Input: shape.Tokens * hidden,
+            Kept: (shape.Tokens * ofAll) + (computed * ofRead),
+            Made: (shape.Tokens * 2 * hidden) + (computed * ((6 * hidden) + (2 * inner))),
+            // A tuned projection's part of its input's gradient comes beside the matrix's.
+            Gradients: computed * (((_down.IsPlain(context) ? 2 : 4) * inner) + (4 * hidden)),
+            Attention: BlockCost.AttentionOf(computed, shape.Length, hidden));
     }
 }

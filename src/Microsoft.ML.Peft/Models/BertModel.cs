@@ -35,6 +35,8 @@ internal abstract class BertModel : PretrainedModel
         return _encoder.Forward(batch.Ids, positions, batch.TypeIds, batch.Mask, rows, context);
     }
 
+    public override StepCost Cost(BatchShape shape, ForwardContext context) => _encoder.Cost(shape, context);
+
     public override Head CreateTokenClassificationHead(int labels) =>
         new TokenHead(Weights.Root["classifier"], ClassifierDropout, HiddenSize, labels);
 

@@ -29,6 +29,11 @@ internal abstract class PretrainedModel(HfConfig config, ModelWeights weights) :
     /// <returns>[B, positions, hidden]</returns>
     public abstract Tensor Forward(Batch batch, RowSelection rows, ForwardContext context);
 
+    /// <summary>What a training step costs besides weights and head; null where the model does not tell, as by default.</summary>
+    /// <param name="shape">The batch.</param>
+    /// <param name="context">The step, in training.</param>
+    public virtual StepCost? Cost(BatchShape shape, ForwardContext context) => null;
+
     /// <summary>Refuses a checkpoint whose base lacks weights or holds others than the model reads.</summary>
     /// <exception cref="InvalidDataException">The names do not fit.</exception>
     public void CheckComplete() => Weights.CheckComplete(IsOptional);
@@ -56,6 +61,11 @@ internal abstract class Head
     public abstract IReadOnlyList<Parameter> Parameters { get; }
 
     public abstract RowSelection Rows(Batch batch);
+
+    /// <summary>Floats that a training step needs for the answer and its loss; by default too few to count.</summary>
+    /// <param name="positions">Positions that are read, in all rows together.</param>
+    /// <param name="context">The step.</param>
+    public virtual long StepFloats(long positions, ForwardContext context) => 0;
 
     /// <param name="hidden">[B, positions, hidden], the rows that <see cref="Rows"/> asked for.</param>
     /// <param name="batch">The rows that they come from.</param>

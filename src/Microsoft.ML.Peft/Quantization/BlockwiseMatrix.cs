@@ -13,6 +13,8 @@ namespace Microsoft.ML.Peft.Quantization;
 internal abstract class BlockwiseMatrix(Tensor codes, Tensor levels, BlockScales scales, int block, (long Outputs, long Inputs) shape)
     : PackedMatrix(shape.Outputs, shape.Inputs)
 {
+    private const long LargestPanel = 16L << 20;
+
     public BlockScales Scales { get; } = scales;
 
     public Tensor Codes { get; } = codes;
@@ -20,6 +22,9 @@ internal abstract class BlockwiseMatrix(Tensor codes, Tensor levels, BlockScales
     public int Block { get; } = block;
 
     public override long Bytes => Codes.numel() + Scales.Bytes;
+
+    // Natively it is unpacked by panels.
+    public override long UnpackedBytes => IsNative ? Math.Min(LargestPanel, base.UnpackedBytes) : base.UnpackedBytes;
 
     protected Tensor Levels { get; } = levels;
 

@@ -15,7 +15,14 @@ internal static class DynamicMap
 
     private static readonly Lazy<byte[]> Table = new(MakeTable);
 
-    public static float[] Levels { get; } = MakeLevels();
+    /// <summary>The levels from -1 to 1, in order.</summary>
+    public static float[] Levels { get; } = MakeLevels(signed: true);
+
+    /// <summary>Those from 0 to 1, twice as fine: for values that have no sign.</summary>
+    public static float[] UnsignedLevels { get; } = MakeLevels(signed: false);
+
+    /// <summary>Where levels meet: the nearest level to a value is the one with as many bounds below the value as its number.</summary>
+    public static float[] Bounds(float[] levels) => [.. levels.Zip(levels.Skip(1), (low, high) => 0.5f * (low + high))];
 
     /// <summary>Quantizes blocks of values by their largest magnitude, which becomes the block's scale.</summary>
     public static unsafe void Quantize(float* values, long count, int block, byte* codes, float* scales)
@@ -49,16 +56,17 @@ internal static class DynamicMap
         return table;
     }
 
-    private static float[] MakeLevels()
+    private static float[] MakeLevels(bool signed)
     {
         using var scope = NewDisposeScope();
         var levels = new List<float> { 0, 1 };
         for (int i = 0; i < Powers; i++)
         {
-            Tensor bounds = linspace(0.1, 1, (1 << i) + 1, ScalarType.Float32);
+            Tensor bounds = linspace(0.1, 1, (1 << (signed ? i : i + 1)) + 1, ScalarType.Float32);
             Tensor means = (bounds[..^1] + bounds[1..]) / 2.0 * Math.Pow(10, i - (Powers - 1));
             levels.AddRange(means.data<float>());
-            levels.AddRange(means.neg().data<float>());
+            if (signed)
+                levels.AddRange(means.neg().data<float>());
         }
         return [.. levels.Order()];
     }

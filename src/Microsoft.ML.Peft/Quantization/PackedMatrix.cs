@@ -19,6 +19,9 @@ internal abstract class PackedMatrix(long outputs, long inputs) : IDisposable
     /// <summary>The type that the weight had.</summary>
     public virtual ScalarType Type => ScalarType.Float32;
 
+    /// <summary>The memory that a product takes for unpacked weights.</summary>
+    public virtual long UnpackedBytes => Outputs * Inputs * sizeof(float);
+
     /// <summary>The matrix as floats; the caller's.</summary>
     public abstract Tensor Dequantize();
 

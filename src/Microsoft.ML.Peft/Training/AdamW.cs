@@ -1,5 +1,6 @@
 using Microsoft.ML.Peft.Interop;
 using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Training.OptimizerStates;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -7,17 +8,22 @@ namespace Microsoft.ML.Peft.Training;
 
 /// <summary>
 /// Adam with decoupled weight decay (Loshchilov and Hutter 2019), as torch.optim.AdamW computes it. Ours, because its state
-/// can be taken out and put back to the bit, and because a native kernel can do the step. A parameter without a gradient
-/// is left alone: neither decay nor momentum moves it.
+/// can be taken out and put back to the bit and be held in several ways, and because a native kernel can do the step. A
+/// parameter without a gradient is left alone: neither decay nor momentum moves it.
 /// </summary>
 internal sealed class AdamW(IReadOnlyList<Parameter> parameters, TrainingOptions options) : IDisposable
 {
-    private static readonly IAdamWKernel Torch = new TorchAdamW(), Native = new NativeAdamW();
+    private readonly OptimizerLayout _layout = OptimizerLayout.Of(options.Optimizer);
+    private readonly IStateMemory _memory = OptimizerLayout.Of(options.Optimizer).CreateMemory();
     private readonly Dictionary<string, Moments> _moments = new(StringComparer.Ordinal);
+
+    /// <summary>The memory that the state takes.</summary>
+    public long StateBytes => _moments.Values.Sum(moments => moments.Bytes);
 
     /// <summary>Updates every parameter that has a gradient.</summary>
     /// <param name="learningRate">The rate of this step, which parameters may scale.</param>
     /// <param name="gradientScale">What the gradients are multiplied by first.</param>
+    /// <exception cref="IOException">The state is paged, and the disk has no room for it.</exception>
     public void Step(double learningRate, double gradientScale)
     {
         using var noGrad = no_grad();
@@ -36,15 +42,17 @@ internal sealed class AdamW(IReadOnlyList<Parameter> parameters, TrainingOptions
     }
 
     /// <summary>The state by parameter; the tensors stay the optimizer's.</summary>
-    public IEnumerable<(string Name, Tensor Mean, Tensor Variance, int Steps)> Export() =>
-        _moments.Select(entry => (entry.Key, entry.Value.Mean, entry.Value.Variance, entry.Value.Steps));
+    public IEnumerable<(string Name, int Steps, IEnumerable<(string Part, Tensor Value)> Parts)> Export() =>
+        _moments.Select(entry => (entry.Key, entry.Value.Steps, entry.Value.Export()));
 
     /// <summary>Takes a state over; the tensors are copied.</summary>
-    public void Import(string name, Tensor mean, Tensor variance, int steps)
+    /// <param name="name">The parameter.</param>
+    /// <param name="steps">Steps that it took.</param>
+    /// <param name="read">Gives the tensor of each part.</param>
+    public void Import(string name, int steps, Func<string, Tensor> read)
     {
         Moments moments = MomentsOf(parameters.First(p => p.Name == name));
-        moments.Mean.copy_(mean);
-        moments.Variance.copy_(variance);
+        moments.Import(read);
         moments.Steps = steps;
     }
 
@@ -52,12 +60,13 @@ internal sealed class AdamW(IReadOnlyList<Parameter> parameters, TrainingOptions
     {
         foreach (Moments moments in _moments.Values)
             moments.Dispose();
+        _memory.Dispose();
     }
 
     private void Update(Parameter parameter, Tensor gradient, double learningRate, double gradientScale)
     {
         Moments moments = MomentsOf(parameter);
-        var step = new AdamWStep(++moments.Steps)
+        moments.Step(parameter.Value, gradient, new AdamWStep(++moments.Steps)
         {
             LearningRate = learningRate * parameter.LearningRateScale,
             Beta1 = options.Beta1,
@@ -65,33 +74,13 @@ internal sealed class AdamW(IReadOnlyList<Parameter> parameters, TrainingOptions
             Epsilon = options.Epsilon,
             WeightDecay = parameter.IsMatrix || options.DecayBiasesAndNorms ? options.WeightDecay : 0,
             GradientScale = gradientScale,
-        };
-        IAdamWKernel kernel = NativeAdamW.Takes(parameter.Value, gradient) ? Native : Torch;
-        kernel.Step(parameter.Value, gradient, moments.Mean, moments.Variance, step);
+        });
     }
 
     private Moments MomentsOf(Parameter parameter)
     {
         if (!_moments.TryGetValue(parameter.Name, out Moments? moments))
-            _moments.Add(parameter.Name, moments = new Moments(parameter.Value));
+            _moments.Add(parameter.Name, moments = _layout.Format.Create(parameter.Value, _memory));
         return moments;
-    }
-
-    private sealed class Moments(Tensor parameter) : IDisposable
-    {
-        public Tensor Mean { get; } = Zeros(parameter);
-
-        public Tensor Variance { get; } = Zeros(parameter);
-
-        public int Steps { get; set; }
-
-        public void Dispose()
-        {
-            Mean.Dispose();
-            Variance.Dispose();
-        }
-
-        private static Tensor Zeros(Tensor parameter) =>
-            zeros(parameter.shape, parameter.dtype, parameter.device).DetachFromDisposeScope();
     }
 }

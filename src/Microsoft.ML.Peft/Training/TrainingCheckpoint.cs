@@ -19,7 +19,7 @@ internal sealed class TrainingCheckpoint(string folder, string fingerprint, IRea
     public const string FileName = "training-state.safetensors";
 
     private const string RunKey = "run", StateKey = "state", StepsKey = "steps", HashKey = "sha256";
-    private const string Weight = "weight/", Mean = "mean/", Variance = "variance/", Best = "best/";
+    private const string Weight = "weight/", Best = "best/";
 
     public string File { get; } = Path.Combine(folder, FileName);
 
@@ -68,9 +68,11 @@ internal sealed class TrainingCheckpoint(string folder, string fingerprint, IRea
     private List<(string Name, Tensor Value)> Collect() =>
     [
         .. parameters.Select(p => (Weight + p.Name, p.Value)),
-        .. optimizer.Export().SelectMany(m => new[] { (Mean + m.Name, m.Mean), (Variance + m.Name, m.Variance) }),
+        .. optimizer.Export().SelectMany(state => state.Parts.Select(part => (Moment(part.Part, state.Name), part.Value))),
         .. best.Export().Select(b => (Best + b.Name, b.Value)),
     ];
+
+    private static string Moment(string part, string parameter) => $"{part}/{parameter}";
 
     private void CheckOrigin(IReadOnlyDictionary<string, string> metadata, Dictionary<string, Tensor> tensors)
     {
@@ -88,7 +90,7 @@ internal sealed class TrainingCheckpoint(string folder, string fingerprint, IRea
         foreach (Parameter parameter in parameters)
             parameter.Assign(tensors[Weight + parameter.Name]);
         foreach (var (name, steps) in JsonSerializer.Deserialize<Dictionary<string, int>>(metadata[StepsKey])!)
-            optimizer.Import(name, tensors[Mean + name], tensors[Variance + name], steps);
+            optimizer.Import(name, steps, part => tensors[Moment(part, name)]);
         foreach (var (name, tensor) in tensors.Where(t => t.Key.StartsWith(Best, StringComparison.Ordinal)))
             best.Import(name[Best.Length..], tensor);
         return JsonSerializer.Deserialize<TrainingState>(metadata[StateKey])!;

@@ -15,6 +15,9 @@ public sealed class TrainingOptions
     /// <summary>The highest learning rate. Default 1e-4; tuners with few parameters want more (LoRA 1e-3).</summary>
     public double LearningRate { get; set; } = 1e-4;
 
+    /// <summary>How AdamW's state is held: in memory or paged, in 32 bits or in 8. Default <see cref="TrainingOptimizer.AdamW"/>.</summary>
+    public TrainingOptimizer Optimizer { get; set; }
+
     /// <summary>AdamW's decay of the gradient's running mean (β₁). Default 0.9.</summary>
     public double Beta1 { get; set; } = 0.9;
 
@@ -99,6 +102,8 @@ public sealed class TrainingOptions
         Within(WeightDecay, 0, double.MaxValue, nameof(WeightDecay), "0 or more");
         Within(WarmupRatio, 0, 1, nameof(WarmupRatio), "in [0, 1]");
         Within(MaxGradientNorm, 0, double.MaxValue, nameof(MaxGradientNorm), "0 or more");
+        if (!Enum.IsDefined(Optimizer))
+            throw new ArgumentOutOfRangeException(nameof(Optimizer), Optimizer, $"{nameof(Optimizer)} is not one of the optimizers.");
         if (!Enum.IsDefined(Schedule))
             throw new ArgumentOutOfRangeException(nameof(Schedule), Schedule, $"{nameof(Schedule)} is not one of the schedules.");
     }

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Training.OptimizerStates;
 
 namespace Microsoft.ML.Peft.Training;
 
@@ -9,11 +10,10 @@ namespace Microsoft.ML.Peft.Training;
 internal sealed class TrainingPlan
 {
     private readonly TrainingOptions _options;
-    private readonly int[] _lengths;
 
     public TrainingPlan(TrainingOptions options, IReadOnlyList<Example> train, long seed)
     {
-        (_options, Seed, _lengths) = (options, seed, [.. train.Select(e => e.Length)]);
+        (_options, Seed, Lengths) = (options, seed, [.. train.Select(e => e.Length)]);
         int batches = CeilingDivision(train.Count, options.BatchSize);
         StepsPerEpoch = CeilingDivision(batches, options.GradientAccumulationSteps);
         TotalSteps = (int)Math.Min(options.MaxSteps ?? int.MaxValue, (long)StepsPerEpoch * options.MaxEpochs);
@@ -21,6 +21,9 @@ internal sealed class TrainingPlan
     }
 
     public long Seed { get; }
+
+    /// <summary>The length of each row in tokens.</summary>
+    public IReadOnlyList<int> Lengths { get; }
 
     public int StepsPerEpoch { get; }
 
@@ -30,7 +33,7 @@ internal sealed class TrainingPlan
 
     /// <summary>The batches of every step of an epoch, as row indices.</summary>
     public IReadOnlyList<int[][]> Epoch(int epoch) =>
-        [.. BatchPlanner.ForEpoch(_lengths, _options.BatchSize, _options.GroupByLength, Seed, epoch).Chunk(_options.GradientAccumulationSteps)];
+        [.. BatchPlanner.ForEpoch(Lengths, _options.BatchSize, _options.GroupByLength, Seed, epoch).Chunk(_options.GradientAccumulationSteps)];
 
     /// <summary>A hash of all that decides a run's course: a state of another run is not taken up.</summary>
     /// <param name="model">What trains, by name and shape; the base's own weights are not read.</param>
@@ -44,7 +47,7 @@ internal sealed class TrainingPlan
             Seed, TotalSteps, Schedule, _options.BatchSize, _options.GradientAccumulationSteps, _options.GroupByLength,
             _options.Beta1, _options.Beta2, _options.Epsilon, _options.WeightDecay, _options.DecayBiasesAndNorms,
             _options.MaxGradientNorm, _options.EvaluateEvery, _options.EarlyStoppingPatience, _options.EarlyStoppingMetric,
-            _options.KeepBest, model.Tuner.Key, model.Model.Config.Json, Parameters = model.Trainable.Select(p => new { p.Name, p.Value.shape, p.LearningRateScale }),
+            _options.KeepBest, Moments = OptimizerLayout.Of(_options.Optimizer).Format.Name, model.Tuner.Key, model.Model.Config.Json, Parameters = model.Trainable.Select(p => new { p.Name, p.Value.shape, p.LearningRateScale }),
         }));
         foreach (Example example in train.Concat(validation ?? []))
         {

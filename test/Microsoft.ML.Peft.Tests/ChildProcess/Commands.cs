@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.Tests.Training;
+using Microsoft.ML.Peft.Tests.Training.OptimizerStates;
 using Microsoft.ML.Peft.TestSupport;
 
 namespace Microsoft.ML.Peft.Tests.ChildProcess;
@@ -85,6 +87,49 @@ internal static partial class Commands
             Console.WriteLine(Path.GetFileName(file));
         context.Model.Load(arguments[1], out _);
     }
+
+    /// <summary>Takes a step with a paged optimizer where no file may grow beyond a megabyte, and prints what the failure says.</summary>
+    public static void PageWithoutSpace(string[] arguments)
+    {
+        LimitFileSize(1 << 20);
+        using var weights = new Weights(TrainingOptimizer.PagedAdamW32Bit, 1 << 20);
+        try
+        {
+            weights.Step(1);
+        }
+        catch (IOException e)
+        {
+            Console.WriteLine(e.Message);
+        }
+    }
+
+    /// <summary>
+    /// Fits a small model, then a larger one; prints by how many bytes memory grew from before the second fit to its peak, and the
+    /// estimate.
+    /// </summary>
+    public static void MeasureFit(string[] arguments)
+    {
+        Func<PeftCatalog, string, FineTuneEstimator> create = EstimateCases.Fits[arguments[0]];
+        var context = new MLContext(seed: 1);
+        IDataView data = EstimateCases.Rows(context);
+        create(context.Peft(), arguments[1]).Fit(data).Dispose();
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        FineTuneEstimator estimator = create(context.Peft(), arguments[2]);
+        File.WriteAllText("/proc/self/clear_refs", "5");
+        long before = Status("VmRSS");
+        estimator.Fit(data).Dispose();
+        long peak = Status("VmHWM");
+        TrainingEstimate estimate = estimator.Estimate(data);
+        Console.WriteLine(peak - before);
+        Console.WriteLine(estimate.PeakMemoryBytes);
+        Console.WriteLine(estimate);
+    }
+
+    private static long Status(string name) => File.ReadLines("/proc/self/status")
+        .Where(line => line.StartsWith(name + ":", StringComparison.Ordinal))
+        .Select(line => long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) << 10)
+        .First();
 
     private static void LimitFileSize(ulong bytes)
     {

@@ -8,6 +8,8 @@ Dictionary<string, Action<string[]>> commands = new()
     ["merge-quantized"] = Commands.MergeQuantized,
     ["save-forever"] = Commands.SaveForever,
     ["save-without-space"] = Commands.SaveWithoutSpace,
+    ["page-without-space"] = Commands.PageWithoutSpace,
+    ["measure-fit"] = Commands.MeasureFit,
 };
 if (args.Length == 0 || !commands.TryGetValue(args[0], out Action<string[]>? run))
     throw new ArgumentException($"Expected one of {string.Join(", ", commands.Keys)}, found '{string.Join(' ', args)}'.");

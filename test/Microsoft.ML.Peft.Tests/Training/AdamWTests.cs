@@ -65,23 +65,6 @@ public sealed class AdamWTests
     }
 
     [TestMethod]
-    public void The_state_goes_over_to_the_bit()
-    {
-        using Parameter one = Trainable("w", 3, 2), other = Trainable("w", 3, 2);
-        using AdamW first = new([one], Options), second = new([other], Options);
-        SetGradient(one, 0.3);
-        first.Step(0.1, 1);
-        other.Assign(one.Value);
-        foreach (var (name, mean, variance, steps) in first.Export())
-            second.Import(name, mean, variance, steps);
-        SetGradient(one, -0.7);
-        SetGradient(other, -0.7);
-        first.Step(0.1, 1);
-        second.Step(0.1, 1);
-        CollectionAssert.AreEqual(one.Value.data<float>().ToArray(), other.Value.data<float>().ToArray());
-    }
-
-    [TestMethod]
     public void The_norm_goes_over_all_parameters_and_the_factor_down_to_the_limit()
     {
         using Parameter a = Trainable("a", 2, 2), b = Trainable("b", 5), none = Trainable("none", 3);

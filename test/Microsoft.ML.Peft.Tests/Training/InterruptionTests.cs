@@ -37,6 +37,28 @@ public sealed class InterruptionTests
     }
 
     [TestMethod]
+    [DataRow(TrainingOptimizer.PagedAdamW32Bit, TrainingOptimizer.PagedAdamW32Bit)]
+    [DataRow(TrainingOptimizer.AdamW, TrainingOptimizer.PagedAdamW32Bit)]
+    [DataRow(TrainingOptimizer.PagedAdamW32Bit, TrainingOptimizer.AdamW)]
+    public void A_paged_run_gives_the_bits_of_a_plain_one_interrupted_or_not(TrainingOptimizer before, TrainingOptimizer after)
+    {
+        using TunedModel plain = TinyModel.Create(dropout: 0.2), first = TinyModel.Create(dropout: 0.2), second = TinyModel.Create(dropout: 0.2);
+        TinyRun.Train(plain, Options(), validation: _validation);
+        StopAfter(11, first, Options(before));
+        TinyRun.Train(second, Options(after), validation: _validation);
+        CollectionAssert.AreEqual(TinyRun.Weights(plain), TinyRun.Weights(second));
+    }
+
+    [TestMethod]
+    public void A_state_in_another_form_is_refused()
+    {
+        using TunedModel first = TinyModel.Create(), second = TinyModel.Create();
+        StopAfter(3, first, Options(TrainingOptimizer.PagedAdamW8Bit));
+        Assert.ThrowsExactly<InvalidDataException>(() => TinyRun.Train(second, Options(), validation: _validation));
+        Assert.AreEqual(TrainingEnd.Completed, TinyRun.Train(second, Options(TrainingOptimizer.AdamW8Bit), validation: _validation).End);
+    }
+
+    [TestMethod]
     public void A_run_that_died_goes_on_from_its_last_checkpoint()
     {
         using TunedModel whole = TinyModel.Create(), first = TinyModel.Create(), second = TinyModel.Create();
@@ -156,9 +178,9 @@ public sealed class InterruptionTests
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => TinyRun.Train(model, options)).Message, "validation set");
     }
 
-    private TrainingOptions Options() => new()
+    private TrainingOptions Options(TrainingOptimizer optimizer = TrainingOptimizer.AdamW) => new()
     {
-        BatchSize = 8, MaxEpochs = 4, LearningRate = 1e-2, CheckpointFolder = _folder, CheckpointEverySteps = 5,
+        Optimizer = optimizer, BatchSize = 8, MaxEpochs = 4, LearningRate = 1e-2, CheckpointFolder = _folder, CheckpointEverySteps = 5,
     };
 
     private TrainingOptions Overfitting() => new()

@@ -8,6 +8,7 @@ public sealed class TrainingOptionsTests
         ("BatchSize", new() { BatchSize = 0 }), ("MaxEpochs", new() { MaxEpochs = 0 }), ("MaxSteps", new() { MaxSteps = 0 }),
         ("LearningRate", new() { LearningRate = 0 }), ("LearningRate", new() { LearningRate = double.NaN }), ("Beta1", new() { Beta1 = 1 }),
         ("Beta2", new() { Beta2 = -0.1 }), ("Epsilon", new() { Epsilon = -1 }), ("WeightDecay", new() { WeightDecay = -1 }),
+        ("Optimizer", new() { Optimizer = (TrainingOptimizer)9 }),
         ("Schedule", new() { Schedule = (LearningRateSchedule)9 }), ("WarmupRatio", new() { WarmupRatio = 1.1 }), ("WarmupSteps", new() { WarmupSteps = -1 }),
         ("MaxGradientNorm", new() { MaxGradientNorm = -1 }), ("GradientAccumulationSteps", new() { GradientAccumulationSteps = 0 }),
         ("EarlyStoppingPatience", new() { EarlyStoppingPatience = 0 }), ("EvaluateEvery", new() { EvaluateEvery = 0 }),
