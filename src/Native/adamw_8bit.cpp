@@ -16,20 +16,21 @@ PEFT_INLINE void unpack(const peft_moment_8bit& moment, int64_t block, int64_t n
         values[i] = levels[codes[i]] * scale;
 }
 
-// A code is the number of bounds below the value: eight steps of a search by halves.
+// The first half of a value's bits names a cell of the table, which tells the lowest code in it; no cell holds two bounds.
 PEFT_INLINE void pack(const float* values, const peft_moment_8bit& moment, int64_t block, int64_t n) {
     uint8_t* codes = moment.codes + block * Block;
+    const uint8_t* cells = moment.cells;
     const float* bounds = moment.bounds;
     const float scale = peft::largest(values, n), divisor = scale > 0 ? scale : 1;
     moment.scales[block] = scale;
-#pragma omp simd
+    float shares[Block];
+    for (int64_t i = 0; i < n; i++)
+        shares[i] = values[i] / divisor;
     for (int64_t i = 0; i < n; i++) {
-        const float value = values[i] / divisor;
-        int32_t code = 0;
-#pragma GCC unroll 8
-        for (int32_t half = 128; half > 0; half /= 2)
-            code += value > bounds[code + half - 1] ? half : 0;
-        codes[i] = static_cast<uint8_t>(code);
+        uint32_t bits;
+        __builtin_memcpy(&bits, shares + i, sizeof bits);
+        const uint8_t code = cells[bits >> 16];
+        codes[i] = static_cast<uint8_t>(code + (shares[i] > bounds[code]));
     }
 }
 

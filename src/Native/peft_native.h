@@ -43,12 +43,14 @@ PEFT_API int32_t peft_adamw_f32_isa(int32_t isa, float* p, const float* g, float
                                     double beta1, double beta2, double eps, double weight_decay, int64_t step,
                                     double grad_scale);
 
-/* One moment of AdamW in 8 bits: value i is levels[codes[i]] * scales[i / 256]. Of the 256 levels, which rise, bounds has the
- * 255 places where the nearest one changes. */
+/* One moment of AdamW in 8 bits: value i is levels[codes[i]] * scales[i / 256]. The 256 levels rise; bounds[k] is where level
+ * k + 1 becomes the nearest, and the last bound is infinite. cells has, for the first 16 bits of a float, the lowest code of the
+ * floats that begin so; the highest is no more than one above. */
 typedef struct {
     uint8_t* codes;
     float* scales;
     const float *levels, *bounds;
+    const uint8_t* cells;
 } peft_moment_8bit;
 
 /* The step over n values whose moments are in 8 bits: each block of 256 is taken with moments as floats, which are then divided

@@ -16,6 +16,7 @@ IBenchmark[] benchmarks =
     new StepBenchmark("lora-step-llama110m", StepShape.Llama110M, new LoraOptions { TargetModules = [LoraOptions.AllLinear] }, goal: null, peer: null),
     new StepBenchmark(
         "lora-step-llama110m-checkpointing", StepShape.Llama110M, new LoraOptions { TargetModules = [LoraOptions.AllLinear] }, goal: null, peer: null, checkpointing: true),
+    new OptimizerBenchmark(),
     new EpochBenchmark(),
     new EmbedBenchmark(batchSize: 32, goal: 1.0),
     new EmbedBenchmark(batchSize: 1, goal: 1 / 1.3),

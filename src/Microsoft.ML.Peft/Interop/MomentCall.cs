@@ -8,4 +8,5 @@ internal unsafe struct MomentCall
 {
     public byte* Codes;
     public float* Scales, Levels, Bounds;
+    public byte* Cells;
 }

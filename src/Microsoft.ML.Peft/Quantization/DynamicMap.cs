@@ -3,6 +3,16 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Quantization;
 
+/// <summary>Levels with what finds the nearest one to a value.</summary>
+internal sealed class LevelTables(float[] levels)
+{
+    public float[] Levels { get; } = levels;
+
+    public float[] Bounds { get; } = DynamicMap.Bounds(levels);
+
+    public byte[] Cells { get; } = DynamicMap.Cells(DynamicMap.Bounds(levels));
+}
+
 /// <summary>
 /// The 8-bit dynamic levels of bitsandbytes: powers of ten from 1e-6 to 1, each cut twice as fine as the one below. A value's
 /// code is looked up in a table of 65,536 steps from -1 to 1, as bitsandbytes does on a CPU; exact search differs near bounds.
@@ -21,8 +31,25 @@ internal static class DynamicMap
     /// <summary>Those from 0 to 1, twice as fine: for values that have no sign.</summary>
     public static float[] UnsignedLevels { get; } = MakeLevels(signed: false);
 
-    /// <summary>Where levels meet: the nearest level to a value is the one with as many bounds below the value as its number.</summary>
-    public static float[] Bounds(float[] levels) => [.. levels.Zip(levels.Skip(1), (low, high) => 0.5f * (low + high))];
+    /// <summary>
+    /// Where each level gives way to the next: the nearest level to a value is the one with as many bounds below the value as its
+    /// number. The last bound is infinite.
+    /// </summary>
+    public static float[] Bounds(float[] levels) => [.. levels.Zip(levels.Skip(1), (low, high) => 0.5f * (low + high)), float.PositiveInfinity];
+
+    /// <summary>For the first 16 bits of a float, the code of the lowest float that begins so. None holds two bounds.</summary>
+    public static byte[] Cells(float[] bounds)
+    {
+        var cells = new byte[1 << 16];
+        for (int cell = 0; cell < cells.Length; cell++)
+        {
+            // Among negative numbers the lowest is the one of the largest magnitude.
+            float lowest = BitConverter.Int32BitsToSingle((cell << 16) | (cell >= 1 << 15 ? 0xFFFF : 0));
+            int place = Array.BinarySearch(bounds, lowest);
+            cells[cell] = (byte)(place < 0 ? ~place : place);
+        }
+        return cells;
+    }
 
     /// <summary>Quantizes blocks of values by their largest magnitude, which becomes the block's scale.</summary>
     public static unsafe void Quantize(float* values, long count, int block, byte* codes, float* scales)

@@ -9,6 +9,9 @@ namespace Microsoft.ML.Peft.Training;
 /// <summary>The bytes that a run holds.</summary>
 internal sealed class MemoryForecast
 {
+    /// <summary>What libtorch's matrix product keeps of packed operands; measured on one thread.</summary>
+    public const long ProductBuffers = 8L << 20;
+
     private readonly TunedModel _model;
     private readonly TrainingOptions _options;
     private readonly bool _paged;
@@ -47,7 +50,7 @@ internal sealed class MemoryForecast
     /// <returns>The most of activations, and the most of everything.</returns>
     public (long Activations, long Peak) Of(StepCost? cost, BatchShape shape, ForwardContext context)
     {
-        long held = Mapped + Weights + Trainable + (_paged ? 0 : Optimizer);
+        long held = ProductBuffers + Mapped + Weights + Trainable + (_paged ? 0 : Optimizer);
         long head = sizeof(float) * _model.Head.StepFloats(shape.ReadTokens, context);
         var tally = new Tally();
         if (_model.Tuner.TouchesBase)

@@ -32,7 +32,7 @@ public sealed record TrainingEstimate
     /// </summary>
     public required long ActivationBytes { get; init; }
 
-    /// <summary>The most of all that at a time: gradients come as activations go, so it is less than the sum.</summary>
+    /// <summary>The most of all that at a time, and 8 MB of libtorch's own: gradients come as activations go, so it is less than the sum.</summary>
     public required long PeakMemoryBytes { get; init; }
 
     /// <summary>Floating-point operations of the matrix products of one epoch.</summary>

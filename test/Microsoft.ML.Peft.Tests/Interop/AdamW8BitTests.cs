@@ -25,6 +25,17 @@ public sealed unsafe class AdamW8BitTests
         Assert.AreEqual(127, signed.Count(level => level < 0));
     }
 
+    /// <summary>What the kernel's table rests on.</summary>
+    [TestMethod]
+    public void No_sixteen_bits_begin_floats_of_three_codes()
+    {
+        foreach (float[] bounds in new[] { DynamicMap.Bounds(DynamicMap.Levels), DynamicMap.Bounds(DynamicMap.UnsignedLevels) })
+        {
+            var cells = bounds.SkipLast(1).Select(bound => BitConverter.SingleToUInt32Bits(bound) >> 16).ToList();
+            Assert.HasCount(255, cells.Distinct().ToList());
+        }
+    }
+
     [TestMethod]
     public void Every_instruction_set_gives_the_bits_of_the_reference()
     {

@@ -19,12 +19,13 @@ internal sealed unsafe class BlockwiseState(int count)
 
     public void Native(int isa, in AdamWStep step)
     {
-        fixed (float* p = Parameter, g = Gradient, ms = _mean.Scales, ml = _mean.Levels, mb = _mean.Bounds, vs = _variance.Scales, vl = _variance.Levels, vb = _variance.Bounds)
-        fixed (byte* mc = _mean.Codes, vc = _variance.Codes)
+        fixed (float* p = Parameter, g = Gradient, ms = _mean.Scales, ml = _mean.Levels, mb = _mean.Bounds)
+        fixed (float* vs = _variance.Scales, vl = _variance.Levels, vb = _variance.Bounds)
+        fixed (byte* mc = _mean.Codes, vc = _variance.Codes, mt = _mean.Cells, vt = _variance.Cells)
         {
             PeftNative.AdamW8Bit(
-                isa, p, g, new MomentCall { Codes = mc, Scales = ms, Levels = ml, Bounds = mb },
-                new MomentCall { Codes = vc, Scales = vs, Levels = vl, Bounds = vb }, count, step);
+                isa, p, g, new MomentCall { Codes = mc, Scales = ms, Levels = ml, Bounds = mb, Cells = mt },
+                new MomentCall { Codes = vc, Scales = vs, Levels = vl, Bounds = vb, Cells = vt }, count, step);
         }
     }
 
@@ -57,6 +58,8 @@ internal sealed unsafe class BlockwiseState(int count)
         public float[] Levels => levels;
 
         public float[] Bounds { get; } = DynamicMap.Bounds(levels);
+
+        public byte[] Cells { get; } = DynamicMap.Cells(DynamicMap.Bounds(levels));
 
         public float[] Values() => [.. Codes.Select((code, i) => levels[code] * Scales[i / Block])];
 

@@ -5,12 +5,12 @@ namespace Microsoft.ML.Peft.Tests.Training;
 /// <summary>Fits whose memory is estimated and measured: models of some 15 million weights, batches of 1024 tokens.</summary>
 internal static class EstimateCases
 {
-    private const int Length = 256, Batches = 2;
+    private const int Length = 128, BatchSize = 8, Batches = 2;
 
     private static readonly (string Key, JsonNode Value)[] s_decoder =
     [
         ("hidden_size", 512), ("num_hidden_layers", 5), ("num_attention_heads", 8), ("num_key_value_heads", 4), ("intermediate_size", 1408),
-        ("max_position_embeddings", Length),
+        ("max_position_embeddings", Length), ("tie_word_embeddings", true),
     ];
 
     private static readonly (string Key, JsonNode Value)[] s_gpt2 =
@@ -29,7 +29,7 @@ internal static class EstimateCases
     {
         ["full"] = (peft, folder) => peft.FullFineTune(new FullFineTune.Options
         {
-            BaseModel = folder, Task = PeftTask.CausalLanguageModelling(), Training = new() { BatchSize = 4, MaxEpochs = 1 },
+            BaseModel = folder, Task = PeftTask.CausalLanguageModelling(), Training = new() { BatchSize = BatchSize, MaxEpochs = 1 },
         }),
         ["lora"] = (peft, folder) => peft.Lora(Lora(folder)),
         ["checkpointing"] = (peft, folder) =>
@@ -38,11 +38,11 @@ internal static class EstimateCases
             options.Training.GradientCheckpointing = true;
             return peft.Lora(options);
         },
-        ["qlora"] = (peft, folder) => peft.Qlora(folder, PeftTask.CausalLanguageModelling(), rank: 16, maxEpochs: 1, batchSize: 4),
+        ["qlora"] = (peft, folder) => peft.Qlora(folder, PeftTask.CausalLanguageModelling(), rank: 16, maxEpochs: 1, batchSize: BatchSize),
         ["classification"] = (peft, folder) =>
         {
             LoraFineTune.Options options = Lora(folder);
-            (options.Task, options.Training.BatchSize) = (PeftTask.TextClassification(), 8);
+            (options.Task, options.MaxLength) = (PeftTask.TextClassification(), Length);
             return peft.Lora(options);
         },
     };
@@ -51,23 +51,23 @@ internal static class EstimateCases
     public static void Grow(JsonObject config)
     {
         var sizes = config["model_type"]!.GetValue<string>() switch { "gpt2" => s_gpt2, "bert" => s_bert, _ => s_decoder };
-        foreach (var (key, value) in sizes.Append(("vocab_size", 8192)).Append(("initializer_range", 0.02)))
+        foreach (var (key, value) in sizes.Append(("vocab_size", config.ContainsKey("type_vocab_size") ? 512 : 8192)).Append(("initializer_range", 0.02)))
             config[key] = value.DeepClone();
     }
 
     /// <summary>Texts that fill a decoder's rows to the last byte, and half of an encoder's.</summary>
     public static IDataView Rows(MLContext context)
     {
-        IDataView rows = context.Data.LoadFromEnumerable(Enumerable.Range(0, 8 * Batches).Select(i => new Row
+        IDataView rows = context.Data.LoadFromEnumerable(Enumerable.Range(0, BatchSize * Batches).Select(i => new Row
         {
-            Text = string.Concat(Enumerable.Repeat(i % 2 == 0 ? "a " : "A ", Length))[..(Length - 1)], Label = i % 2 == 0 ? "even" : "odd",
+            Text = string.Concat(Enumerable.Repeat("a ", Length))[..(Length - 1)], Label = i % 2 == 0 ? "even" : "odd",
         }));
         return context.Transforms.Conversion.MapValueToKey("Label").Fit(rows).Transform(rows);
     }
 
     private static LoraFineTune.Options Lora(string folder) => new()
     {
-        BaseModel = folder, Task = PeftTask.CausalLanguageModelling(), Training = new() { BatchSize = 4, MaxEpochs = 1 },
+        BaseModel = folder, Task = PeftTask.CausalLanguageModelling(), Training = new() { BatchSize = BatchSize, MaxEpochs = 1 },
     };
 
     private sealed class Row

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.ML.Peft.Tests.ChildProcess;
 using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.Peft.Training;
 
 namespace Microsoft.ML.Peft.Tests.Training;
 
@@ -75,7 +76,8 @@ public sealed class EstimateTests
         Assert.AreEqual(plain.OptimizerBytes, changed.OptimizerBytes);
         Assert.AreEqual(plain.OperationsPerEpoch, changed.OperationsPerEpoch);
         Assert.IsLessThanOrEqualTo(
-            plain.MappedBytes + plain.TrainableBytes + plain.GradientBytes + plain.OptimizerBytes + plain.ActivationBytes, plain.PeakMemoryBytes);
+            plain.MappedBytes + plain.TrainableBytes + plain.GradientBytes + plain.OptimizerBytes + plain.ActivationBytes,
+            plain.PeakMemoryBytes - MemoryForecast.ProductBuffers);
         Assert.IsGreaterThan(TimeSpan.Zero, plain.TimePerEpoch);
     }
 

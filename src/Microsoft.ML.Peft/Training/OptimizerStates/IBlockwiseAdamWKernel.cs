@@ -19,24 +19,27 @@ internal interface IBlockwiseAdamWKernel
 /// <summary>The fused native step: dense CPU floats.</summary>
 internal sealed unsafe class NativeBlockwiseAdamW : IBlockwiseAdamWKernel
 {
-    private static readonly float[] MeanBounds = DynamicMap.Bounds(DynamicMap.Levels), VarianceBounds = DynamicMap.Bounds(DynamicMap.UnsignedLevels);
+    private static readonly LevelTables Mean = new(DynamicMap.Levels), Variance = new(DynamicMap.UnsignedLevels);
 
     public void Step(Tensor parameter, Tensor gradient, in BlockwiseMoment mean, in BlockwiseMoment variance, in AdamWStep step)
     {
-        fixed (float* meanLevels = DynamicMap.Levels, meanBounds = MeanBounds, varianceLevels = DynamicMap.UnsignedLevels, varianceBounds = VarianceBounds)
+        fixed (float* meanLevels = Mean.Levels, meanBounds = Mean.Bounds, varianceLevels = Variance.Levels, varianceBounds = Variance.Bounds)
+        fixed (byte* meanCells = Mean.Cells, varianceCells = Variance.Cells)
         {
             PeftNative.AdamW8Bit(
-                NativeMethods.BestIsa, NativeTensor.Floats(parameter), NativeTensor.Floats(gradient), Describe(mean, meanLevels, meanBounds),
-                Describe(variance, varianceLevels, varianceBounds), parameter.numel(), step);
+                NativeMethods.BestIsa, NativeTensor.Floats(parameter), NativeTensor.Floats(gradient),
+                Describe(mean, meanLevels, meanBounds, meanCells), Describe(variance, varianceLevels, varianceBounds, varianceCells),
+                parameter.numel(), step);
         }
     }
 
-    private static MomentCall Describe(in BlockwiseMoment moment, float* levels, float* bounds) => new()
+    private static MomentCall Describe(in BlockwiseMoment moment, float* levels, float* bounds, byte* cells) => new()
     {
         Codes = NativeTensor.Address(moment.Codes),
         Scales = NativeTensor.Floats(moment.Scales),
         Levels = levels,
         Bounds = bounds,
+        Cells = cells,
     };
 }
 
