@@ -5,7 +5,11 @@ using Microsoft.ML.Peft;
 using Samples;
 
 // dotnet run -c Release --project samples/ChatTuning -- --data pairs.tsv --prompt question --completion answer
+// dotnet run -c Release --project samples/ChatTuning -- --method qlora --model smollm2.gguf
 const int Shown = 3;
+
+// Memory goes back to the system, as the estimate takes for granted.
+Environment.SetEnvironmentVariable("PEFT_MMAP_THRESHOLD", "1048576");
 
 var arguments = new Arguments(args);
 using ChatModel model = ChatModel.Load(arguments.Chat ?? Train());
@@ -21,13 +25,19 @@ string Train()
     string[] before = Ask(ChatModel.OfBase(baseModel), asked);
 
     var ml = new MLContext(seed: 1);
+    bool quantizes = arguments.Quantizes;
+    string method = quantizes ? "QLoRA" : "LoRA";
+    TrainingEstimate estimate = ChatModel.Estimate(ml, baseModel, quantizes, data);
+    Console.WriteLine(estimate);
     PeftTransformer tuned = null!;
-    IReadOnlyList<TrainingProgress> run = LiveProgress.Show("LoRA", progress => tuned = ChatModel.Train(ml, baseModel, data, progress));
+    IReadOnlyList<TrainingProgress> run = [];
+    long peak = PeakMemory.Of(() => run = LiveProgress.Show(method, progress => tuned = ChatModel.Train(ml, baseModel, quantizes, data, progress)));
+    Console.WriteLine($"Memory at the peak of {method}: {peak / 1e6:F0} MB more than before, {estimate.PeakMemoryBytes / 1e6:F0} MB were estimated.");
     string saved = Path.Combine(AppContext.BaseDirectory, "chat.zip");
     using (tuned)
         ChatModel.Save(ml, tuned, saved);
     Console.WriteLine($"Saved: {saved} ({new FileInfo(saved).Length / 1e6:F1} MB). "
-        + $"Loss curve: {LossChart.Save(run, "Perplexity", "LoRA, rank 8", Path.ChangeExtension(saved, ".png"))}");
+        + $"Loss curve: {LossChart.Save(run, "Perplexity", $"{method}, rank 8", Path.ChangeExtension(saved, ".png"))}");
 
     string[] after = Ask(ChatModel.Load(saved), asked);
     foreach (var ((row, was), now) in asked.Zip(before).Zip(after))

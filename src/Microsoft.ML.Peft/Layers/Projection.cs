@@ -64,7 +64,7 @@ internal sealed class Projection
     /// <param name="context">The call.</param>
     /// <param name="readers">The projections.</param>
     public static long KeptFloats(long width, ForwardContext context, params Projection[] readers) =>
-        (readers.All(reader => reader.IsPlain(context)) ? 0 : width) + readers.Sum(reader => reader._deltas.Of(context)?.KeptFloats ?? 0);
+        (readers.All(reader => reader.IsPlain(context)) ? 0 : width) + readers.Sum(reader => reader.DeltaFloats(context));
 
     public void Attach(string adapter, IProjectionDelta delta) => _deltas.Attach(adapter, delta);
 
@@ -85,6 +85,8 @@ internal sealed class Projection
     public Projection Copy() => Weight is DenseWeight dense
         ? new Projection(Path, dense.Copy(Path + ".weight"), Bias?.Copy(Path + ".bias"))
         : throw new NotSupportedException($"'{Path}' is quantized: it cannot train as a whole.");
+
+    private long DeltaFloats(ForwardContext context) => _replacements.Of(context)?.DeltaFloats(context) ?? _deltas.Of(context)?.KeptFloats ?? 0;
 
     private bool IsBare(ForwardContext context) => context.Rows is { } rows
         ? rows.Groups.All(group => IsBare(group.Context))

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Tests.Quantization;
 
-/// <summary>What formats lose of weights that were trained.</summary>
+/// <summary>What formats lose of weights that were trained: SmolLM2's, as its Q4_1 file holds them.</summary>
 [TestClass]
 public sealed class RealWeightsTests
 {
