@@ -31,7 +31,7 @@ internal sealed class DecodeBenchmark : IBenchmark
         string half = Path.GetTempFileName();
         try
         {
-            LlamaCpp.Convert(Decoding.File, half, "F16");
+            LlamaCpp.Convert(Decoding.File, half, "MOSTLY_F16");
             Decoding.PrintLlamaCpp(Name + "/llama.cpp-f16", half, one, gflops);
         }
         finally

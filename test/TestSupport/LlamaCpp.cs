@@ -27,7 +27,7 @@ public static class LlamaCpp
         }
     }
 
-    /// <summary>Writes a .gguf file with its weights in another type, F32 or F16 say.</summary>
+    /// <summary>Writes a .gguf file with its weights in another type, by llama.cpp's name: ALL_F32 or MOSTLY_F16, say.</summary>
     public static void Convert(string model, string target, string type) => Run("convert", model, target, type);
 
     /// <summary>Tokens a second of a text that is written on, with the bytes of the weights; as many threads as there are cores.</summary>

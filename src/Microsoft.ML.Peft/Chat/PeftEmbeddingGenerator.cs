@@ -1,5 +1,6 @@
 using Microsoft.Extensions.AI;
 using Microsoft.ML.Data;
+using Microsoft.ML.Peft.Chat;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Estimators;
 
@@ -58,14 +59,7 @@ public sealed class PeftEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
     }
 
     /// <inheritdoc/>
-    public object? GetService(Type serviceType, object? serviceKey = null)
-    {
-        ArgumentNullException.ThrowIfNull(serviceType);
-        return serviceKey is not null ? null
-            : serviceType == typeof(EmbeddingGeneratorMetadata) ? _metadata
-            : serviceType.IsInstanceOfType(this) ? this
-            : null;
-    }
+    public object? GetService(Type serviceType, object? serviceKey = null) => Services.Find(serviceType, serviceKey, this, _metadata);
 
     /// <summary>Frees the model if the generator opened it.</summary>
     public void Dispose()
