@@ -69,7 +69,7 @@ internal sealed class TorchBlockwiseAdamW : IBlockwiseAdamWKernel
         Tensor flat = values.flatten().to(ScalarType.Float32);
         Tensor rows = nn.functional.pad(flat, [0, (blocks * BlockwiseMoments.Block) - count]).view(blocks, -1);
         Tensor scales = rows.abs().amax([1]);
-        Tensor shares = rows / where(scales.gt(0), scales, ones_like(scales)).unsqueeze(1);
+        Tensor shares = rows / where(scales.gt(zeros_like(scales)), scales, ones_like(scales)).unsqueeze(1);
         Tensor codes = bucketize(shares, tensor(DynamicMap.Bounds(levels), device: values.device));
         moment.Scales.copy_(scales);
         moment.Codes.copy_(codes.flatten().narrow(0, 0, count));

@@ -24,7 +24,14 @@ internal sealed class Weights : IDisposable
 
     public IReadOnlyList<Parameter> Parameters => _parameters;
 
-    public float[][] Values => [.. _parameters.Select(p => p.Value.detach().data<float>().ToArray())];
+    public float[][] Values
+    {
+        get
+        {
+            using var scope = NewDisposeScope();
+            return [.. _parameters.Select(p => p.Value.detach().data<float>().ToArray())];
+        }
+    }
 
     public void Step(int number)
     {
