@@ -25,6 +25,9 @@ internal interface ITensorSource : IDisposable
         return tensor.dtype;
     }
 
+    /// <summary>Whether <see cref="Read"/> gives the file's own bytes, and no memory besides.</summary>
+    bool IsView(string name) => true;
+
     /// <summary>A tensor in its own dtype, without a copy where possible. The caller owns it.</summary>
     Tensor Read(string name);
 }

@@ -101,7 +101,7 @@ internal sealed class PlacedWeights(ITensorSource source, Device device, ScalarT
         ScalarType type = tensor.is_floating_point() ? Type : tensor.dtype;
         Tensor placed = tensor.to(type, Device);
         placed.requires_grad = false;
-        if (type != tensor.dtype || Device.type != DeviceType.CPU)
+        if (type != tensor.dtype || Device.type != DeviceType.CPU || !Source.IsView(name))
             CopiedBytes += placed.numel() * placed.element_size();
         return placed.DetachFromDisposeScope();
     }

@@ -68,12 +68,8 @@ struct Moment {
     Moment(Random& random, const Moment& other)
         : codes(random, other.codes), cells(random, other.cells), scales(random, other.scales), levels(random, other.levels), bounds(random, other.bounds) {}
 
-    uint8_t code_of(float value) const {
-        int low = 0;
-        while (low < 255 && value > bounds[low])
-            low++;
-        return static_cast<uint8_t>(low);
-    }
+    // As many bounds as lie below.
+    uint8_t code_of(float value) const { return static_cast<uint8_t>(std::lower_bound(bounds.begin(), bounds.begin() + 255, value) - bounds.begin()); }
 
     float value(int64_t i) const { return levels[codes[i]] * scales[i / Block]; }
 

@@ -59,6 +59,8 @@ internal sealed class GgufFile : ITensorSource
 
     public ScalarType TypeOf(string name) => Find(name).Type is { Decode: null } type ? type.Element : ScalarType.Float32;
 
+    public bool IsView(string name) => Find(name).Type.Decode is null;
+
     public Tensor Read(string name)
     {
         GgufTensor tensor = Find(name);

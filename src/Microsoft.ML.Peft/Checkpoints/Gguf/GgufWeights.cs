@@ -50,6 +50,12 @@ internal sealed class GgufWeights : ITensorSource
 
     public ScalarType TypeOf(string name) => _file.TypeOf(Find(name).Stored);
 
+    public bool IsView(string name)
+    {
+        var (stored, arrangement) = Find(name);
+        return arrangement == Arrangement.AsIs && _file.IsView(stored);
+    }
+
     public Tensor Read(string name)
     {
         var (stored, arrangement) = Find(name);

@@ -26,7 +26,10 @@ internal sealed class MergeSample : IDisposable
         (_task, _device) = (task, model.Weights.Device);
         _rows = RowSet.Read(rows, task.InputColumns, row => task.CreateReader(row, withLabels: false), () => { });
         if (_rows.Examples.Count == 0)
+        {
+            _rows.Dispose();
             throw new InvalidOperationException($"{nameof(MergeOptions)}.{nameof(MergeOptions.SampleRows)} has no row.");
+        }
         _before.AddRange(Logits(model, head, new ForwardContext { Adapter = adapter }));
     }
 

@@ -47,13 +47,14 @@ internal static class OfflineMerge
     private static MergeSample Sample(IDataView rows, ModelSource source, AdapterState adapter, TextTokenizer tokenizer, PeftTask task)
     {
         PretrainedModel model = BaseModels.Open(source.Path, CPU, seed: 0, source.Quantization);
-        return Failure.Disposes(model, () =>
+        (TaskRuntime runtime, TunedModel made) = Failure.Disposes(model, () =>
         {
             TaskRuntime runtime = task.WithDefaultsOf(source.Path).Bind(rows.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, null));
-            using TunedModel tuned = TunedModelFactory.Create(model, runtime, adapter.Settings, seed: 0, adapter.Tensors);
-            tuned.Tuner.Import(adapter.Tensors);
-            return new MergeSample(rows, runtime, tuned.Model, tuned.Head, ForwardContext.DefaultAdapter);
+            return (runtime, TunedModelFactory.Create(model, runtime, adapter.Settings, seed: 0, adapter.Tensors));
         });
+        using TunedModel tuned = made;
+        tuned.Tuner.Import(adapter.Tensors);
+        return new MergeSample(rows, runtime, tuned.Model, tuned.Head, ForwardContext.DefaultAdapter);
     }
 
     // In the type that most of a checkpoint has, its weights are not copied.

@@ -13,6 +13,16 @@ public sealed class GgufWeightsTests
     public required TestContext TestContext { get; init; }
 
     [TestMethod]
+    public void WhatIsDecodedIsNoPartOfTheFile()
+    {
+        using var checkpoint = SharedCheckpoint.Acquire(Samples.Model("smollm2-135m-instruct"), CPU);
+        Tensor table = checkpoint.Get("model.embed_tokens.weight");
+        Assert.AreEqual(table.numel() * sizeof(float), checkpoint.CopiedBytes);
+        checkpoint.Get("model.norm.weight");
+        Assert.AreEqual(table.numel() * sizeof(float), checkpoint.CopiedBytes, "floats as the file has them");
+    }
+
+    [TestMethod]
     [DataRow("llama", true)]
     [DataRow("qwen2", false)]
     public void QueriesAndKeysGoBackToHalves(string architecture, bool interleaved)

@@ -165,6 +165,8 @@ public sealed class QuantizedMergeTests
         Assert.Contains("no row", Assert.ThrowsExactly<InvalidOperationException>(
             () => Merge(new MergeOptions { SampleRows = it.Context.Data.LoadFromEnumerable(Array.Empty<AdapterFixture.Row>()) })).Message);
         it.Transformer.SaveAdapter(it.PathOf("adapter"));
+        Assert.Contains("no row", Assert.ThrowsExactly<InvalidOperationException>(() => it.Context.Peft().MergeAdapter(
+            it.Base, it.PathOf("adapter"), it.PathOf("no"), new MergeOptions { SampleRows = it.Context.Data.LoadFromEnumerable(Array.Empty<AdapterFixture.Row>()) })).Message);
         var outliers = new QuantizationOptions { Format = QuantizationFormat.Int8Rowwise, OutlierThreshold = 0.1 };
         Assert.Contains("outliers", Assert.ThrowsExactly<NotSupportedException>(
             () => it.Context.Peft().MergeAdapter(Source(it, outliers), it.PathOf("adapter"), it.PathOf("no"))).Message);
