@@ -19,9 +19,9 @@ internal static class Decoding
 
     public static DecoderModel Load(QuantizationOptions? quantization) => (DecoderModel)BaseModels.Open(s_folder, CPU, seed: 1, quantization);
 
-    public static double TokensPerSecond(DecoderModel model, Head head, int rows)
+    public static double TokensPerSecond(DecoderModel model, Head head, int rows, string? adapter = null)
     {
-        using var session = new DecoderSession(model, head, null);
+        using var session = new DecoderSession(model, head, adapter);
         using Tensor prompt = randint(5, 40000, [rows, Prompt], ScalarType.Int64);
         session.Read(prompt, null).Dispose();
         long[] next = [.. Enumerable.Repeat(100L, rows)];

@@ -5,12 +5,13 @@ namespace Microsoft.ML.Peft.Tests.EndToEnd;
 
 /// <summary>
 /// SmolLM2 learns to put tables into words (E2E), by the settings under which PEFT was measured: the first 1,200 rows, batch 8,
-/// LoRA of rank 8 and alpha 16 on q_proj and v_proj, AdamW 5e-4 without decay, 5 steps of warm-up, linear, clip 1.
+/// LoRA of rank 8 and alpha 16 on q_proj and v_proj, AdamW 5e-4 without decay, 5 steps of warm-up, linear, clip 1; over floats
+/// and over 4 bits with double quantization.
 /// </summary>
 [TestClass]
 public sealed class TableToTextTests
 {
-    private const double PeftBefore = 2.7367, PeftAfter = 1.6557;
+    private const double PeftBefore = 2.7367, PeftAfter = 1.6557, PeftBeforeNf4 = 2.9858, PeftAfterNf4 = 1.6915;
 
     private static readonly string Model = Path.Combine(SharedData.Models, "smollm2-135m-instruct");
 
@@ -19,47 +20,65 @@ public sealed class TableToTextTests
     [TestMethod, TestCategory("EndToEnd")]
     public void ItReachesPeft()
     {
+        var (before, after) = Learn("floats", null);
+        Compare(PeftBefore, before, PeftAfter, after);
+        Assert.IsGreaterThan(before.Bleu, after.Bleu);
+        Assert.IsGreaterThan(before.RougeL, after.RougeL);
+    }
+
+    [TestMethod, TestCategory("EndToEnd")]
+    public void OverFourBitsItReachesPeftAndNf4IsBetterThanFp4()
+    {
+        var (before, after) = Learn("NF4", Nested(QuantizationFormat.Nf4));
+        var (fp4Before, fp4After) = Learn("FP4", Nested(QuantizationFormat.Fp4));
+        Compare(PeftBeforeNf4, before, PeftAfterNf4, after);
+        Assert.IsGreaterThan(before.Loss, fp4Before.Loss);
+        Assert.IsGreaterThan(after.Loss, fp4After.Loss);
+    }
+
+    private static QuantizationOptions Nested(QuantizationFormat format) => new() { Format = format, DoubleQuantization = true };
+
+    private static void Compare(double peftBefore, Quality before, double peftAfter, Quality after)
+    {
+        Console.WriteLine(FormattableString.Invariant($"PEFT: completion loss {peftBefore:f4} before, {peftAfter:f4} after"));
+        Assert.AreEqual(peftBefore, before.Loss, 5e-4);
+        Assert.IsLessThanOrEqualTo(peftAfter, Math.Round(after.Loss, 4));
+    }
+
+    private (Quality Before, Quality After) Learn(string name, QuantizationOptions? quantization)
+    {
         LongTests.Require();
         SharedData.RequireFolder(Model);
-        Pair[] rows = [.. Rows("test")];
-        IDataView test = Data(rows.Where((_, i) => i % 16 == 0));
-        Group[] asked = [.. rows.GroupBy(row => row.Prompt).Where((_, i) => i % 14 == 0).Select(g => new Group(g.Key, [.. g.Select(row => row.Completion)]))];
-
-        using PeftTransformer plain = _ml.Peft().Generate(new TextCompleter.Options { BaseModel = Model, Task = Task() }).Fit(test);
-        var (before, first) = (Losses.Of(plain, test), Write(plain, asked));
+        IDataView train = Data(Rows("train").Take(1200));
+        using PeftTransformer plain = _ml.Peft().Generate(new TextCompleter.Options { BaseModel = Model, Task = Task(), Quantization = quantization }).Fit(train);
+        Quality before = Measure(plain, $"{name}, before");
         var clock = Stopwatch.StartNew();
-        using PeftTransformer tuned = _ml.Peft().Lora(Options()).Fit(Data(Rows("train").Take(1200)));
-        clock.Stop();
-        var (after, second) = (Losses.Of(tuned, test), Write(tuned, asked));
-
-        Report("base", before, PeftBefore, first);
-        Report("LoRA", after, PeftAfter, second);
-        Console.WriteLine(FormattableString.Invariant($"training: {clock.Elapsed.TotalSeconds:f0} s"));
-        Assert.AreEqual(PeftBefore, before, 5e-4);
-        Assert.IsLessThanOrEqualTo(PeftAfter, Math.Round(after, 4));
-        Assert.IsGreaterThan(first.Bleu, second.Bleu);
-        Assert.IsGreaterThan(first.RougeL, second.RougeL);
+        using PeftTransformer tuned = _ml.Peft().Lora(Options(quantization)).Fit(train);
+        return (before, Measure(tuned, FormattableString.Invariant($"{name}, after {clock.Elapsed.TotalSeconds:f0} s of training")));
     }
 
-    private (double Bleu, double RougeL) Write(PeftTransformer model, Group[] asked)
+    private Quality Measure(PeftTransformer model, string name)
     {
-        IDataView written = model.Transform(Data(asked.Select(group => new Pair { Prompt = group.Prompt })));
+        Pair[] rows = [.. Rows("test")];
+        IGrouping<string, Pair>[] asked = [.. rows.GroupBy(row => row.Prompt).Where((_, i) => i % 14 == 0)];
+        double loss = Losses.Of(model, Data(rows.Where((_, i) => i % 16 == 0)));
+        IDataView written = model.Transform(Data(asked.Select(group => new Pair { Prompt = group.Key })));
         string[] texts = [.. _ml.Data.CreateEnumerable<Written>(written, reuseRowObject: false).Select(row => row.GeneratedText.Trim())];
         for (int i = 0; i < 3; i++)
-            Console.WriteLine($"{asked[i].Prompt.Trim()}\n  -> {texts[i].ReplaceLineEndings(" / ")}");
-        string[][] references = [.. asked.Select(group => group.References)];
-        return (TextMetrics.Bleu(texts, references).Score, TextMetrics.Rouge(texts, references).RougeL);
+            Console.WriteLine($"{asked[i].Key.Trim()}\n  -> {texts[i].ReplaceLineEndings(" / ")}");
+        string[][] references = [.. asked.Select(group => group.Select(row => row.Completion).ToArray())];
+        var found = new Quality(loss, TextMetrics.Bleu(texts, references).Score, TextMetrics.Rouge(texts, references).RougeL);
+        Console.WriteLine(FormattableString.Invariant($"e2e over {name}: completion loss {loss:f4}, BLEU {found.Bleu:f1}, ROUGE-L {found.RougeL:f3}"));
+        return found;
     }
-
-    private static void Report(string name, double loss, double peft, (double Bleu, double RougeL) scores) => Console.WriteLine(
-        FormattableString.Invariant($"e2e, {name}: completion loss {loss:f4} (PEFT {peft:f4}), BLEU {scores.Bleu:f1}, ROUGE-L {scores.RougeL:f3}"));
 
     private static PeftTask Task() => PeftTask.TextGeneration(generation: new GenerationOptions { MaxNewTokens = 80 });
 
-    private static LoraFineTune.Options Options() => new()
+    private static LoraFineTune.Options Options(QuantizationOptions? quantization) => new()
     {
         BaseModel = Model,
         Task = Task(),
+        Quantization = quantization,
         Lora = new LoraOptions { Rank = 8, Alpha = 16, TargetModules = ["q_proj", "v_proj"] },
         Training = new TrainingOptions { LearningRate = 5e-4, WeightDecay = 0, WarmupSteps = 5, BatchSize = 8, MaxEpochs = 1 },
     };
@@ -69,7 +88,8 @@ public sealed class TableToTextTests
     private static IEnumerable<Pair> Rows(string part) => File.ReadLines(Path.Combine(SharedData.Data, "e2e", part + ".tsv")).Skip(1)
         .Select(line => line.Split('\t')).Select(cells => new Pair { Prompt = cells[0] + "\n", Completion = cells[1] });
 
-    private sealed record Group(string Prompt, string[] References);
+    /// <summary>The mean loss of the completions, and how what the model writes compares with what people wrote.</summary>
+    private sealed record Quality(double Loss, double Bleu, double RougeL);
 
     private sealed class Pair
     {
