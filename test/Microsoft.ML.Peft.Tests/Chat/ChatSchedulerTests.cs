@@ -1,4 +1,5 @@
 using Microsoft.Extensions.AI;
+using Microsoft.ML.Peft.TestSupport;
 using static Microsoft.ML.Peft.Tests.Chat.ChatFixture;
 using static TorchSharp.torch;
 
@@ -38,7 +39,7 @@ public sealed class ChatSchedulerTests
         using ChatFixture fixture = Endless();
         await fixture.Client.GetResponseAsync(Ask("warm"), Greedy(2));
         await fixture.Settle();
-        long before = Tensor.TotalCount;
+        long before = LiveTensors.Settled();
         for (int i = 0; i < 5; i++)
         {
             await foreach (ChatResponseUpdate _ in fixture.Client.GetStreamingResponseAsync(Ask("Hi"), new ChatOptions { Temperature = 0 }))
@@ -106,7 +107,7 @@ public sealed class ChatSchedulerTests
     [TestMethod]
     public async Task DisposalEndsRequestsAndFreesAll()
     {
-        long before = Tensor.TotalCount;
+        long before = LiveTensors.Settled();
         ChatFixture fixture = Endless(options => options.MaxConcurrentRequests = 1);
         await using var running = fixture.Client.GetStreamingResponseAsync(Ask("1")).GetAsyncEnumerator();
         await running.MoveNextAsync();

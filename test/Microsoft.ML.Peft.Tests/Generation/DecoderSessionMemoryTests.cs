@@ -18,7 +18,7 @@ public sealed class DecoderSessionMemoryTests
         using PretrainedModel model = ModelRegistry.Create(HfConfig.Load(folder.Folder), SharedCheckpoint.Acquire(folder.Folder, CPU), CPU, seed: 1);
         var options = new GenerationOptions { MaxNewTokens = 1000, NumBeams = beams, RepetitionPenalty = 1.1, NoRepeatNgramSize = 4, EosTokenIds = [] };
         var head = model.CreateLanguageModelHead();
-        long before = Tensor.TotalCount;
+        long before = LiveTensors.Settled();
         using (var session = new Watched(new DecoderSession((DecoderModel)model, head, null)))
         {
             var found = TextGenerator.Generate(session, [[70, 71, 72], [73]], GenerationSettings.Resolve(options));

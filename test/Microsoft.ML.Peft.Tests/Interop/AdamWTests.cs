@@ -47,6 +47,7 @@ public sealed unsafe class AdamWTests
     public void FollowsTorchsOptimizer()
     {
         NativeFact.Require();
+        using var scope = NewDisposeScope();
         AdamWState state = AdamWState.Make(1000);
         using var parameter = new TorchSharp.Modules.Parameter(tensor(state.Parameter));
         using var optimizer = optim.AdamW([parameter], lr: 1e-2, weight_decay: 0.05);

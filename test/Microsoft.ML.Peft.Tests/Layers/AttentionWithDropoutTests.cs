@@ -70,7 +70,7 @@ public sealed class AttentionWithDropoutTests
     public void Tensors_stay_flat()
     {
         Step();
-        long before = Tensor.TotalCount;
+        long before = LiveTensors.Settled();
         for (int i = 0; i < 50; i++)
             Step();
         Assert.AreEqual(before, Tensor.TotalCount);

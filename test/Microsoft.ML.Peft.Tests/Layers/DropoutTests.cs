@@ -79,7 +79,7 @@ public sealed class DropoutTests
     public void Tensors_stay_flat()
     {
         Step();
-        long before = Tensor.TotalCount;
+        long before = LiveTensors.Settled();
         for (int i = 0; i < 100; i++)
             Step();
         Assert.AreEqual(before, Tensor.TotalCount);

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Microsoft.ML.Peft.TestSupport;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Tests.Estimators.Adapters;
@@ -23,7 +24,7 @@ public sealed class AdapterThreadsTests
         float[] underA = _it.ScoresUnder(moving), underB = _it.ScoresUnder(steady);
         PeftTransformer routed = _it.Transformer.WithAdapterColumn("Adapter");
         _it.Scores(routed, _it.Routed("moving", "steady", "moving", ""));
-        long tensors = HeldTensors();
+        long tensors = LiveTensors.Settled();
 
         var failures = new ConcurrentBag<string>();
         using var stop = new CancellationTokenSource();
@@ -45,15 +46,7 @@ public sealed class AdapterThreadsTests
         stop.Cancel();
         Array.ForEach(threads, thread => Assert.IsTrue(thread.Join(TimeSpan.FromMinutes(1)), "a thread hangs"));
         Assert.IsTrue(failures.IsEmpty, string.Join(Environment.NewLine, failures.Distinct().Take(5)));
-        Assert.AreEqual(tensors, HeldTensors(), "tensors of adapters that are gone");
-    }
-
-    /// <summary>Tensors that something refers to: what 64 threads dropped and the collector has not met yet is no leak.</summary>
-    private static long HeldTensors()
-    {
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-        return Tensor.TotalCount;
+        Assert.AreEqual(tensors, LiveTensors.Settled(), "tensors of adapters that are gone");
     }
 
     [TestMethod]
