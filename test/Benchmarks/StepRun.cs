@@ -21,7 +21,10 @@ internal sealed class StepRun : IDisposable
     /// <param name="options">What trains.</param>
     /// <param name="quantization">How matrices are kept: each is made and packed before the next; null for floats.</param>
     /// <param name="checkpointing">Whether blocks are computed again in the backward pass.</param>
-    public StepRun(StepShape shape, TunerOptions options, QuantizationOptions? quantization = null, bool checkpointing = false)
+    /// <param name="optimizer">Where the optimizer's state lies.</param>
+    public StepRun(
+        StepShape shape, TunerOptions options, QuantizationOptions? quantization = null, bool checkpointing = false,
+        TrainingOptimizer optimizer = TrainingOptimizer.AdamW)
     {
         _checkpointing = checkpointing;
         _model = ModelRegistry.Create(HfConfig.Parse(shape.Config, "benchmark"), null, CPU, seed: 1, quantization);
@@ -29,7 +32,7 @@ internal sealed class StepRun : IDisposable
         _tuned = new TunedModel(_model, head, options.Create());
         // Random weights are all new: what a checkpoint would bring does not train beside the tuner.
         _tuned.Tuner.Attach(new TuningTarget(_model.Weights, _model.DefaultTargets, shape.Vocabulary > 0 ? [] : head.Parameters), seed: 1);
-        _optimizer = new AdamW(_tuned.Trainable, new TrainingOptions());
+        _optimizer = new AdamW(_tuned.Trainable, new TrainingOptions { Optimizer = optimizer });
         _batch = RandomBatch(shape);
     }
 
