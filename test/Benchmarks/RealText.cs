@@ -17,8 +17,9 @@ internal static class RealText
 
     public static string Model { get; } = Path.Combine(SharedData.Models, "all-minilm-l6-v2");
 
-    public static (string Label, string Text)[] Rows { get; } = [.. File.ReadLines(Path.Combine(SharedData.Data, "sms-spam", "train.tsv"))
-        .Skip(1).Select(line => line.Split('\t')).Select(cells => (cells[0], cells[1]))];
+    public static (string Label, string Text)[] Rows { get; } = Read("train.tsv");
+
+    public static (string Label, string Text)[] TestRows { get; } = Read("test.tsv");
 
     public static PretrainedModel Load() => ModelRegistry.Create(HfConfig.Load(Model), SharedCheckpoint.Acquire(Model, CPU), CPU, seed: 1);
 
@@ -42,4 +43,7 @@ internal static class RealText
 
     public static Head MeanHead(PretrainedModel model, TextTokenizer tokenizer) =>
         PeftTask.TextEmbedding().Bind(LabelSet.None, tokenizer, MaxLength).CreateHead(model);
+
+    private static (string Label, string Text)[] Read(string file) => [.. File.ReadLines(Path.Combine(SharedData.Data, "sms-spam", file))
+        .Skip(1).Select(line => line.Split('\t')).Select(cells => (cells[0], cells[1]))];
 }

@@ -3,8 +3,8 @@ namespace Microsoft.ML.Peft.Training;
 /// <summary>Which rows make up which batch. Rows of like length stand together, so that little padding is computed.</summary>
 internal static class BatchPlanner
 {
-    /// <summary>Lengths are sorted within this many batches: wide enough to save padding, narrow enough to stay random.</summary>
-    public const int WindowBatches = 16;
+    /// <summary>Lengths are sorted within this many batches at most, as in transformers: wide enough to save padding, narrow enough to stay random.</summary>
+    public const int WindowBatches = 50;
 
     /// <summary>The batches of one epoch; a function of seed and epoch alone.</summary>
     /// <param name="lengths">The length of each row in tokens.</param>
@@ -20,14 +20,14 @@ internal static class BatchPlanner
         random.Permute<int>(order);
         if (!groupByLength)
             return [.. order.Chunk(batchSize)];
-        int[][] batches = [.. Grouped(order, lengths, batchSize)];
+        int[][] batches = [.. Grouped(order, lengths, batchSize, TrainingWindow(lengths.Count, batchSize))];
         random.Permute<int[]>(batches);
         return batches;
     }
 
     /// <summary>The batches in which rows are scored: every row once, none far from its neighbours.</summary>
     public static IReadOnlyList<int[]> ForScoring(IReadOnlyList<int> lengths, int batchSize) =>
-        [.. Grouped([.. Enumerable.Range(0, lengths.Count)], lengths, batchSize)];
+        [.. Grouped([.. Enumerable.Range(0, lengths.Count)], lengths, batchSize, WindowBatches)];
 
     /// <summary>Puts results that come batch by batch back into the rows' own order.</summary>
     public static T[] InRowOrder<T>(IReadOnlyList<int[]> batches, IEnumerable<IReadOnlyList<T>> results)
@@ -41,7 +41,10 @@ internal static class BatchPlanner
         return ordered;
     }
 
+    // At least two windows: one alone would put the same rows together in every epoch.
+    private static int TrainingWindow(int rows, int batchSize) => Math.Clamp(rows / batchSize / 2, 1, WindowBatches);
+
     // Longest first: a batch that does not fit into memory fails at once.
-    private static IEnumerable<int[]> Grouped(int[] order, IReadOnlyList<int> lengths, int batchSize) =>
-        order.Chunk(batchSize * WindowBatches).SelectMany(window => window.OrderByDescending(row => lengths[row]).Chunk(batchSize));
+    private static IEnumerable<int[]> Grouped(int[] order, IReadOnlyList<int> lengths, int batchSize, int window) =>
+        order.Chunk(batchSize * window).SelectMany(rows => rows.OrderByDescending(row => lengths[row]).Chunk(batchSize));
 }

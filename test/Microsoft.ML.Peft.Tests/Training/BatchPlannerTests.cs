@@ -31,10 +31,18 @@ public sealed class BatchPlannerTests
     }
 
     [TestMethod]
+    public void Small_data_makes_other_batches_every_epoch()
+    {
+        string[] Batches(int epoch) =>
+            [.. BatchPlanner.ForEpoch(Lengths[..64], 8, groupByLength: true, seed: 5, epoch).Select(b => string.Join(' ', b.Order()))];
+        Assert.IsFalse(Batches(0).Intersect(Batches(1)).Any());
+    }
+
+    [TestMethod]
     public void Scoring_keeps_to_its_window_and_restores_the_order()
     {
         IReadOnlyList<int[]> batches = BatchPlanner.ForScoring(Lengths, 8);
-        Assert.AreEqual(127, batches.Take(BatchPlanner.WindowBatches).SelectMany(b => b).Max());
+        Assert.AreEqual((8 * BatchPlanner.WindowBatches) - 1, batches.Take(BatchPlanner.WindowBatches).SelectMany(b => b).Max());
         int[] restored = BatchPlanner.InRowOrder(batches, batches.Select(b => Array.ConvertAll(b, row => Lengths[row])));
         CollectionAssert.AreEqual(Lengths, restored);
     }
