@@ -15,35 +15,41 @@ namespace {
 
 constexpr int64_t Group = 64;
 
-// Tokens as groups of 64 signed bytes in the order in which a matrix's codes are unpacked: even columns, then odd ones.
+// A group of 64 floats as signed bytes in the order in which a matrix's codes are unpacked: even columns, then odd ones.
+struct Rounded {
+    int8_t* bytes;
+    float* scale;
+    int32_t* sum;
+};
+
+using Round = void (*)(const float* x, const Rounded& out);
+
+void round_plain(const float* x, const Rounded& out) {
+    float most = 0;
+    for (int64_t i = 0; i < Group; i++)
+        most = std::max(most, std::fabs(x[i]));
+    const float inverse = most > 0 ? 127 / most : 0;
+    *out.sum = 0;
+    for (int64_t i = 0; i < Group; i++) {
+        const float scaled = x[i] * inverse;
+        const auto value = static_cast<int8_t>(scaled + (scaled < 0 ? -0.5f : 0.5f));
+        out.bytes[i % 2 * (Group / 2) + i / 2] = value;
+        *out.sum += value;
+    }
+    *out.scale = most / 127;
+}
+
 struct Activations {
     int64_t tokens, groups;
     std::vector<int8_t> bytes;  // [token][group][64]
     std::vector<float> scales;  // [token][group]
     std::vector<int32_t> sums;  // [token][group]
 
-    Activations(const float* x, int64_t tokens, int64_t columns)
+    Activations(const float* x, int64_t tokens, int64_t columns, Round round)
         : tokens(tokens), groups(columns / Group), bytes(tokens * columns), scales(tokens * groups), sums(tokens * groups) {
 #pragma omp parallel for schedule(static) if (tokens * columns > peft::ParallelFrom)
         for (int64_t i = 0; i < tokens * groups; i++)
-            round(x + i * Group, i);
-    }
-
-  private:
-    void round(const float* x, int64_t at) {
-        float most = 0;
-        for (int64_t i = 0; i < Group; i++)
-            most = std::max(most, std::fabs(x[i]));
-        const float inverse = most > 0 ? 127 / most : 0;
-        int32_t sum = 0;
-        for (int64_t i = 0; i < Group; i++) {
-            const float scaled = x[i] * inverse;
-            const auto value = static_cast<int8_t>(scaled + (scaled < 0 ? -0.5f : 0.5f));
-            bytes[at * Group + i % 2 * (Group / 2) + i / 2] = value;
-            sum += value;
-        }
-        scales[at] = most / 127;
-        sums[at] = sum;
+            round(x + i * Group, {&bytes[i * Group], &scales[i], &sums[i]});
     }
 };
 
@@ -72,31 +78,39 @@ struct Panel {
     std::vector<float> scales;  // [group][Strip]
 };
 
-using Unpack = void (*)(const uint8_t* codes, const Bytes&, uint8_t* out);
+// A group of each of the strip's rows: their codes, which lie stride bytes apart, as out[16 quads][Strip][4].
+using Unpack = void (*)(const uint8_t* codes, int64_t stride, int64_t rows, const Bytes&, uint8_t* out);
 using Tile = void (*)(const Panel&, const Activations&, const Bytes&, int64_t token, int64_t tokens, float* sums);
 using Row = void (*)(const uint8_t* codes, const float* scales, const Bytes&, const Activations&, float* y, int64_t stride);
 
-void unpack_plain(const uint8_t* codes, const Bytes& levels, uint8_t* out) {
+void bytes_plain(const uint8_t* codes, const Bytes& levels, uint8_t* out) {
     for (int i = 0; i < 32; i++) {
         out[i] = levels.table[codes[i] >> 4];
         out[32 + i] = levels.table[codes[i] & 15];
     }
 }
 
+void unpack_plain(const uint8_t* codes, int64_t stride, int64_t rows, const Bytes& levels, uint8_t* out) {
+    for (int64_t r = 0; r < rows; r++) {
+        uint8_t bytes[Group];
+        bytes_plain(codes + r * stride, levels, bytes);
+        for (int64_t quad = 0; quad < Group / 4; quad++)
+            __builtin_memcpy(out + (quad * Strip + r) * 4, bytes + 4 * quad, 4);
+    }
+}
+
+// Group by group, so that what is written stays in the first cache until it is whole.
 void fill(const peft_quantized& w, int64_t row, const Bytes& levels, Unpack unpack, Panel& panel) {
-    const int64_t groups = w.columns / Group, rows = std::min(Strip, w.rows - row);
+    const int64_t groups = w.columns / Group, rows = std::min(Strip, w.rows - row), stride = w.columns / 2;
     panel.bytes.resize(groups * Group * Strip);
-    panel.scales.assign(groups * Strip, 0.0f);
+    panel.scales.assign(groups * Strip, 0.0f); // a row that is not there counts nothing, whatever its bytes
+    for (int64_t g = 0; g < groups; g++)
+        unpack(w.codes + row * stride + g * Group / 2, stride, rows, levels, &panel.bytes[g * Group * Strip]);
     std::vector<float> scales(groups);
     for (int64_t r = 0; r < rows; r++) {
         row_scales(w, row + r, levels, scales.data());
-        for (int64_t g = 0; g < groups; g++) {
-            alignas(64) uint8_t bytes[Group];
-            unpack(w.codes + ((row + r) * w.columns + g * Group) / 2, levels, bytes);
-            for (int64_t quad = 0; quad < Group / 4; quad++)
-                __builtin_memcpy(&panel.bytes[((g * (Group / 4) + quad) * Strip + r) * 4], bytes + 4 * quad, 4);
+        for (int64_t g = 0; g < groups; g++)
             panel.scales[g * Strip + r] = scales[g];
-        }
     }
 }
 
@@ -116,7 +130,7 @@ void tile_plain(const Panel& panel, const Activations& x, const Bytes& levels, i
 void row_plain(const uint8_t* codes, const float* scales, const Bytes& levels, const Activations& x, float* y, int64_t stride) {
     for (int64_t g = 0; g < x.groups; g++) {
         uint8_t bytes[Group];
-        unpack_plain(codes + g * Group / 2, levels, bytes);
+        bytes_plain(codes + g * Group / 2, levels, bytes);
         for (int64_t t = 0; t < x.tokens; t++) {
             const int64_t at = t * x.groups + g;
             int32_t sum = -levels.zero * x.sums[at];
@@ -130,12 +144,70 @@ void row_plain(const uint8_t* codes, const float* scales, const Bytes& levels, c
 #if defined(__x86_64__)
 #define PEFT_VNNI __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,fma")))
 
-PEFT_AVX2_FMA void unpack_avx2(const uint8_t* codes, const Bytes& levels, uint8_t* out) {
+PEFT_AVX2_FMA void round_avx2(const float* x, const Rounded& out) {
+    const __m256 sign = _mm256_set1_ps(-0.0f), half = _mm256_set1_ps(0.5f);
+    __m256 high = _mm256_setzero_ps();
+    for (int64_t i = 0; i < Group; i += 8)
+        high = _mm256_max_ps(high, _mm256_andnot_ps(sign, _mm256_loadu_ps(x + i)));
+    alignas(32) float lanes[8];
+    _mm256_store_ps(lanes, high);
+    const float most = *std::max_element(lanes, lanes + 8);
+    const __m256 inverse = _mm256_set1_ps(most > 0 ? 127 / most : 0);
+    // Within a half of a register: four bytes of even columns, four of odd ones, twice.
+    const __m256i places = _mm256_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15, 0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    __m256i sum = _mm256_setzero_si256();
+    for (int64_t part = 0; part < 2; part++) {
+        __m256i values[4];
+        for (int k = 0; k < 4; k++) {
+            const __m256 scaled = _mm256_mul_ps(_mm256_loadu_ps(x + part * 32 + 8 * k), inverse);
+            values[k] = _mm256_cvttps_epi32(_mm256_add_ps(scaled, _mm256_or_ps(_mm256_and_ps(scaled, sign), half)));
+            sum = _mm256_add_epi32(sum, values[k]);
+        }
+        const __m256i mixed = _mm256_packs_epi16(_mm256_packs_epi32(values[0], values[1]), _mm256_packs_epi32(values[2], values[3]));
+        const __m256i parted = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(_mm256_permutevar8x32_epi32(mixed, order), places), 0xD8);
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out.bytes + 16 * part), _mm256_castsi256_si128(parted));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out.bytes + 32 + 16 * part), _mm256_extracti128_si256(parted, 1));
+    }
+    alignas(32) int32_t sums[8];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(sums), sum);
+    *out.sum = 0;
+    for (int32_t value : sums)
+        *out.sum += value;
+    *out.scale = most / 127;
+}
+
+// Eight rows of eight quads as eight quads of eight rows.
+PEFT_AVX2_FMA inline void turn(const __m256i in[8], uint8_t* out) {
+    __m256i a[8], b[8];
+    for (int i = 0; i < 8; i += 2) {
+        a[i] = _mm256_unpacklo_epi32(in[i], in[i + 1]);
+        a[i + 1] = _mm256_unpackhi_epi32(in[i], in[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4)
+        for (int k = 0; k < 2; k++) {
+            b[i + 2 * k] = _mm256_unpacklo_epi64(a[i + k], a[i + 2 + k]);
+            b[i + 2 * k + 1] = _mm256_unpackhi_epi64(a[i + k], a[i + 2 + k]);
+        }
+    for (int k = 0; k < 4; k++) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + k * Strip * 4), _mm256_permute2x128_si256(b[k], b[k + 4], 0x20));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + (k + 4) * Strip * 4), _mm256_permute2x128_si256(b[k], b[k + 4], 0x31));
+    }
+}
+
+PEFT_AVX2_FMA void unpack_avx2(const uint8_t* codes, int64_t stride, int64_t rows, const Bytes& levels, uint8_t* out) {
     const __m256i table = _mm256_load_si256(reinterpret_cast<const __m256i*>(levels.table)), half = _mm256_set1_epi8(15);
-    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes));
-    const __m256i even = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), half), odd = _mm256_and_si256(bytes, half);
-    _mm256_store_si256(reinterpret_cast<__m256i*>(out), _mm256_shuffle_epi8(table, even));
-    _mm256_store_si256(reinterpret_cast<__m256i*>(out + 32), _mm256_shuffle_epi8(table, odd));
+    for (int64_t first = 0; first < Strip; first += 8) {
+        __m256i even[8], odd[8];
+        for (int64_t r = 0; r < 8; r++) {
+            const int64_t row = std::min(first + r, rows - 1);
+            const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + row * stride));
+            even[r] = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), half));
+            odd[r] = _mm256_shuffle_epi8(table, _mm256_and_si256(bytes, half));
+        }
+        turn(even, out + first * 4);
+        turn(odd, out + (8 * Strip + first) * 4);
+    }
 }
 
 // Sixteen rows at a time and up to four tokens.
@@ -282,6 +354,7 @@ void row_vnni(const uint8_t* codes, const float* scales, const Bytes& levels, co
 
 struct Kernels {
     int32_t steps; // of a level from 0 to 1
+    Round round;
     Unpack unpack;
     Tile tile;
     Row row;
@@ -290,12 +363,12 @@ struct Kernels {
 Kernels kernels(int32_t isa) {
 #if defined(__x86_64__)
     if (isa >= PEFT_ISA_VNNI)
-        return {127, unpack_avx2, tile_vnni, row_vnni};
+        return {127, round_avx2, unpack_avx2, tile_vnni, row_vnni};
     if (isa >= PEFT_ISA_AVX2)
-        return {63, unpack_avx2, tile_avx2, row_avx2};
+        return {63, round_avx2, unpack_avx2, tile_avx2, row_avx2};
 #endif
     (void)isa;
-    return {63, unpack_plain, tile_plain, row_plain};
+    return {63, round_plain, unpack_plain, tile_plain, row_plain};
 }
 
 constexpr int64_t FewTokens = 8, TileTokens = 64;
@@ -341,7 +414,7 @@ int32_t peft_quantized_product_int8(int32_t isa, const peft_quantized* matrix, c
         return 0;
     const Kernels kernel = kernels(peft::clamp_isa(isa));
     const Bytes levels(w.levels, kernel.steps);
-    const Activations rounded(x, tokens, w.columns);
+    const Activations rounded(x, tokens, w.columns, kernel.round);
     (tokens <= FewTokens ? few : many)(w, kernel, levels, rounded, y);
     return 1;
 }

@@ -4,7 +4,7 @@ namespace Microsoft.ML.Peft.Training;
 internal static class BatchPlanner
 {
     /// <summary>Lengths are sorted within this many batches at most, as in transformers: wide enough to save padding, narrow enough to stay random.</summary>
-    public const int WindowBatches = 50;
+    public const int WindowBatches = 16;
 
     /// <summary>The batches of one epoch; a function of seed and epoch alone.</summary>
     /// <param name="lengths">The length of each row in tokens.</param>
