@@ -23,6 +23,7 @@ IBenchmark[] benchmarks =
     new IDataViewBenchmark(),
     new UnmergedBenchmark(),
     new ByRowBenchmark(),
+    new SwapBenchmark(),
     new LoadBenchmark(),
     new DecodeBenchmark(),
     new Decode4BitBenchmark(),

@@ -4,25 +4,33 @@ namespace Microsoft.ML.Peft.Training;
 internal static class BatchPlanner
 {
     /// <summary>Lengths are sorted within this many batches at most, as in transformers: wide enough to save padding, narrow enough to stay random.</summary>
-    public const int WindowBatches = 16;
+    public const int WindowBatches = 50;
+
+    /// <summary>A batch of an even number of rows is computed in this many parts.</summary>
+    public const int Parts = 2;
 
     /// <summary>The batches of one epoch; a function of seed and epoch alone.</summary>
+    /// <remarks>
+    /// Lengths often go with labels, and a batch of one length then teaches one label. So the batch is put together at random
+    /// from parts, and each part, padded by itself, holds rows of like length.
+    /// </remarks>
     /// <param name="lengths">The length of each row in tokens.</param>
-    /// <param name="batchSize">Rows in a batch; the shortest one takes what is left over.</param>
+    /// <param name="batchSize">Rows in a batch; the last one takes what is left over.</param>
     /// <param name="groupByLength">Whether like lengths stand together.</param>
     /// <param name="seed">The run's seed.</param>
     /// <param name="epoch">The epoch, from 0.</param>
-    /// <returns>Row indices, batch by batch.</returns>
-    public static IReadOnlyList<int[]> ForEpoch(IReadOnlyList<int> lengths, int batchSize, bool groupByLength, long seed, int epoch)
+    /// <returns>Batch by batch its parts, as row indices: their gradients add up to the batch's.</returns>
+    public static IReadOnlyList<int[][]> ForEpoch(IReadOnlyList<int> lengths, int batchSize, bool groupByLength, long seed, int epoch)
     {
         var random = new SplitMix64(seed, epoch);
         int[] order = [.. Enumerable.Range(0, lengths.Count)];
         random.Permute<int>(order);
         if (!groupByLength)
-            return [.. order.Chunk(batchSize)];
-        int[][] batches = [.. Grouped(order, lengths, batchSize, TrainingWindow(lengths.Count, batchSize))];
-        random.Permute<int[]>(batches);
-        return batches;
+            return [.. order.Chunk(batchSize).Select(rows => new[] { rows })];
+        int count = batchSize % Parts == 0 ? Parts : 1;
+        int[][] parts = [.. Grouped(order, lengths, batchSize / count, TrainingWindow(lengths.Count, batchSize) * count)];
+        random.Permute<int[]>(parts);
+        return [.. parts.Chunk(count)];
     }
 
     /// <summary>The batches in which rows are scored: every row once, none far from its neighbours.</summary>

@@ -48,7 +48,7 @@ public sealed class TrainingOptions
     /// <summary>Batches whose gradients make one update: the same update as one batch that large, in less memory. Default 1.</summary>
     public int GradientAccumulationSteps { get; set; } = 1;
 
-    /// <summary>Whether rows of like length share a batch, which saves padding. Default true.</summary>
+    /// <summary>Whether an even batch is computed in two halves, each of rows of like length, which saves padding; an odd one is of like length whole. Default true.</summary>
     public bool GroupByLength { get; set; } = true;
 
     /// <summary>Whether blocks are computed again for the backward pass: about a quarter more time, half the memory. Default false.</summary>

@@ -31,9 +31,10 @@ internal sealed class TrainingPlan
 
     public Schedule Schedule { get; }
 
-    /// <summary>The batches of every step of an epoch, as row indices.</summary>
+    /// <summary>The batches of every step of an epoch, part by part, as row indices.</summary>
     public IReadOnlyList<int[][]> Epoch(int epoch) =>
-        [.. BatchPlanner.ForEpoch(Lengths, _options.BatchSize, _options.GroupByLength, Seed, epoch).Chunk(_options.GradientAccumulationSteps)];
+        [.. BatchPlanner.ForEpoch(Lengths, _options.BatchSize, _options.GroupByLength, Seed, epoch)
+            .Chunk(_options.GradientAccumulationSteps).Select(batches => batches.SelectMany(parts => parts).ToArray())];
 
     /// <summary>A hash of all that decides a run's course: a state of another run is not taken up.</summary>
     /// <param name="model">What trains, by name and shape; the base's own weights are not read.</param>

@@ -18,7 +18,7 @@ public sealed class BatchPlannerTests
         CollectionAssert.AreNotEqual(first, second);
         CollectionAssert.AreEqual(first, Rows(0));
 
-        int[] Rows(int epoch) => [.. BatchPlanner.ForEpoch(Lengths, 8, grouped, 5, epoch).SelectMany(b => b)];
+        int[] Rows(int epoch) => [.. BatchPlanner.ForEpoch(Lengths, 8, grouped, 5, epoch).SelectMany(parts => parts).SelectMany(rows => rows)];
     }
 
     [TestMethod]
@@ -26,15 +26,30 @@ public sealed class BatchPlannerTests
     {
         Assert.IsLessThan(0.35 * Padding(false), Padding(true));
 
-        int Padding(bool grouped) => BatchPlanner.ForEpoch(Lengths, 8, grouped, 5, 0)
+        int Padding(bool grouped) => BatchPlanner.ForEpoch(Lengths, 8, grouped, 5, 0).SelectMany(parts => parts)
             .Sum(b => b.Length * b.Max(row => Lengths[row]) - b.Sum(row => Lengths[row]));
+    }
+
+    // Long rows of one label and short ones of the other must meet in a batch.
+    [TestMethod]
+    [DataRow(32, 2)]
+    [DataRow(13, 1)]
+    public void A_batch_mixes_lengths_and_its_parts_do_not(int batchSize, int parts)
+    {
+        IReadOnlyList<int[][]> batches = BatchPlanner.ForEpoch(Lengths, batchSize, groupByLength: true, seed: 5, epoch: 0);
+        Assert.HasCount((1000 + batchSize - 1) / batchSize, batches);
+        Assert.IsTrue(batches.SkipLast(1).All(batch => batch.Length == parts));
+        double Spread(IEnumerable<int[]> groups) => groups.Average(rows => rows.Max(row => Lengths[row]) - rows.Min(row => Lengths[row]));
+        Assert.IsLessThan(8, Spread(batches.SelectMany(batch => batch)));
+        if (parts > 1)
+            Assert.IsGreaterThan(30, Spread(batches.Select(batch => batch.SelectMany(rows => rows).ToArray())));
     }
 
     [TestMethod]
     public void Small_data_makes_other_batches_every_epoch()
     {
         string[] Batches(int epoch) =>
-            [.. BatchPlanner.ForEpoch(Lengths[..64], 8, groupByLength: true, seed: 5, epoch).Select(b => string.Join(' ', b.Order()))];
+            [.. BatchPlanner.ForEpoch(Lengths[..64], 8, groupByLength: true, seed: 5, epoch).Select(parts => string.Join(' ', parts.SelectMany(rows => rows).Order()))];
         Assert.IsFalse(Batches(0).Intersect(Batches(1)).Any());
     }
 
