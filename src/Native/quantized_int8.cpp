@@ -1,6 +1,7 @@
 // Products of 4-bit matrices with activations rounded to 8 bits: as integers within a group of 64 columns, as floats between
 // groups. The sixteen levels become unsigned bytes: of eight bits where the CPU adds four products at once (VNNI), of seven
 // where it adds two into 16 bits, which more would overflow. What rounding costs is written down in docs/quantization.md.
+#include "activations_int8.h"
 #include "quantized.h"
 
 #if defined(__GNUC__) && !defined(__clang__)
@@ -13,45 +14,8 @@
 
 namespace {
 
-constexpr int64_t Group = 64;
-
-// A group of 64 floats as signed bytes in the order in which a matrix's codes are unpacked: even columns, then odd ones.
-struct Rounded {
-    int8_t* bytes;
-    float* scale;
-    int32_t* sum;
-};
-
-using Round = void (*)(const float* x, const Rounded& out);
-
-void round_plain(const float* x, const Rounded& out) {
-    float most = 0;
-    for (int64_t i = 0; i < Group; i++)
-        most = std::max(most, std::fabs(x[i]));
-    const float inverse = most > 0 ? 127 / most : 0;
-    *out.sum = 0;
-    for (int64_t i = 0; i < Group; i++) {
-        const float scaled = x[i] * inverse;
-        const auto value = static_cast<int8_t>(scaled + (scaled < 0 ? -0.5f : 0.5f));
-        out.bytes[i % 2 * (Group / 2) + i / 2] = value;
-        *out.sum += value;
-    }
-    *out.scale = most / 127;
-}
-
-struct Activations {
-    int64_t tokens, groups;
-    std::vector<int8_t> bytes;  // [token][group][64]
-    std::vector<float> scales;  // [token][group]
-    std::vector<int32_t> sums;  // [token][group]
-
-    Activations(const float* x, int64_t tokens, int64_t columns, Round round)
-        : tokens(tokens), groups(columns / Group), bytes(tokens * columns), scales(tokens * groups), sums(tokens * groups) {
-#pragma omp parallel for schedule(static) if (tokens * columns > peft::ParallelFrom)
-        for (int64_t i = 0; i < tokens * groups; i++)
-            round(x + i * Group, {&bytes[i * Group], &scales[i], &sums[i]});
-    }
-};
+using peft::Activations;
+using peft::Group;
 
 // Levels as bytes: level * Steps, moved up by Zero so that none is negative.
 struct Bytes {
@@ -143,39 +107,6 @@ void row_plain(const uint8_t* codes, const float* scales, const Bytes& levels, c
 
 #if defined(__x86_64__)
 #define PEFT_VNNI __attribute__((target("avx512f,avx512vl,avx512bw,avx512dq,avx512vnni,fma")))
-
-PEFT_AVX2_FMA void round_avx2(const float* x, const Rounded& out) {
-    const __m256 sign = _mm256_set1_ps(-0.0f), half = _mm256_set1_ps(0.5f);
-    __m256 high = _mm256_setzero_ps();
-    for (int64_t i = 0; i < Group; i += 8)
-        high = _mm256_max_ps(high, _mm256_andnot_ps(sign, _mm256_loadu_ps(x + i)));
-    alignas(32) float lanes[8];
-    _mm256_store_ps(lanes, high);
-    const float most = *std::max_element(lanes, lanes + 8);
-    const __m256 inverse = _mm256_set1_ps(most > 0 ? 127 / most : 0);
-    // Within a half of a register: four bytes of even columns, four of odd ones, twice.
-    const __m256i places = _mm256_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15, 0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
-    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    __m256i sum = _mm256_setzero_si256();
-    for (int64_t part = 0; part < 2; part++) {
-        __m256i values[4];
-        for (int k = 0; k < 4; k++) {
-            const __m256 scaled = _mm256_mul_ps(_mm256_loadu_ps(x + part * 32 + 8 * k), inverse);
-            values[k] = _mm256_cvttps_epi32(_mm256_add_ps(scaled, _mm256_or_ps(_mm256_and_ps(scaled, sign), half)));
-            sum = _mm256_add_epi32(sum, values[k]);
-        }
-        const __m256i mixed = _mm256_packs_epi16(_mm256_packs_epi32(values[0], values[1]), _mm256_packs_epi32(values[2], values[3]));
-        const __m256i parted = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(_mm256_permutevar8x32_epi32(mixed, order), places), 0xD8);
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(out.bytes + 16 * part), _mm256_castsi256_si128(parted));
-        _mm_storeu_si128(reinterpret_cast<__m128i*>(out.bytes + 32 + 16 * part), _mm256_extracti128_si256(parted, 1));
-    }
-    alignas(32) int32_t sums[8];
-    _mm256_store_si256(reinterpret_cast<__m256i*>(sums), sum);
-    *out.sum = 0;
-    for (int32_t value : sums)
-        *out.sum += value;
-    *out.scale = most / 127;
-}
 
 // Eight rows of eight quads as eight quads of eight rows.
 PEFT_AVX2_FMA inline void turn(const __m256i in[8], uint8_t* out) {
@@ -354,7 +285,7 @@ void row_vnni(const uint8_t* codes, const float* scales, const Bytes& levels, co
 
 struct Kernels {
     int32_t steps; // of a level from 0 to 1
-    Round round;
+    peft::Round round;
     Unpack unpack;
     Tile tile;
     Row row;
@@ -363,12 +294,12 @@ struct Kernels {
 Kernels kernels(int32_t isa) {
 #if defined(__x86_64__)
     if (isa >= PEFT_ISA_VNNI)
-        return {127, round_avx2, unpack_avx2, tile_vnni, row_vnni};
+        return {127, peft::round_avx2, unpack_avx2, tile_vnni, row_vnni};
     if (isa >= PEFT_ISA_AVX2)
-        return {63, round_avx2, unpack_avx2, tile_avx2, row_avx2};
+        return {63, peft::round_avx2, unpack_avx2, tile_avx2, row_avx2};
 #endif
     (void)isa;
-    return {63, round_plain, unpack_plain, tile_plain, row_plain};
+    return {63, peft::round_plain, unpack_plain, tile_plain, row_plain};
 }
 
 constexpr int64_t FewTokens = 8, TileTokens = 64;
