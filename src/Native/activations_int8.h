@@ -68,7 +68,6 @@ PEFT_AVX2_FMA inline void round_avx2(const float* x, const Rounded& out) {
         *out.sum += value;
     *out.scale = most / 127;
 }
-
 #endif
 
 struct Activations {

@@ -37,11 +37,12 @@ internal sealed class Forecast
 
     private TrainingEstimate Make()
     {
-        int[][] batches = [.. _plan.Epoch(0).SelectMany(step => step)];
+        IReadOnlyList<int[][]> steps = _plan.Epoch(0);
+        int[][] batches = [.. steps.SelectMany(step => step)];
         BatchShape largest = ShapeOf(batches.MaxBy(TokensOf)!);
         StepCost? cost = _model.Model.Cost(largest, _context);
         var memory = new MemoryForecast(_model, _options, _validates, _device);
-        var (activations, peak) = memory.Of(cost, largest, _context);
+        var (activations, peak) = memory.Of(cost, largest, _context, severalPasses: steps.Any(step => step.Length > 1));
         return new TrainingEstimate
         {
             MappedBytes = memory.Mapped,

@@ -47,24 +47,25 @@ internal sealed class MemoryForecast
     /// <param name="cost">What the model's blocks cost; null where that is not known.</param>
     /// <param name="shape">The batch.</param>
     /// <param name="context">The step.</param>
+    /// <param name="severalPasses">Whether an update adds up the gradients of several passes.</param>
     /// <returns>The most of activations, and the most of everything.</returns>
-    public (long Activations, long Peak) Of(StepCost? cost, BatchShape shape, ForwardContext context)
+    public (long Activations, long Peak) Of(StepCost? cost, BatchShape shape, ForwardContext context, bool severalPasses)
     {
         long held = ProductBuffers + Mapped + Weights + Trainable + (_paged ? 0 : Optimizer);
         long head = sizeof(float) * _model.Head.StepFloats(shape.ReadTokens, context);
         var tally = new Tally();
         if (_model.Tuner.TouchesBase)
-            Step(tally, cost ?? new StepCost([], 0), head);
+            Step(tally, cost ?? new StepCost([], 0), head, severalPasses);
         else
             tally.Note(cost is null ? 0 : cost.Shared + cost.Blocks.Max(block => block.Input + block.Made), Gradients + head);
         return (tally.Activations, held + tally.Both);
     }
 
-    private void Step(Tally tally, StepCost cost, long head)
+    private void Step(Tally tally, StepCost cost, long head, bool severalPasses)
     {
         bool again = _options.GradientCheckpointing;
-        // With several batches to an update, gradients are there from the second on.
-        long whole = Gradients, before = _options.GradientAccumulationSteps > 1 ? whole : 0, floats = cost.Shared;
+        // With several passes to an update, gradients are there from the second on.
+        long whole = Gradients, before = severalPasses ? whole : 0, floats = cost.Shared;
         foreach (BlockCost block in cost.Blocks)
         {
             tally.Note(floats + block.Input + block.Made, before);
