@@ -11,7 +11,10 @@ namespace peft {
 
 inline constexpr int64_t Group = 64;
 
-// A group of 64 floats as signed bytes in the order in which a matrix's codes are unpacked: even columns, then odd ones.
+// The order of a group's bytes: that of the columns, or that in which 4-bit codes are unpacked, even columns before odd ones.
+enum class Order { Columns, Parted };
+
+// A group of 64 floats as signed bytes.
 struct Rounded {
     int8_t* bytes;
     float* scale;
@@ -20,6 +23,7 @@ struct Rounded {
 
 using Round = void (*)(const float* x, const Rounded& out);
 
+template <Order order>
 inline void round_plain(const float* x, const Rounded& out) {
     float most = 0;
     for (int64_t i = 0; i < Group; i++)
@@ -29,13 +33,14 @@ inline void round_plain(const float* x, const Rounded& out) {
     for (int64_t i = 0; i < Group; i++) {
         const float scaled = x[i] * inverse;
         const auto value = static_cast<int8_t>(scaled + (scaled < 0 ? -0.5f : 0.5f));
-        out.bytes[i % 2 * (Group / 2) + i / 2] = value;
+        out.bytes[order == Order::Parted ? i % 2 * (Group / 2) + i / 2 : i] = value;
         *out.sum += value;
     }
     *out.scale = most / 127;
 }
 
 #if defined(__x86_64__)
+template <Order order>
 PEFT_AVX2_FMA inline void round_avx2(const float* x, const Rounded& out) {
     const __m256 sign = _mm256_set1_ps(-0.0f), half = _mm256_set1_ps(0.5f);
     __m256 high = _mm256_setzero_ps();
@@ -47,7 +52,7 @@ PEFT_AVX2_FMA inline void round_avx2(const float* x, const Rounded& out) {
     const __m256 inverse = _mm256_set1_ps(most > 0 ? 127 / most : 0);
     // Within a half of a register: four bytes of even columns, four of odd ones, twice.
     const __m256i places = _mm256_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15, 0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15);
-    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    const __m256i columns = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     __m256i sum = _mm256_setzero_si256();
     for (int64_t part = 0; part < 2; part++) {
         __m256i values[4];
@@ -57,7 +62,12 @@ PEFT_AVX2_FMA inline void round_avx2(const float* x, const Rounded& out) {
             sum = _mm256_add_epi32(sum, values[k]);
         }
         const __m256i mixed = _mm256_packs_epi16(_mm256_packs_epi32(values[0], values[1]), _mm256_packs_epi32(values[2], values[3]));
-        const __m256i parted = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(_mm256_permutevar8x32_epi32(mixed, order), places), 0xD8);
+        const __m256i bytes = _mm256_permutevar8x32_epi32(mixed, columns);
+        if (order == Order::Columns) {
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.bytes + 32 * part), bytes);
+            continue;
+        }
+        const __m256i parted = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(bytes, places), 0xD8);
         _mm_storeu_si128(reinterpret_cast<__m128i*>(out.bytes + 16 * part), _mm256_castsi256_si128(parted));
         _mm_storeu_si128(reinterpret_cast<__m128i*>(out.bytes + 32 + 16 * part), _mm256_extracti128_si256(parted, 1));
     }
@@ -76,6 +86,7 @@ struct Activations {
     std::vector<float> scales;  // [token][group]
     std::vector<int32_t> sums;  // [token][group]
 
+    // columns is a multiple of Group.
     Activations(const float* x, int64_t tokens, int64_t columns, Round round)
         : tokens(tokens), groups(columns / Group), bytes(tokens * columns), scales(tokens * groups), sums(tokens * groups) {
 #pragma omp parallel for schedule(static) if (tokens * columns > ParallelFrom)

@@ -1,11 +1,11 @@
 /* The C face of peft_native: raw pointers and plain numbers, so that any language can call it. Nothing here allocates
- * for the caller, throws or keeps a pointer. Raise PEFT_ABI_VERSION when a signature changes. */
+ * for the caller, throws or keeps a pointer. Raise PEFT_ABI_VERSION when a signature changes or one is added. */
 #ifndef PEFT_NATIVE_H
 #define PEFT_NATIVE_H
 
 #include <stdint.h>
 
-#define PEFT_ABI_VERSION 4
+#define PEFT_ABI_VERSION 5
 
 #if defined(_WIN32) && defined(PEFT_NATIVE_BUILD)
 #define PEFT_API __declspec(dllexport)
@@ -171,6 +171,12 @@ PEFT_API void peft_quantized_gradient_f32(int32_t isa, const peft_quantized* mat
 /* The product with x rounded to 8 bits in groups of 64 columns, and the levels to 8 (7 below PEFT_ISA_VNNI). Returns 0, and does
  * nothing, where codes are not of 4 bits or a row is no whole number of blocks and a block none of groups. */
 PEFT_API int32_t peft_quantized_product_int8(int32_t isa, const peft_quantized* matrix, const float* x, int64_t tokens, float* y);
+
+/* y [tokens, rows] = x [tokens, columns], rounded to 8 bits in groups of 64 columns, times a matrix [rows, columns] of signed bytes
+ * transposed, of which element q in row r is q * scales[r] / 127; plus bias [rows] unless that is null. Returns 0, and does
+ * nothing, where columns are no whole number of groups. */
+PEFT_API int32_t peft_rowwise_product_int8(int32_t isa, const int8_t* matrix, const float* scales, const float* bias, int64_t rows,
+                                           int64_t columns, const float* x, int64_t tokens, float* y);
 
 #ifdef __cplusplus
 }

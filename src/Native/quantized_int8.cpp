@@ -294,12 +294,12 @@ struct Kernels {
 Kernels kernels(int32_t isa) {
 #if defined(__x86_64__)
     if (isa >= PEFT_ISA_VNNI)
-        return {127, peft::round_avx2, unpack_avx2, tile_vnni, row_vnni};
+        return {127, peft::round_avx2<peft::Order::Parted>, unpack_avx2, tile_vnni, row_vnni};
     if (isa >= PEFT_ISA_AVX2)
-        return {63, peft::round_avx2, unpack_avx2, tile_avx2, row_avx2};
+        return {63, peft::round_avx2<peft::Order::Parted>, unpack_avx2, tile_avx2, row_avx2};
 #endif
     (void)isa;
-    return {63, peft::round_plain, unpack_plain, tile_plain, row_plain};
+    return {63, peft::round_plain<peft::Order::Parted>, unpack_plain, tile_plain, row_plain};
 }
 
 constexpr int64_t FewTokens = 8, TileTokens = 64;

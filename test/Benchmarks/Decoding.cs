@@ -12,12 +12,12 @@ internal static class Decoding
 {
     private const int Prompt = 64, Tokens = 48;
 
-    private static readonly string s_folder = Path.Combine(SharedData.Models, "smollm2-135m-instruct");
+    public static string Folder { get; } = Path.Combine(SharedData.Models, "smollm2-135m-instruct");
 
     /// <summary>Its weights in 4 bits, as llama.cpp takes them.</summary>
-    public static string File { get; } = Path.Combine(s_folder, "model.Q4_1.gguf");
+    public static string File { get; } = Path.Combine(Folder, "model.Q4_1.gguf");
 
-    public static DecoderModel Load(QuantizationOptions? quantization) => (DecoderModel)BaseModels.Open(s_folder, CPU, seed: 1, quantization);
+    public static DecoderModel Load(QuantizationOptions? quantization) => (DecoderModel)BaseModels.Open(Folder, CPU, seed: 1, quantization);
 
     public static double TokensPerSecond(DecoderModel model, Head head, int rows, string? adapter = null)
     {

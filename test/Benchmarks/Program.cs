@@ -27,6 +27,7 @@ IBenchmark[] benchmarks =
     new LoadBenchmark(),
     new DecodeBenchmark(),
     new Decode4BitBenchmark(),
+    new Decode4Bit1BBenchmark(),
     new UnmergedDecodeBenchmark(),
     new BeamBenchmark("beam-4-stories", "stories260k", tokens: 400),
     new BeamBenchmark("beam-4-smollm2", "smollm2-135m-instruct", tokens: 120),

@@ -6,7 +6,7 @@ namespace Microsoft.ML.Peft.Interop;
 internal static unsafe partial class NativeMethods
 {
     /// <summary>The version of the header that these declarations were written for.</summary>
-    internal const int AbiVersion = 4;
+    internal const int AbiVersion = 5;
 
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_abi_version")]
     internal static partial int GetAbiVersion();
@@ -96,6 +96,10 @@ internal static unsafe partial class NativeMethods
 
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_quantized_product_int8")]
     internal static partial int QuantizedProductInt8(int isa, in QuantizedCall matrix, float* input, long tokens, float* output);
+
+    [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_rowwise_product_int8")]
+    internal static partial int RowwiseProductInt8(
+        int isa, sbyte* matrix, float* scales, float* bias, long rows, long columns, float* input, long tokens, float* output);
 
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_quantized_gradient_f32")]
     internal static partial void QuantizedGradient(int isa, in QuantizedCall matrix, float* gradient, long tokens, float* inputGradient);

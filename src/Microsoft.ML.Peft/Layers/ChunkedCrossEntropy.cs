@@ -45,14 +45,13 @@ internal sealed class ChunkedCrossEntropy : GradientFunction<ChunkedCrossEntropy
     protected override (Tensor Output, Tensor?[] Saved) Forward(Target target, IReadOnlyList<Tensor> inputs)
     {
         var ((labels, output), hidden) = (target, inputs[0]);
-        using Tensor matrix = output.Weight.Dequantize();
         Tensor losses = empty([hidden.shape[0]], hidden.dtype, hidden.device), gradient = empty_like(hidden);
         foreach (var (start, count) in Chunks(hidden.shape[0], output.Weight.Outputs))
         {
             using var chunk = NewDisposeScope();
             Tensor logits = output.Weight.Multiply(hidden.narrow(0, start, count), output.Bias?.Value);
             ToGradient(logits, labels.narrow(0, start, count), losses.narrow(0, start, count));
-            gradient.narrow(0, start, count).copy_(logits.mm(matrix));
+            gradient.narrow(0, start, count).copy_(output.Weight.InputGradient(logits));
         }
         return (losses, [gradient]);
     }

@@ -23,6 +23,18 @@ internal sealed class DenseWeight(Parameter matrix, bool transposed = false) : W
         return nn.functional.linear(input, weight, bias);
     }
 
+    public override Tensor InputGradient(Tensor gradient)
+    {
+        using Tensor weight = Dequantize();
+        return gradient.mm(weight);
+    }
+
+    public override Tensor Rows(Tensor ids)
+    {
+        using Tensor weight = Dequantize();
+        return weight.index_select(0, ids);
+    }
+
     public override Tensor Dequantize() => transposed ? Matrix.Value.t() : Matrix.Value.alias();
 
     /// <summary>The same matrix with memory of its own.</summary>

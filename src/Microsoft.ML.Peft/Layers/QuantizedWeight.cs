@@ -15,6 +15,9 @@ internal sealed class QuantizedWeight(string name, PackedMatrix matrix, bool own
 
     public string Name => name;
 
+    /// <summary>Whether it is a table of tokens or an output matrix, which files for other programs hold as floats.</summary>
+    public bool IsVocabulary { get; init; }
+
     public PackedMatrix Matrix { get; private set; } = matrix;
 
     public override bool IsTransposed => transposed;
@@ -27,6 +30,14 @@ internal sealed class QuantizedWeight(string name, PackedMatrix matrix, bool own
     public QuantizedWeight With(PackedMatrix other) => new(name, other, owned: true, transposed, options);
 
     public override Tensor Multiply(Tensor input, Tensor? bias) => QuantizedProduct.Apply(input, Matrix, bias, options?.QuantizeActivations ?? false);
+
+    public override Tensor InputGradient(Tensor gradient) => Matrix.InputGradient(gradient);
+
+    public override Tensor Rows(Tensor ids)
+    {
+        using var noGrad = no_grad();
+        return Matrix.Rows(ids);
+    }
 
     public override Tensor Dequantize() => Matrix.Dequantize();
 

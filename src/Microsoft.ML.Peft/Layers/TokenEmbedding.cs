@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Quantization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -21,13 +22,27 @@ internal sealed class TokenEmbedding : ITokenLookup
     /// <param name="width">Columns.</param>
     /// <param name="padding">The id whose row gets no gradient from lookups, as torch.nn.Embedding has it.</param>
     public TokenEmbedding(WeightScope scope, long entries, long width, int? padding = null)
-        : this(scope.Path, scope.Load("weight", Init.Normal, entries, width), padding) => scope.Sites.Add(this);
+        : this(scope, new DenseWeight(scope.Load("weight", Init.Normal, entries, width)), padding)
+    {
+    }
 
-    private TokenEmbedding(string path, Parameter table, int? padding) => (Path, Table, _padding) = (path, table, padding);
+    private TokenEmbedding(WeightScope scope, WeightStore weight, int? padding) : this(scope.Path, weight, padding) => scope.Sites.Add(this);
+
+    private TokenEmbedding(string path, WeightStore weight, int? padding) => (Path, Weight, _padding) = (path, weight, padding);
 
     public string Path { get; }
 
-    public Parameter Table { get; }
+    /// <summary>[entries, width]</summary>
+    public WeightStore Weight { get; }
+
+    /// <summary>The table as floats that tuners change.</summary>
+    /// <exception cref="NotSupportedException">It is quantized.</exception>
+    public Parameter Table => Weight is DenseWeight dense ? dense.Matrix : throw new NotSupportedException(
+        $"'{Path}' is quantized ({nameof(QuantizationOptions)}.{nameof(QuantizationOptions.VocabularyFormat)}): no tuner can change it.");
+
+    /// <summary>The table of a model's tokens, in the way in which the model keeps it.</summary>
+    public static TokenEmbedding OfVocabulary(WeightScope scope, long entries, long width, int? padding = null) =>
+        scope.Sites.Tokens = new TokenEmbedding(scope, scope.LoadVocabulary(entries, width), padding);
 
     /// <returns>[..., width] for ids [...]</returns>
     public Tensor Forward(Tensor ids, ForwardContext context) =>
@@ -38,7 +53,7 @@ internal sealed class TokenEmbedding : ITokenLookup
     {
         using var scope = NewDisposeScope();
         Tensor flat = ids.flatten();
-        return WithoutPadding(Table.Value.index_select(0, flat), flat).view([.. ids.shape, -1]).MoveToOuterDisposeScope();
+        return WithoutPadding(Weight.Rows(flat), flat).view([.. ids.shape, -1]).MoveToOuterDisposeScope();
     }
 
     /// <summary>Keeps gradients from what was looked up for the padding.</summary>
@@ -59,7 +74,7 @@ internal sealed class TokenEmbedding : ITokenLookup
     public void Detach(string adapter) => _lookups.Detach(adapter);
 
     /// <summary>The same table with memory of its own; it is no place for tuners.</summary>
-    public TokenEmbedding Copy() => new(Path, Table.Copy(Path + ".weight"), _padding);
+    public TokenEmbedding Copy() => new(Path, new DenseWeight(Table.Copy(Path + ".weight")), _padding);
 
     private ITokenLookup LookupOf(ForwardContext context) => _lookups.Of(context) ?? this;
 

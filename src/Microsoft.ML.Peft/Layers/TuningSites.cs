@@ -17,7 +17,7 @@ internal sealed class TuningSites
     public Projection? Output { get; set; }
 
     /// <summary>Whether <see cref="Output"/> multiplies by the table of <see cref="Tokens"/>.</summary>
-    public bool TiesOutput => Output?.Weight is DenseWeight dense && ReferenceEquals(dense.Matrix, Tokens?.Table);
+    public bool TiesOutput => Output is not null && ReferenceEquals(Output.Weight, Tokens?.Weight);
 
     public void Add(Projection projection) => _projections.Add(projection);
 

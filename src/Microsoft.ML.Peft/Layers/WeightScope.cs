@@ -17,7 +17,7 @@ internal sealed class ModelWeights : IDisposable
     private readonly SharedCheckpoint? _checkpoint;
     private readonly Dictionary<string, Parameter> _parameters = new(StringComparer.Ordinal);
     private readonly Dictionary<string, QuantizedWeight> _quantized = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, PackedMatrix> _packed = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (PackedMatrix Matrix, bool IsTransposed)> _packed = new(StringComparer.Ordinal);
     private readonly HashSet<string> _used = new(StringComparer.Ordinal);
     private readonly List<string> _missing = [];
     private readonly Generator _generator;
@@ -59,7 +59,7 @@ internal sealed class ModelWeights : IDisposable
         if (_parameters.TryGetValue(name, out Parameter? known))
             return known;
         string? key = Used(name);
-        if (key is null && _checkpoint is not null && name.StartsWith(BasePrefix, StringComparison.Ordinal))
+        if (key is null && _checkpoint is not null && IsOfBase(name))
             _missing.Add(name);
         var parameter = key is null
             ? new Parameter(name, Fresh(init, shape), owned: true)
@@ -72,24 +72,13 @@ internal sealed class ModelWeights : IDisposable
     /// <param name="outputs">out</param>
     /// <param name="inputs">in</param>
     /// <param name="transposed">Whether float checkpoints hold it as [in, out].</param>
-    public WeightStore LoadMatrix(string name, long outputs, long inputs, bool transposed)
-    {
-        if (_quantized.TryGetValue(name, out QuantizedWeight? known))
-            return known;
-        string? key = Used(name);
-        bool packed = key is not null && _checkpoint!.IsPacked(key);
-        // Heads and the output matrix stay floats.
-        if (!packed && (Quantization is null || !name.StartsWith(BasePrefix, StringComparison.Ordinal)))
-            return new DenseWeight(Load(name, Init.Normal, transposed ? [inputs, outputs] : [outputs, inputs]), transposed);
-        if (packed)
-            _used.UnionWith(_checkpoint!.Names.Where(part => QuantStateFile.IsPartOf(part, key!)));
-        if (key is null && _checkpoint is not null)
-            _missing.Add(name);
-        PackedMatrix matrix = key is null
-            ? Pack(Fresh(Init.Normal, [outputs, inputs]), name)
-            : _packed[key] = _checkpoint!.GetPacked(key, outputs, inputs, transposed, Quantization);
-        return _quantized[name] = new QuantizedWeight(name, matrix, owned: key is null, transposed, Quantization);
-    }
+    public WeightStore LoadMatrix(string name, long outputs, long inputs, bool transposed) => Find(name) ?? Load(
+        new MatrixRequest(name, outputs, inputs, transposed, IsOfBase(name) ? Quantization : null, IsVocabulary: false));
+
+    /// <summary>A table of tokens, or the output matrix: packed where the checkpoint has it so, or where the vocabulary has a format of its own.</summary>
+    public WeightStore LoadVocabulary(string name, long entries, long width) => Find(name) ?? Load(
+        // A head that no checkpoint brings is to be trained.
+        new MatrixRequest(name, entries, width, false, IsOfBase(name) || KeyOf(name) is not null ? Quantization?.OfVocabulary : null, IsVocabulary: true));
 
     /// <summary>
     /// The floats [out, in] that a packed matrix was made from, as the checkpoint holds them; null where it holds none. The caller's.
@@ -123,7 +112,7 @@ internal sealed class ModelWeights : IDisposable
     /// <summary>The checkpoint's tensors, packed where the model keeps them so. What has to be made belongs to the caller's scope.</summary>
     public IEnumerable<(string Name, Tensor Value)> BaseTensors() => _checkpoint!.Names.Order(StringComparer.Ordinal)
         .Where(name => !_packed.Keys.Any(key => QuantStateFile.IsPartOf(name, key)))
-        .SelectMany(name => _packed.TryGetValue(name, out PackedMatrix? matrix) ? matrix.Export(name) : [(name, _checkpoint.Get(name))]);
+        .SelectMany(name => _packed.TryGetValue(name, out var packed) ? packed.Matrix.Export(name, packed.IsTransposed) : [(name, _checkpoint.Get(name))]);
 
     public void Dispose()
     {
@@ -140,8 +129,31 @@ internal sealed class ModelWeights : IDisposable
     {
         if (_checkpoint is null)
             return null;
-        string[] candidates = name.StartsWith(BasePrefix, StringComparison.Ordinal) ? [name, name[BasePrefix.Length..]] : [name];
+        string[] candidates = IsOfBase(name) ? [name, name[BasePrefix.Length..]] : [name];
         return Array.Find(candidates, _checkpoint.Contains);
+    }
+
+    private bool IsOfBase(string name) => name.StartsWith(BasePrefix, StringComparison.Ordinal);
+
+    private QuantizedWeight? Find(string name) => _quantized.GetValueOrDefault(name);
+
+    private WeightStore Load(MatrixRequest asked)
+    {
+        var (name, outputs, inputs, transposed, options, vocabulary) = asked;
+        string? key = Used(name);
+        bool packed = key is not null && _checkpoint!.IsPacked(key);
+        if (!packed && options is null)
+            return new DenseWeight(Load(name, Init.Normal, transposed ? [inputs, outputs] : [outputs, inputs]), transposed);
+        if (packed)
+            _used.UnionWith(_checkpoint!.Names.Where(part => QuantStateFile.IsPartOf(part, key!)));
+        if (key is null && _checkpoint is not null)
+            _missing.Add(name);
+        PackedMatrix matrix = key is null
+            ? Pack(Fresh(Init.Normal, [outputs, inputs]), options!, name)
+            : _checkpoint!.GetPacked(key, outputs, inputs, transposed, options);
+        if (key is not null)
+            _packed[key] = (matrix, transposed);
+        return _quantized[name] = new QuantizedWeight(name, matrix, owned: key is null, transposed, options) { IsVocabulary = vocabulary };
     }
 
     private string? Used(string name)
@@ -152,10 +164,10 @@ internal sealed class ModelWeights : IDisposable
         return key;
     }
 
-    private PackedMatrix Pack(Tensor weight, string name)
+    private static PackedMatrix Pack(Tensor weight, QuantizationOptions options, string name)
     {
         using (weight)
-            return Quantizer.Quantize(weight, Quantization!, name);
+            return Quantizer.Quantize(weight, options, name);
     }
 
     private Tensor Fresh(Init init, long[] shape)
@@ -169,6 +181,14 @@ internal sealed class ModelWeights : IDisposable
         };
         return value.DetachFromDisposeScope();
     }
+
+    /// <param name="Name">The weight.</param>
+    /// <param name="Outputs">out</param>
+    /// <param name="Inputs">in</param>
+    /// <param name="IsTransposed">Whether float checkpoints hold it as [in, out].</param>
+    /// <param name="Options">How it is kept; null for floats.</param>
+    /// <param name="IsVocabulary">Whether its rows are the vocabulary's.</param>
+    private sealed record MatrixRequest(string Name, long Outputs, long Inputs, bool IsTransposed, QuantizationOptions? Options, bool IsVocabulary);
 }
 
 /// <summary>The part of a model's weights below one module path.</summary>
@@ -185,4 +205,7 @@ internal readonly struct WeightScope(ModelWeights weights, string path)
     /// <summary>The matrix of a linear layer, in the way in which the model keeps it.</summary>
     public WeightStore LoadMatrix(long outputs, long inputs, bool transposed = false) =>
         weights.LoadMatrix(this["weight"].Path, outputs, inputs, transposed);
+
+    /// <summary>A matrix whose rows are the vocabulary's, in the way in which the model keeps it.</summary>
+    public WeightStore LoadVocabulary(long entries, long width) => weights.LoadVocabulary(this["weight"].Path, entries, width);
 }

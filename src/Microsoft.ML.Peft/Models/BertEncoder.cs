@@ -1,5 +1,6 @@
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Quantization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -37,15 +38,14 @@ internal sealed class BertEncoder
     {
         _config = config;
         WeightScope embeddings = scope["embeddings"];
-        _words = new TokenEmbedding(embeddings["word_embeddings"], config.Vocabulary, config.Hidden, config.PadId);
-        scope.Sites.Tokens = _words;
+        _words = TokenEmbedding.OfVocabulary(embeddings["word_embeddings"], config.Vocabulary, config.Hidden, config.PadId);
         _positions = new TokenEmbedding(embeddings["position_embeddings"], config.Positions, config.Hidden);
         _types = new TokenEmbedding(embeddings["token_type_embeddings"], config.Types, config.Hidden);
         _norm = new Norm(embeddings["LayerNorm"], config.Hidden, config.Epsilon);
         _layers = [.. Enumerable.Range(0, config.Layers).Select(i => new BertLayer(scope["encoder"]["layer"][$"{i}"], config))];
     }
 
-    public Parameter WordTable => _words.Table;
+    public WeightStore WordTable => _words.Weight;
 
     /// <param name="ids">[B, S]</param>
     /// <param name="positions">[B or 1, S]</param>

@@ -1,6 +1,7 @@
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Quantization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -56,10 +57,10 @@ internal abstract class DecoderModel(HfConfig config, ModelWeights weights) : Pr
     }
 
     /// <summary>The output matrix: the model's own, or the table of its tokens where they are tied.</summary>
-    protected static Projection OutputOf(ModelWeights weights, Parameter table, bool tied)
+    protected static Projection OutputOf(ModelWeights weights, TokenEmbedding tokens, bool tied)
     {
         WeightScope scope = weights.Root["lm_head"];
-        return weights.Sites.Output = new Projection(
-            scope, tied ? new DenseWeight(table) : scope.LoadMatrix(table.Value.shape[0], table.Value.shape[1]), null);
+        WeightStore table = tokens.Weight;
+        return weights.Sites.Output = new Projection(scope, tied ? table : scope.LoadVocabulary(table.Outputs, table.Inputs), null);
     }
 }

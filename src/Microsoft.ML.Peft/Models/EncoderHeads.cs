@@ -1,5 +1,6 @@
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Quantization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -56,10 +57,10 @@ internal sealed class MaskedLanguageModelHead : Head
     private readonly Norm _norm;
     private readonly Func<Tensor, Tensor> _activation;
 
-    public MaskedLanguageModelHead(WeightScope decoder, Projection dense, Norm norm, Func<Tensor, Tensor> activation, Parameter wordTable, Parameter bias)
+    public MaskedLanguageModelHead(WeightScope decoder, Projection dense, Norm norm, Func<Tensor, Tensor> activation, WeightStore wordTable, Parameter bias)
     {
         (_dense, _norm, _activation) = (dense, norm, activation);
-        decoder.Sites.Output = _decoder = new Projection(decoder, new DenseWeight(wordTable), bias);
+        decoder.Sites.Output = _decoder = new Projection(decoder, wordTable, bias);
     }
 
     // A head that the checkpoint brings knows its work already.

@@ -19,12 +19,11 @@ internal sealed class Gpt2 : DecoderModel
     {
         _config = Gpt2Config.From(config);
         WeightScope scope = weights.Root["transformer"];
-        _tokens = new TokenEmbedding(scope["wte"], _config.Vocabulary, _config.Hidden);
-        weights.Sites.Tokens = _tokens;
+        _tokens = TokenEmbedding.OfVocabulary(scope["wte"], _config.Vocabulary, _config.Hidden);
         _positions = new TokenEmbedding(scope["wpe"], _config.Positions, _config.Hidden);
         _layers = [.. Enumerable.Range(0, _config.Layers).Select(i => new Gpt2Layer(scope["h"][$"{i}"], _config, i))];
         _norm = new Norm(scope["ln_f"], _config.Hidden, _config.Epsilon);
-        Output = OutputOf(weights, _tokens.Table, config.Bool("tie_word_embeddings", true));
+        Output = OutputOf(weights, _tokens, config.Bool("tie_word_embeddings", true));
     }
 
     public override int HiddenSize => _config.Hidden;

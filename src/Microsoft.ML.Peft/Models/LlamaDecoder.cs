@@ -51,12 +51,11 @@ internal abstract class LlamaDecoder : DecoderModel
     {
         _config = sizes;
         WeightScope scope = weights.Root["model"];
-        _tokens = new TokenEmbedding(scope["embed_tokens"], sizes.Vocabulary, sizes.Hidden, sizes.PadId);
-        weights.Sites.Tokens = _tokens;
+        _tokens = TokenEmbedding.OfVocabulary(scope["embed_tokens"], sizes.Vocabulary, sizes.Hidden, sizes.PadId);
         _layers = [.. Enumerable.Range(0, sizes.Layers).Select(i => new LlamaLayer(scope["layers"][$"{i}"], sizes, i))];
         _norm = new RmsNorm(scope["norm"], sizes.Hidden, sizes.Epsilon);
         _rotary = new Rotary(config, sizes.HeadSize);
-        Output = OutputOf(weights, _tokens.Table, sizes.TiesOutput);
+        Output = OutputOf(weights, _tokens, sizes.TiesOutput);
     }
 
     public override int HiddenSize => _config.Hidden;

@@ -43,11 +43,13 @@ internal sealed class MergedFolder
         _requantizes = requantizes;
         _base = weights.Checkpoint ?? throw new NotSupportedException("The base has no checkpoint: its weights started at random. Save the model instead.");
         _merged = merged.ToDictionary(weight => weight.Name, StringComparer.Ordinal);
+        // The vocabulary goes as the base's files have it.
+        var packed = weights.Quantized.Select(w => (Weight: w, Key: weights.KeyOf(w.Name)))
+            .Where(w => w.Key is not null && (!w.Weight.IsVocabulary || _base.IsPacked(w.Key) || _merged.ContainsKey(w.Weight.Name))).ToList();
+        _packed = packed.ToDictionary(w => w.Key!, w => w.Weight, StringComparer.Ordinal);
         // A bare checkpoint leaves the base model's prefix out: beside a head's weights it must be there.
-        _names = weights.All.Select(p => (p.Name, Key: weights.KeyOf(p.Name))).Where(p => p.Key is not null)
-            .ToDictionary(p => p.Key!, p => p.Name, StringComparer.Ordinal);
-        _packed = weights.Quantized.Select(w => (Weight: w, Key: weights.KeyOf(w.Name))).Where(w => w.Key is not null)
-            .ToDictionary(w => w.Key!, w => w.Weight, StringComparer.Ordinal);
+        _names = weights.All.Select(p => p.Name).Concat(weights.Quantized.Select(w => w.Name)).Select(name => (Name: name, Key: weights.KeyOf(name)))
+            .Where(p => p.Key is not null).ToDictionary(p => p.Key!, p => p.Name, StringComparer.Ordinal);
     }
 
     /// <summary>Whether a head that shares the token table gets a matrix of its own.</summary>
@@ -55,7 +57,7 @@ internal sealed class MergedFolder
 
     private string HeadName => _weights.Sites.Output!.Path + ".weight";
 
-    private MergedWeight? TokenTable => _weights.Sites.Tokens is { } tokens ? _merged.GetValueOrDefault(tokens.Table.Name) : null;
+    private MergedWeight? TokenTable => _weights.Sites.Tokens is { } tokens ? _merged.GetValueOrDefault(tokens.Path + ".weight") : null;
 
     /// <summary>Writes the folder, which appears whole or not at all.</summary>
     /// <param name="folder">The new folder.</param>
@@ -89,7 +91,7 @@ internal sealed class MergedFolder
             json["vocab_size"] = table.Shape[0];
         if (!_requantizes)
             json.Remove(QuantizationConfig.Key);
-        else if (_packed.Count > 0 && !json.ContainsKey(QuantizationConfig.Key) && QuantizationConfig.Of(_packed.Values.First().Matrix) is { } form)
+        else if (!json.ContainsKey(QuantizationConfig.Key) && _packed.Values.FirstOrDefault(w => !w.IsVocabulary) is { } first && QuantizationConfig.Of(first.Matrix) is { } form)
             json[QuantizationConfig.Key] = form;
         if (labels.Count > 0)
         {
@@ -121,7 +123,7 @@ internal sealed class MergedFolder
             yield return Changed(change, _weights.KeyOf(change.Origin!.Name));
         if (Unties && written.Add(HeadName))
         {
-            string key = _weights.KeyOf(_weights.Sites.Tokens!.Table.Name)!;
+            string key = _weights.KeyOf(_weights.Sites.Tokens!.Path + ".weight")!;
             yield return new PlannedTensor(HeadName, _base.Stored.TypeOf(key), _base.ShapeOf(key), () => _base.Stored.Read(key));
         }
         foreach (Parameter parameter in _weights.All.Where(p => p.IsNew && written.Add(p.Name)))
@@ -132,12 +134,12 @@ internal sealed class MergedFolder
     {
         MergedWeight? change = _merged.GetValueOrDefault(weight.Name);
         PackedMatrix matrix = change?.Packed ?? weight.Matrix;
-        if (!_requantizes)
+        if (!_requantizes || weight.IsVocabulary)
         {
             long[] shape = weight.IsTransposed ? [matrix.Inputs, matrix.Outputs] : [matrix.Outputs, matrix.Inputs];
             return [new PlannedTensor(weight.Name, matrix.Type, shape, () => Floats(matrix, change, weight.IsTransposed))];
         }
-        return PackedTensors.Plan(weight.Name, matrix, use =>
+        return PackedTensors.Plan(weight.Name, matrix, weight.IsTransposed, use =>
         {
             if (change is null && matrix is not DeferredMatrix)
             {

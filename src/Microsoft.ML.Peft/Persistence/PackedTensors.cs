@@ -12,19 +12,21 @@ namespace Microsoft.ML.Peft.Persistence;
 internal sealed class PackedTensors
 {
     private readonly string _key;
+    private readonly bool _transposed;
     private readonly Action<Action<PackedMatrix>> _use;
     private readonly Dictionary<string, Tensor> _values = new(StringComparer.Ordinal);
 
-    private PackedTensors(string key, Action<Action<PackedMatrix>> use) => (_key, _use) = (key, use);
+    private PackedTensors(string key, bool transposed, Action<Action<PackedMatrix>> use) => (_key, _transposed, _use) = (key, transposed, use);
 
     /// <param name="key">The weight's name in the file.</param>
     /// <param name="format">A matrix of the format and shape.</param>
+    /// <param name="transposed">Whether files of floats hold it as [in, out].</param>
     /// <param name="use">Makes the matrix and calls with it; it may be gone afterwards.</param>
     /// <exception cref="NotSupportedException">What the format writes depends on the values.</exception>
-    public static IEnumerable<PlannedTensor> Plan(string key, PackedMatrix format, Action<Action<PackedMatrix>> use)
+    public static IEnumerable<PlannedTensor> Plan(string key, PackedMatrix format, bool transposed, Action<Action<PackedMatrix>> use)
     {
-        var tensors = new PackedTensors(key, use);
-        return QuantStateFile.Plan(format.Options!, format.Type, format.Outputs, format.Inputs, key)
+        var tensors = new PackedTensors(key, transposed, use);
+        return QuantStateFile.Plan(format.Options!, format.Type, format.Outputs, format.Inputs, key, transposed)
             .Select(part => new PlannedTensor(part.Name, part.Type, part.Shape, () => tensors.Take(part.Name, part.Shape[0])));
     }
 
@@ -44,7 +46,7 @@ internal sealed class PackedTensors
     private void Keep(PackedMatrix matrix)
     {
         using var scope = NewDisposeScope();
-        foreach (var (name, value) in matrix.Export(_key))
+        foreach (var (name, value) in matrix.Export(_key, _transposed))
             _values.Add(name, value.alias().DetachFromDisposeScope());
     }
 }

@@ -38,6 +38,12 @@ internal sealed unsafe class BFloat16Matrix : PackedMatrix
         return _values.to(ScalarType.Float32);
     }
 
+    public override Tensor Rows(Tensor ids)
+    {
+        using Tensor rows = _values.index_select(0, ids);
+        return rows.to(ScalarType.Float32);
+    }
+
     public override Tensor Product(Tensor input, Tensor? bias)
     {
         if (input.shape[0] > FewTokens || !PeftNative.Takes(input) || _values.device_type != DeviceType.CPU)
@@ -50,7 +56,7 @@ internal sealed unsafe class BFloat16Matrix : PackedMatrix
         return output;
     }
 
-    public override IEnumerable<(string Name, Tensor Value)> Export(string key) => [(key, _values)];
+    public override IEnumerable<(string Name, Tensor Value)> Export(string key, bool transposed) => [(key, transposed ? _values.t() : _values)];
 
     public override void Dispose() => _values.Dispose();
 }

@@ -48,7 +48,7 @@ internal sealed class Blockwise4Bit(Tensor codes, Tensor levels, BlockScales sca
             kept.To(weight.device), block, (weight.shape[0], weight.shape[1]), code, weight.dtype);
     }
 
-    public override IEnumerable<(string Name, Tensor Value)> Export(string key) => QuantStateFile.Write(this, key);
+    public override IEnumerable<(string Name, Tensor Value)> Export(string key, bool transposed) => QuantStateFile.Write(this, key);
 
     protected override Tensor Indices()
     {

@@ -30,7 +30,7 @@ internal sealed class Blockwise8Bit(Tensor codes, Tensor levels, BlockScales sca
             new BlockScales(scales.DetachFromDisposeScope()).To(weight.device), block, (weight.shape[0], weight.shape[1]), weight.dtype);
     }
 
-    public override IEnumerable<(string Name, Tensor Value)> Export(string key) => QuantStateFile.Write(this, key);
+    public override IEnumerable<(string Name, Tensor Value)> Export(string key, bool transposed) => QuantStateFile.Write(this, key);
 
     protected override Tensor Indices() => Codes.flatten().to(ScalarType.Int64);
 }

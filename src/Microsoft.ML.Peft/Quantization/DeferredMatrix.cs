@@ -31,7 +31,7 @@ internal sealed class DeferredMatrix(Func<Tensor> read, ScalarType type, Quantiz
         return packed.Dequantize();
     }
 
-    public override IEnumerable<(string Name, Tensor Value)> Export(string key) =>
+    public override IEnumerable<(string Name, Tensor Value)> Export(string key, bool transposed) =>
         throw new NotSupportedException($"'{name}' is quantized on the way and not kept.");
 
     public override void Dispose() { }

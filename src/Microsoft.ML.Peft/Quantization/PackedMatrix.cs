@@ -25,6 +25,13 @@ internal abstract class PackedMatrix(long outputs, long inputs) : IDisposable
     /// <summary>The matrix as floats; the caller's.</summary>
     public abstract Tensor Dequantize();
 
+    /// <summary>Some of its rows as floats, for ids [N]; the caller's.</summary>
+    public virtual Tensor Rows(Tensor ids)
+    {
+        using Tensor weight = Dequantize();
+        return weight.index_select(0, ids);
+    }
+
     /// <summary>x·Wᵀ + b for x [tokens, in].</summary>
     public virtual Tensor Product(Tensor input, Tensor? bias)
     {
@@ -48,7 +55,8 @@ internal abstract class PackedMatrix(long outputs, long inputs) : IDisposable
 
     /// <summary>The tensors that keep it in a file, named as bitsandbytes does. What has to be made belongs to the caller's scope.</summary>
     /// <param name="key">The weight's name.</param>
-    public abstract IEnumerable<(string Name, Tensor Value)> Export(string key);
+    /// <param name="transposed">Whether files of floats hold it as [in, out].</param>
+    public abstract IEnumerable<(string Name, Tensor Value)> Export(string key, bool transposed);
 
     public abstract void Dispose();
 }
@@ -66,7 +74,7 @@ internal sealed class FloatMatrix(Tensor weight) : PackedMatrix(weight.shape[0],
 
     public override PackedMatrix Repack(Tensor weight, string name) => new FloatMatrix(weight.clone());
 
-    public override IEnumerable<(string Name, Tensor Value)> Export(string key) => [(key, _weight)];
+    public override IEnumerable<(string Name, Tensor Value)> Export(string key, bool transposed) => [(key, transposed ? _weight.t() : _weight)];
 
     public override void Dispose() => _weight.Dispose();
 }

@@ -77,10 +77,10 @@ internal static class QuantStateFile
     /// <summary>What a matrix will be in a file, before there is one. A state may come out shorter; blanks at its end do not change it.</summary>
     /// <exception cref="NotSupportedException">It depends on the values: columns that stay floats.</exception>
     public static IEnumerable<(string Name, ScalarType Type, long[] Shape)> Plan(
-        QuantizationOptions options, ScalarType type, long outputs, long inputs, string key)
+        QuantizationOptions options, ScalarType type, long outputs, long inputs, string key, bool transposed)
     {
         if (options.Format == QuantizationFormat.BFloat16)
-            return [(key, ScalarType.BFloat16, [outputs, inputs])];
+            return [(key, ScalarType.BFloat16, transposed ? [inputs, outputs] : [outputs, inputs])];
         if (options.Format == QuantizationFormat.Int8Rowwise)
         {
             return options.OutlierThreshold == 0

@@ -50,10 +50,21 @@ public sealed class QuantizationOptions
 
     /// <summary>
     /// Whether products round their inputs to 8 bits in groups of 64, as llama.cpp does: faster, by several times for one token,
-    /// and off by about a hundredth; off by default. For 4-bit formats with blocks of 64 or more, on CPUs with the native library;
-    /// elsewhere, and in the backward pass, inputs stay floats.
+    /// and off by about a hundredth; off by default. For 4-bit formats with blocks of 64 or more and for row-wise integers, on CPUs
+    /// with the native library; elsewhere, and in the backward pass, inputs stay floats.
     /// </summary>
     public bool QuantizeActivations { get; set; }
+
+    /// <summary>
+    /// The format of the matrices whose rows are the vocabulary's, the table of tokens and the output matrix of language models:
+    /// <see cref="QuantizationFormat.Int8Rowwise"/> or <see cref="QuantizationFormat.BFloat16"/>; null (the default) for floats, as
+    /// bitsandbytes keeps them. Of a small model they are most of what a decoded token reads. No tuner can change them then.
+    /// </summary>
+    public QuantizationFormat? VocabularyFormat { get; set; }
+
+    /// <summary>The settings of the vocabulary's matrices; null for floats.</summary>
+    internal QuantizationOptions? OfVocabulary => VocabularyFormat is not { } format ? null
+        : new() { Format = format, QuantizeActivations = QuantizeActivations, RequantizeMerged = RequantizeMerged };
 
     /// <summary>The same text for the same settings.</summary>
     internal string Key => JsonSerializer.Serialize(this);
@@ -70,6 +81,12 @@ public sealed class QuantizationOptions
         }
         if (DoubleQuantization && Format is not (QuantizationFormat.Nf4 or QuantizationFormat.Fp4))
             throw new ArgumentException($"{nameof(DoubleQuantization)} is for 4-bit formats, not for {Format}.", nameof(DoubleQuantization));
+        if (VocabularyFormat is not (null or QuantizationFormat.Int8Rowwise or QuantizationFormat.BFloat16))
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(VocabularyFormat), VocabularyFormat,
+                $"{nameof(VocabularyFormat)} must be {QuantizationFormat.Int8Rowwise}, {QuantizationFormat.BFloat16} or null.");
+        }
         if (!(OutlierThreshold >= 0) || (OutlierThreshold > 0 && Format != QuantizationFormat.Int8Rowwise))
         {
             throw new ArgumentOutOfRangeException(

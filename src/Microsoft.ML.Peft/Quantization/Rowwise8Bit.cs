@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Interop;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -61,10 +62,29 @@ internal sealed class Rowwise8Bit(Tensor codes, Tensor levels, BlockScales scale
     public override Tensor Product(Tensor input, Tensor? bias)
     {
         using var scope = NewDisposeScope();
-        Tensor output = base.Product(input, bias);
+        return WithOutliers(input, base.Product(input, bias)).MoveToOuterDisposeScope();
+    }
+
+    public override unsafe Tensor RoundedProduct(Tensor input, Tensor? bias)
+    {
+        if (!PeftNative.Takes(input) || Codes.device_type != DeviceType.CPU)
+            return Product(input, bias);
+        using var scope = NewDisposeScope();
+        Tensor output = empty(input.shape[0], Outputs);
+        int done = NativeMethods.RowwiseProductInt8(
+            NativeMethods.BestIsa, (sbyte*)NativeTensor.Address(Codes), NativeTensor.Floats(Scales.Floats), bias is null ? null : NativeTensor.Floats(bias),
+            Outputs, Inputs, NativeTensor.Floats(input.contiguous()), input.shape[0], NativeTensor.Floats(output));
+        return (done == 0 ? Product(input, bias) : WithOutliers(input, output)).MoveToOuterDisposeScope();
+    }
+
+    public override Tensor Rows(Tensor ids)
+    {
+        using var scope = NewDisposeScope();
+        Tensor levels = Codes.index_select(0, ids).to(ScalarType.Float32) / Largest;
+        Tensor rows = levels * Scales.Floats.index_select(0, ids).unsqueeze(1);
         if (outliers is not null)
-            output.addmm_(input.index_select(1, outliers.Columns), outliers.Values.t());
-        return output.MoveToOuterDisposeScope();
+            rows.index_copy_(1, outliers.Columns, outliers.Values.index_select(0, ids));
+        return rows.MoveToOuterDisposeScope();
     }
 
     public override Tensor InputGradient(Tensor gradient)
@@ -76,13 +96,16 @@ internal sealed class Rowwise8Bit(Tensor codes, Tensor levels, BlockScales scale
         return result.MoveToOuterDisposeScope();
     }
 
-    public override IEnumerable<(string Name, Tensor Value)> Export(string key) => QuantStateFile.Write(this, key);
+    public override IEnumerable<(string Name, Tensor Value)> Export(string key, bool transposed) => QuantStateFile.Write(this, key);
 
     public override void Dispose()
     {
         base.Dispose();
         outliers?.Dispose();
     }
+
+    private Tensor WithOutliers(Tensor input, Tensor output) =>
+        outliers is null ? output : output.addmm_(input.index_select(1, outliers.Columns), outliers.Values.t());
 
     protected override Tensor Indices() => Codes.flatten().to(ScalarType.Int64).bitwise_and(tensor(255L, device: Codes.device));
 }

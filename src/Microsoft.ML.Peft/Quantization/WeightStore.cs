@@ -15,6 +15,12 @@ internal abstract class WeightStore
     /// <summary>x·Wᵀ + b for x [..., in]; gradients flow to x (and to W where it is trained).</summary>
     public abstract Tensor Multiply(Tensor input, Tensor? bias);
 
+    /// <summary>g·W for g [tokens, out].</summary>
+    public abstract Tensor InputGradient(Tensor gradient);
+
+    /// <summary>Some rows as floats [N, in], for ids [N]; gradients flow to them where the matrix is trained.</summary>
+    public abstract Tensor Rows(Tensor ids);
+
     /// <summary>The matrix as floats [out, in]; the caller disposes the result.</summary>
     public abstract Tensor Dequantize();
 

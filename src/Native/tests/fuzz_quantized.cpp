@@ -162,3 +162,36 @@ FUZZ(quantized_product_int8) {
         }
     });
 }
+
+// All bytes, -128 too, and the largest values in every place.
+FUZZ(rowwise_product_int8) {
+    const bool fits = !random.chance(8), largest = random.chance(8);
+    const int64_t rows = random.range(0, 70), columns = fits ? 64 * random.range(0, 5) : random.range(1, 63), tokens = random.range(0, 40);
+    const Bytes bytes(random, rows * columns);
+    const Floats scales(random, rows, 1.0f), bias(random, rows, 1.0f), x(random, tokens * columns, 1.0f), y(random, tokens * rows, 1.0f);
+    for (uint8_t& code : bytes)
+        code = static_cast<uint8_t>(largest ? 128 : random.next());
+    for (float& value : x)
+        value = largest ? -1.0f : value;
+    const int8_t* codes = reinterpret_cast<const int8_t*>(bytes.data());
+    const float* add = random.chance(2) ? bias.data() : nullptr;
+    fuzz::each_isa([&](int32_t isa) {
+        Floats found(random, y);
+        const int32_t done = peft_rowwise_product_int8(isa, codes, scales.data(), add, rows, columns, x.data(), tokens, found.data());
+        if (done != (fits ? 1 : 0))
+            fuzz::fail("whether the shape fits", 0, fits, done, isa);
+        if (!done)
+            return fuzz::same("output", y, found, isa);
+        for (int64_t i = 0; i < found.size(); i++) {
+            const int64_t row = i % rows;
+            double expected = add ? add[row] : 0, bound = 1e-4;
+            for (int64_t c = 0; c < columns; c++) {
+                const double weight = codes[row * columns + c] * static_cast<double>(scales[row]) / 127;
+                expected += x[i / rows * columns + c] * weight;
+                bound += std::fabs(weight) * 0.51 / 127;
+            }
+            if (!(std::fabs(expected - found[i]) <= bound))
+                fuzz::fail("product", i, expected, found[i], isa);
+        }
+    });
+}

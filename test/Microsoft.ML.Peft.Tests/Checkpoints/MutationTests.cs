@@ -74,7 +74,7 @@ public sealed class MutationTests
         using DisposeScope scope = NewDisposeScope();
         using PackedMatrix matrix = Quantizer.Quantize(Quantization.Matrices.Noise(6, 40), format, "w");
         using var file = new MemoryStream();
-        SafetensorsWriter.Write(file, matrix.Export("w.weight"));
+        SafetensorsWriter.Write(file, matrix.Export("w.weight", transposed: false));
         return file.ToArray();
     }
 

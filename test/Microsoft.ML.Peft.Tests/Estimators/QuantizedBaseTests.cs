@@ -20,6 +20,7 @@ public sealed class QuantizedBaseTests
         [new QuantizationOptions()], [new QuantizationOptions { DoubleQuantization = true }], [new QuantizationOptions { Format = QuantizationFormat.Fp4 }],
         [new QuantizationOptions { Format = QuantizationFormat.Int8 }], [new QuantizationOptions { Format = QuantizationFormat.Int8Rowwise, OutlierThreshold = 0.7 }],
         [new QuantizationOptions { Format = QuantizationFormat.BFloat16 }],
+        [new QuantizationOptions { VocabularyFormat = QuantizationFormat.Int8Rowwise }],
     ];
 
     public static string Name(System.Reflection.MethodInfo method, object[] data) => $"{method.Name} {((QuantizationOptions)data[0]).Key}";
@@ -193,6 +194,8 @@ public sealed class QuantizedBaseTests
         Assert.Contains("DoubleQuantization", Assert.Throws<ArgumentException>(
             () => Lora(new QuantizationOptions { Format = QuantizationFormat.Int8, DoubleQuantization = true })).Message);
         Assert.Contains("OutlierThreshold", Assert.Throws<ArgumentException>(() => Lora(new QuantizationOptions { OutlierThreshold = 6 })).Message);
+        Assert.Contains("VocabularyFormat", Assert.Throws<ArgumentException>(
+            () => Lora(new QuantizationOptions { VocabularyFormat = QuantizationFormat.Nf4 })).Message);
         Assert.Contains("Format", Assert.Throws<ArgumentException>(() => Lora(new QuantizationOptions { Format = (QuantizationFormat)9 })).Message);
         Assert.Contains("Quantization", Assert.Throws<ArgumentException>(
             () => _context.Peft().FullFineTune(_context.Peft().Nf4Quantize(_bert.Folder), task)).Message);

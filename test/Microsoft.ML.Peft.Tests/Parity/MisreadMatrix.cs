@@ -37,7 +37,7 @@ internal sealed class MisreadMatrix(Blockwise4Bit matrix) : PackedMatrix(matrix.
 
     public override PackedMatrix Repack(Tensor weight, string name) => new MisreadMatrix((Blockwise4Bit)matrix.Repack(weight, name), owned: true);
 
-    public override IEnumerable<(string Name, Tensor Value)> Export(string key) => matrix.Export(key);
+    public override IEnumerable<(string Name, Tensor Value)> Export(string key, bool transposed) => matrix.Export(key, transposed);
 
     public override void Dispose() => _owned?.Dispose();
 }

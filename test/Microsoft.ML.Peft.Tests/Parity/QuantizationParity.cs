@@ -45,7 +45,7 @@ internal static class QuantizationParity
         Tensor weight = parity.Read("in.weight");
         bool nested = parity.Json["double_quant"]!.GetValue<bool>();
         using Blockwise4Bit matrix = Quantize(parity, weight, parity.Json["blocksize"]!.GetValue<int>());
-        var parts = matrix.Export("weight").ToDictionary(part => part.Name, part => part.Value);
+        var parts = matrix.Export("weight", transposed: false).ToDictionary(part => part.Name, part => part.Value);
         Same(parity, "out.packed", parts["weight"]);
         Same(parity, "out.code", parts["weight.quant_map"]);
         if (nested)

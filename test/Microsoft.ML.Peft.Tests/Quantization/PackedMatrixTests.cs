@@ -43,6 +43,13 @@ public sealed unsafe class PackedMatrixTests
     });
 
     [TestMethod]
+    public void RowsAreThoseOfTheDequantizedMatrix() => Matrices.Each((matrix, _, what) =>
+    {
+        Tensor weight = matrix.Dequantize(), ids = tensor(new[] { matrix.Outputs - 1, 0, matrix.Outputs / 2, 0 });
+        TensorAssert.Close(weight.index_select(0, ids), matrix.Rows(ids), 0, 0, what);
+    });
+
+    [TestMethod]
     public void EveryInstructionSetMultiplies()
     {
         NativeFact.Require();

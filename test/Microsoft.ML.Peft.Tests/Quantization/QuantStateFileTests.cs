@@ -21,7 +21,7 @@ public sealed class QuantStateFileTests
     [TestMethod]
     public void EveryFormatSurvivesAFile() => Matrices.Each((matrix, _, what) =>
     {
-        SafetensorsWriter.WriteFile(_file, matrix.Export(Key));
+        SafetensorsWriter.WriteFile(_file, matrix.Export(Key, transposed: false));
         using SafetensorsFile file = SafetensorsFile.Open(_file);
         if (matrix is BFloat16Matrix)
         {
@@ -36,8 +36,8 @@ public sealed class QuantStateFileTests
         Assert.AreEqual(matrix.GetType(), read.GetType());
         using Tensor expected = matrix.Dequantize(), found = read.Dequantize();
         TensorAssert.Close(expected, found, 0, 0, what);
-        var parts = read.Export(Key).ToList();
-        CollectionAssert.AreEqual(matrix.Export(Key).Select(part => part.Name).ToList(), parts.Select(part => part.Name).ToList());
+        var parts = read.Export(Key, transposed: false).ToList();
+        CollectionAssert.AreEqual(matrix.Export(Key, transposed: false).Select(part => part.Name).ToList(), parts.Select(part => part.Name).ToList());
         foreach (var (name, value) in parts)
         {
             using Tensor stored = file.Read(name);
@@ -50,7 +50,7 @@ public sealed class QuantStateFileTests
     {
         using var scope = NewDisposeScope();
         using Blockwise4Bit matrix = Nested();
-        var parts = matrix.Export(Key).ToDictionary(part => part.Name, part => part.Value);
+        var parts = matrix.Export(Key, transposed: false).ToDictionary(part => part.Name, part => part.Value);
         CollectionAssert.AreEquivalent(
             new[] { Key, Key + ".absmax", Key + ".quant_map", Key + ".nested_absmax", Key + ".nested_quant_map", State }, parts.Keys);
         CollectionAssert.AreEqual(new long[] { 24 * 40 / 2, 1 }, parts[Key].shape);
@@ -98,7 +98,7 @@ public sealed class QuantStateFileTests
     {
         using var scope = NewDisposeScope();
         using PackedMatrix matrix = Quantizer.Quantize(Matrices.Noise(24, 40), new() { Format = QuantizationFormat.Int8Rowwise, OutlierThreshold = 2 }, "w");
-        var parts = matrix.Export(Key).ToDictionary(part => part.Name, part => part.Value);
+        var parts = matrix.Export(Key, transposed: false).ToDictionary(part => part.Name, part => part.Value);
         parts[Key + ".outlier_columns"] = parts[Key + ".outlier_columns"] + 40;
         Assert.Contains("outlier_columns", Assert.ThrowsExactly<InvalidDataException>(() => Read(parts)).Message);
     }
@@ -116,7 +116,7 @@ public sealed class QuantStateFileTests
     {
         using var scope = NewDisposeScope();
         using Blockwise4Bit matrix = Nested();
-        var parts = matrix.Export(Key).ToDictionary(part => part.Name, part => part.Value);
+        var parts = matrix.Export(Key, transposed: false).ToDictionary(part => part.Name, part => part.Value);
         damage(parts);
         var refused = Assert.ThrowsExactly<InvalidDataException>(() => Read(parts), words);
         Assert.Contains(words, refused.Message);

@@ -1,5 +1,6 @@
 using Microsoft.ML.Peft.Interop;
 using Microsoft.ML.Peft.Quantization;
+using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tests.Interop;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -36,6 +37,30 @@ public sealed unsafe class RoundedProductTests
         }
     }
 
+    /// <summary>Row-wise integers are multiplied as they are: against the same in doubles, with and without columns that stay floats.</summary>
+    [TestMethod]
+    [DataRow(0)]
+    [DataRow(2.5)]
+    public void RowwiseIntegersAreMultipliedAsTheyAre(double threshold)
+    {
+        NativeFact.Require();
+        using var scope = NewDisposeScope();
+        using Rowwise8Bit matrix = Rowwise8Bit.Quantize(Matrices.Noise(301, 192), threshold, "w");
+        Assert.AreEqual(threshold > 0, matrix.Outliers is not null);
+        Tensor weight = matrix.Dequantize().to(ScalarType.Float64), bias = Matrices.Noise(301);
+        foreach (int tokens in new[] { 1, 3, 4, 15, 17, 33 })
+        {
+            Tensor input = Matrices.Noise(tokens, 192) * 3, whole = input.to(ScalarType.Float64), rounded = Rounded(input);
+            // Columns of floats meet inputs as they came.
+            if (matrix.Outliers is { } outliers)
+                rounded.index_copy_(1, outliers.Columns, whole.index_select(1, outliers.Columns));
+            Tensor expected = rounded.mm(weight.t()) + bias, found = matrix.RoundedProduct(input, bias);
+            Assert.IsLessThan(1e-3, (expected - found.to(ScalarType.Float64)).abs().max().ToDouble(), $"{tokens} tokens");
+            Assert.IsGreaterThan(1e-2, (found - matrix.Product(input, bias)).abs().max().ToDouble(), $"{tokens} tokens: nothing was rounded");
+            TensorAssert.Close(matrix.RoundedProduct(input, null) + bias, found, 1e-5, 1e-5, $"{tokens} tokens, without a bias");
+        }
+    }
+
     /// <summary>The error that docs/quantization.md states, beside that of the 4 bits themselves.</summary>
     [TestMethod]
     public void RoundingCostsLittleBesideTheFourBits()
@@ -61,6 +86,9 @@ public sealed unsafe class RoundedProductTests
     {
         NativeFact.Require();
         using var scope = NewDisposeScope();
+        using Rowwise8Bit ragged = Rowwise8Bit.Quantize(Matrices.Noise(5, 96), 0, "w");
+        Tensor values = Matrices.Noise(3, 96);
+        Assert.AreEqual(0.0, (ragged.RoundedProduct(values, null) - ragged.Product(values, null)).abs().max().ToDouble());
         foreach (var (columns, block) in new[] { (96, 32), (160, 64), (128, 32) })
         {
             using Blockwise4Bit matrix = Blockwise4Bit.Quantize(Matrices.Noise(5, columns), FourBitCode.Fp4, block, nested: false, "w");

@@ -15,6 +15,13 @@ public sealed class TunersOverStoresTests
 {
     private const string ToDense = "dense";
 
+    private static readonly QuantizationOptions[] s_formats =
+    [
+        .. Matrices.Formats,
+        new() { VocabularyFormat = QuantizationFormat.Int8Rowwise },
+        new() { Format = QuantizationFormat.Int8, VocabularyFormat = QuantizationFormat.BFloat16 },
+    ];
+
     [TestMethod]
     [DataRow("llama")]
     [DataRow("gpt2")]
@@ -28,7 +35,7 @@ public sealed class TunersOverStoresTests
     private static void Check(string architecture, LoraOptions lora)
     {
         using var decoder = new TinyDecoder(architecture);
-        foreach (QuantizationOptions format in Matrices.Formats)
+        foreach (QuantizationOptions format in s_formats)
         {
             string dense = Directory.CreateTempSubdirectory(ToDense).FullName;
             WriteDequantized(decoder.Folder, format, dense);
@@ -77,6 +84,7 @@ public sealed class TunersOverStoresTests
             BlockSize = format.BlockSize,
             DoubleQuantization = format.DoubleQuantization,
             OutlierThreshold = format.OutlierThreshold,
+            VocabularyFormat = format.VocabularyFormat,
             RequantizeMerged = false,
         });
         Head head = model.CreateLanguageModelHead();
@@ -108,8 +116,8 @@ public sealed class TunersOverStoresTests
     {
         using var scope = NewDisposeScope();
         var context = new ForwardContext { Seeds = new DropoutSeeds(step) };
-        Tensor logits = head.Forward(model.Forward(batch, RowSelection.All, context), batch, context);
-        Tensor loss = nn.functional.cross_entropy(logits.narrow(1, 0, 11).flatten(0, 1), batch.Ids.narrow(1, 1, 11).flatten());
+        Tensor hidden = model.Forward(batch, RowSelection.All, context).narrow(1, 0, 11);
+        Tensor loss = ((LanguageModelHead)head).TokenLosses(hidden, batch.Ids.narrow(1, 1, 11), context).mean();
         BackwardPass.Run(loss);
         backward();
         optimizer.Step(1e-2, gradientScale: 1);

@@ -30,7 +30,7 @@ internal sealed class RequantizedProjection(Projection site, Projection own, Qua
     /// <summary>Whether a saved tensor is part of the matrix.</summary>
     public bool Holds(string name) => name == KeyOf(Path) || QuantStateFile.IsPartOf(name, KeyOf(Path));
 
-    public override IEnumerable<(string Name, Tensor Value)> Export() => _tuned.Export().Concat(matrix.Matrix.Export(KeyOf(Path)));
+    public override IEnumerable<(string Name, Tensor Value)> Export() => _tuned.Export().Concat(matrix.Matrix.Export(KeyOf(Path), transposed: false));
 
     public override bool Wraps(Parameter parameter) => _tuned.Wraps(parameter);
 

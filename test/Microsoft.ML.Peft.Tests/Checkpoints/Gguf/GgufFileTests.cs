@@ -1,5 +1,6 @@
 using Microsoft.ML.Peft.Checkpoints.Gguf;
 using Microsoft.ML.Peft.Interop;
+using Microsoft.ML.Peft.TestSupport;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -22,6 +22,7 @@ public sealed class QuantizedMergeTests
         {
             new(), new() { BlockSize = 32, DoubleQuantization = true }, new() { Format = QuantizationFormat.Fp4 },
             new() { Format = QuantizationFormat.Int8 }, new() { Format = QuantizationFormat.Int8Rowwise },
+            new() { Format = QuantizationFormat.BFloat16 },
         }
         select new object[] { type, format };
 
@@ -181,8 +182,8 @@ public sealed class QuantizedMergeTests
         if (matrix.Options!.OutlierThreshold > 0)
             return;
         using var scope = NewDisposeScope();
-        var plan = QuantStateFile.Plan(matrix.Options, matrix.Type, matrix.Outputs, matrix.Inputs, "w").ToList();
-        var parts = matrix.Export("w").ToList();
+        var plan = QuantStateFile.Plan(matrix.Options, matrix.Type, matrix.Outputs, matrix.Inputs, "w", transposed: false).ToList();
+        var parts = matrix.Export("w", transposed: false).ToList();
         CollectionAssert.AreEqual(parts.Select(part => (part.Name, part.Value.dtype)).ToList(), plan.Select(part => (part.Name, part.Type)).ToList(), what);
         foreach (var (planned, part) in plan.Zip(parts))
         {

@@ -1,6 +1,7 @@
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Tests.Checkpoints.Gguf;
 using Microsoft.ML.Peft.Tokenization;
+using Microsoft.ML.Peft.TestSupport;
 
 namespace Microsoft.ML.Peft.Tests.Tokenization.Gguf;
 

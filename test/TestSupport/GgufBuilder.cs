@@ -3,12 +3,14 @@ using Microsoft.ML.Peft.Interop;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Microsoft.ML.Peft.Tests.Checkpoints.Gguf;
+namespace Microsoft.ML.Peft.TestSupport;
 
 /// <summary>Writes GGUF files, good ones and others.</summary>
-internal sealed class GgufBuilder
+public sealed class GgufBuilder
 {
-    private readonly MemoryStream _pairs = new(), _infos = new(), _data = new();
+    private readonly MemoryStream _pairs = new(), _infos = new();
+    private readonly List<(long Length, Action<Stream> Write)> _data = [];
+    private long _length;
 
     public uint Version { get; init; } = 3;
 
@@ -63,7 +65,11 @@ internal sealed class GgufBuilder
         return Add(name, 8, values.shape, blocks.ToArray());
     }
 
-    public GgufBuilder Add(string name, uint type, long[] shape, byte[] data, long? offset = null)
+    public GgufBuilder Add(string name, uint type, long[] shape, byte[] data, long? offset = null) =>
+        Add(name, type, shape, data.Length, stream => stream.Write(data), offset);
+
+    /// <summary>A tensor whose bytes are made when the file is written.</summary>
+    public GgufBuilder Add(string name, uint type, long[] shape, long length, Action<Stream> write, long? offset = null)
     {
         using (BinaryWriter writer = Writer(_infos))
         {
@@ -72,10 +78,10 @@ internal sealed class GgufBuilder
             foreach (long size in shape.Reverse())
                 writer.Write(size);
             writer.Write(type);
-            writer.Write(offset ?? _data.Length);
+            writer.Write(offset ?? _length);
         }
-        _data.Write(data);
-        _data.Write(new byte[(Alignment - _data.Length % Alignment) % Alignment]);
+        _data.Add((length, write));
+        _length += length + Padding(length);
         TensorCount++;
         return this;
     }
@@ -83,6 +89,19 @@ internal sealed class GgufBuilder
     public byte[] ToBytes()
     {
         using var file = new MemoryStream();
+        Write(file);
+        return file.ToArray();
+    }
+
+    public string Write(string path)
+    {
+        using FileStream file = File.Create(path);
+        Write(file);
+        return path;
+    }
+
+    private void Write(Stream file)
+    {
         using BinaryWriter writer = Writer(file);
         writer.Write("GGUF"u8);
         writer.Write(Version);
@@ -91,17 +110,16 @@ internal sealed class GgufBuilder
         writer.Write(_pairs.ToArray());
         writer.Write(_infos.ToArray());
         writer.Flush();
-        if (_data.Length > 0)
-            writer.Write(new byte[(Alignment - file.Length % Alignment) % Alignment]);
-        writer.Write(_data.ToArray());
-        return file.ToArray();
+        if (_data.Count > 0)
+            file.Write(new byte[Padding(file.Position)]);
+        foreach (var (length, write) in _data)
+        {
+            write(file);
+            file.Write(new byte[Padding(length)]);
+        }
     }
 
-    public string Write(string path)
-    {
-        File.WriteAllBytes(path, ToBytes());
-        return path;
-    }
+    private long Padding(long length) => (Alignment - length % Alignment) % Alignment;
 
     private static BinaryWriter Writer(Stream stream) => new(stream, Encoding.UTF8, leaveOpen: true);
 
