@@ -80,6 +80,14 @@ PEFT_AVX2_FMA inline void round_avx2(const float* x, const Rounded& out) {
 }
 #endif
 
+#if defined(__x86_64__)
+// The products of signed bytes, four added up. Of two bytes that are multiplied one may be signed, so the signs go from the weights
+// to the values; two products of at most 128 * 127 fit into the 16 bits that they are added up in.
+PEFT_AVX2_FMA inline __m256i multiply(__m256i weights, __m256i magnitudes, __m256i values) {
+    return _mm256_madd_epi16(_mm256_maddubs_epi16(magnitudes, _mm256_sign_epi8(values, weights)), _mm256_set1_epi16(1));
+}
+#endif
+
 struct Activations {
     int64_t tokens, groups;
     std::vector<int8_t> bytes;  // [token][group][64]

@@ -168,7 +168,7 @@ PEFT_API void peft_quantized_product_f32(int32_t isa, const peft_quantized* matr
 PEFT_API void peft_quantized_gradient_f32(int32_t isa, const peft_quantized* matrix, const float* gradient, int64_t tokens,
                                               float* dx);
 
-/* The product with x rounded to 8 bits in groups of 64 columns, and the levels to 8 (7 below PEFT_ISA_VNNI). Returns 0, and does
+/* The product with x rounded to 8 bits in groups of 64 columns, and the levels, from -1 to 1, to 8. Returns 0, and does
  * nothing, where codes are not of 4 bits or a row is no whole number of blocks and a block none of groups. */
 PEFT_API int32_t peft_quantized_product_int8(int32_t isa, const peft_quantized* matrix, const float* x, int64_t tokens, float* y);
 

@@ -1,6 +1,7 @@
 // Products of 4-bit matrices with activations rounded to 8 bits: as integers within a group of 64 columns, as floats between
-// groups. The sixteen levels become unsigned bytes: of eight bits where the CPU adds four products at once (VNNI), of seven
-// where it adds two into 16 bits, which more would overflow. What rounding costs is written down in docs/quantization.md.
+// groups. The sixteen levels become bytes: signed ones, whose signs AVX2 moves over to the activations since it multiplies unsigned
+// bytes by signed ones; VNNI, which does not overflow, takes them moved up. What rounding costs is written down in
+// docs/quantization.md.
 #include "activations_int8.h"
 #include "quantized.h"
 
@@ -9,7 +10,6 @@
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 
-#include <cmath>
 #include <vector>
 
 namespace {
@@ -17,21 +17,41 @@ namespace {
 using peft::Activations;
 using peft::Group;
 
-// Levels as bytes: level * Steps, moved up by Zero so that none is negative.
+// The nearest whole number, without a call.
+inline float whole(float x) {
+    constexpr float Round = 12582912.0f;
+    return (x + Round) - Round;
+}
+
+// How far levels times a number of steps are from whole numbers, as a part of the steps.
+float distance(const float* levels, float steps) {
+    float sum = 0;
+    for (int i = 0; i < 16; i++) {
+        const float off = levels[i] * steps - whole(levels[i] * steps);
+        sum += off * off;
+    }
+    return sum / (steps * steps);
+}
+
+// Levels, of -1 to 1, as bytes: of up to 127 steps those with which they come closest; moved up by zero.
 struct Bytes {
-    int32_t steps, zero;
+    float steps;
+    int32_t zero;
     alignas(64) uint8_t table[64];
 
-    Bytes(const float* levels, int32_t steps) : steps(steps), zero(steps + 1) {
+    Bytes(const float* levels, int32_t zero) : steps(127), zero(zero) {
+        for (float fewer = 126; fewer > 84; fewer--)
+            if (distance(levels, fewer) < distance(levels, steps))
+                steps = fewer;
         for (int i = 0; i < 64; i++)
-            table[i] = static_cast<uint8_t>(zero + static_cast<int32_t>(std::lround(levels[i % 16] * static_cast<float>(steps))));
+            table[i] = static_cast<uint8_t>(zero + static_cast<int32_t>(whole(levels[i % 16] * steps)));
     }
 };
 
 // The scale of each row's groups, divided by the levels' steps.
 void row_scales(const peft_quantized& w, int64_t row, const Bytes& levels, float* out) {
     for (int64_t g = 0; g < w.columns / Group; g++)
-        out[g] = peft::scale_of(w, (row * w.columns + g * Group) / w.block) / static_cast<float>(levels.steps);
+        out[g] = peft::scale_of(w, (row * w.columns + g * Group) / w.block) / levels.steps;
 }
 
 // A strip of rows: their bytes in the order in which the kernel reads them, and their scales.
@@ -78,14 +98,14 @@ void fill(const peft_quantized& w, int64_t row, const Bytes& levels, Unpack unpa
     }
 }
 
-void tile_plain(const Panel& panel, const Activations& x, const Bytes& levels, int64_t token, int64_t tokens, float* sums) {
+void tile_plain(const Panel& panel, const Activations& x, const Bytes&, int64_t token, int64_t tokens, float* sums) {
     for (int64_t t = 0; t < tokens; t++)
         for (int64_t g = 0; g < x.groups; g++) {
             const int64_t at = (token + t) * x.groups + g;
             for (int64_t r = 0; r < Strip; r++) {
-                int32_t sum = -levels.zero * x.sums[at];
+                int32_t sum = 0;
                 for (int64_t i = 0; i < Group; i++)
-                    sum += panel.bytes[((g * (Group / 4) + i / 4) * Strip + r) * 4 + i % 4] * x.bytes[at * Group + i];
+                    sum += static_cast<int8_t>(panel.bytes[((g * (Group / 4) + i / 4) * Strip + r) * 4 + i % 4]) * x.bytes[at * Group + i];
                 sums[t * Strip + r] += static_cast<float>(sum) * (panel.scales[g * Strip + r] * x.scales[at]);
             }
         }
@@ -97,9 +117,9 @@ void row_plain(const uint8_t* codes, const float* scales, const Bytes& levels, c
         bytes_plain(codes + g * Group / 2, levels, bytes);
         for (int64_t t = 0; t < x.tokens; t++) {
             const int64_t at = t * x.groups + g;
-            int32_t sum = -levels.zero * x.sums[at];
+            int32_t sum = 0;
             for (int64_t i = 0; i < Group; i++)
-                sum += bytes[i] * x.bytes[at * Group + i];
+                sum += static_cast<int8_t>(bytes[i]) * x.bytes[at * Group + i];
             y[t * stride] += static_cast<float>(sum) * (scales[g] * x.scales[at]);
         }
     }
@@ -143,23 +163,23 @@ PEFT_AVX2_FMA void unpack_avx2(const uint8_t* codes, int64_t stride, int64_t row
 
 // Sixteen rows at a time and up to four tokens.
 template <int Tokens>
-PEFT_AVX2_FMA void block_avx2(const Panel& panel, const Activations& x, const Bytes& levels, int64_t token, int64_t first, float* sums) {
-    const __m256i ones = _mm256_set1_epi16(1);
+PEFT_AVX2_FMA void block_avx2(const Panel& panel, const Activations& x, int64_t token, int64_t first, float* sums) {
     for (int64_t g = 0; g < x.groups; g++) {
         __m256i dots[Tokens][2];
         for (int t = 0; t < Tokens; t++)
-            dots[t][0] = dots[t][1] = _mm256_set1_epi32(-levels.zero * x.sums[(token + t) * x.groups + g]);
+            dots[t][0] = dots[t][1] = _mm256_setzero_si256();
         const uint8_t* w = &panel.bytes[(g * (Group / 4) * Strip + first) * 4];
         const int8_t* v = &x.bytes[(token * x.groups + g) * Group];
         for (int64_t quad = 0; quad < Group / 4; quad++) {
             const __m256i w0 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + quad * Strip * 4));
             const __m256i w1 = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w + quad * Strip * 4 + 32));
+            const __m256i m0 = _mm256_abs_epi8(w0), m1 = _mm256_abs_epi8(w1);
             for (int t = 0; t < Tokens; t++) {
                 int32_t four;
                 __builtin_memcpy(&four, v + t * x.groups * Group + 4 * quad, 4);
                 const __m256i values = _mm256_set1_epi32(four);
-                dots[t][0] = _mm256_add_epi32(dots[t][0], _mm256_madd_epi16(_mm256_maddubs_epi16(w0, values), ones));
-                dots[t][1] = _mm256_add_epi32(dots[t][1], _mm256_madd_epi16(_mm256_maddubs_epi16(w1, values), ones));
+                dots[t][0] = _mm256_add_epi32(dots[t][0], peft::multiply(w0, m0, values));
+                dots[t][1] = _mm256_add_epi32(dots[t][1], peft::multiply(w1, m1, values));
             }
         }
         const float* scales = &panel.scales[g * Strip + first];
@@ -174,36 +194,34 @@ PEFT_AVX2_FMA void block_avx2(const Panel& panel, const Activations& x, const By
     }
 }
 
-void tile_avx2(const Panel& panel, const Activations& x, const Bytes& levels, int64_t token, int64_t tokens, float* sums) {
+void tile_avx2(const Panel& panel, const Activations& x, const Bytes&, int64_t token, int64_t tokens, float* sums) {
     constexpr decltype(&block_avx2<1>) blocks[] = {block_avx2<1>, block_avx2<2>, block_avx2<3>, block_avx2<4>};
     for (int64_t t = 0; t < tokens; t += 4)
         for (int64_t first = 0; first < Strip; first += 16)
-            blocks[std::min<int64_t>(4, tokens - t) - 1](panel, x, levels, token + t, first, sums + t * Strip);
+            blocks[std::min<int64_t>(4, tokens - t) - 1](panel, x, token + t, first, sums + t * Strip);
 }
 
 template <int Tokens>
 PEFT_AVX2_FMA void tokens_avx2(const uint8_t* codes, const float* scales, const Bytes& levels, const Activations& x, int64_t first, float* y, int64_t stride) {
-    const __m256i table = _mm256_load_si256(reinterpret_cast<const __m256i*>(levels.table)), half = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
+    const __m256i table = _mm256_load_si256(reinterpret_cast<const __m256i*>(levels.table)), half = _mm256_set1_epi8(15);
     __m256 sums[Tokens];
-    float zeros[Tokens] = {};
     for (auto& sum : sums)
         sum = _mm256_setzero_ps();
     for (int64_t g = 0; g < x.groups; g++) {
         const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + g * Group / 2));
         const __m256i even = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), half));
         const __m256i odd = _mm256_shuffle_epi8(table, _mm256_and_si256(bytes, half));
+        const __m256i even_size = _mm256_abs_epi8(even), odd_size = _mm256_abs_epi8(odd);
         for (int t = 0; t < Tokens; t++) {
             const int64_t at = (first + t) * x.groups + g;
             const __m256i* values = reinterpret_cast<const __m256i*>(&x.bytes[at * Group]);
-            const __m256i dots = _mm256_add_epi32(_mm256_madd_epi16(_mm256_maddubs_epi16(even, _mm256_loadu_si256(values)), ones),
-                                                  _mm256_madd_epi16(_mm256_maddubs_epi16(odd, _mm256_loadu_si256(values + 1)), ones));
-            const float scale = scales[g] * x.scales[at];
-            sums[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), _mm256_set1_ps(scale), sums[t]);
-            zeros[t] += scale * static_cast<float>(levels.zero * x.sums[at]);
+            const __m256i dots = _mm256_add_epi32(peft::multiply(even, even_size, _mm256_loadu_si256(values)),
+                                                  peft::multiply(odd, odd_size, _mm256_loadu_si256(values + 1)));
+            sums[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), _mm256_set1_ps(scales[g] * x.scales[at]), sums[t]);
         }
     }
     for (int t = 0; t < Tokens; t++)
-        y[(first + t) * stride] += peft::fold(sums[t]) - zeros[t];
+        y[(first + t) * stride] += peft::fold(sums[t]);
 }
 
 void row_avx2(const uint8_t* codes, const float* scales, const Bytes& levels, const Activations& x, float* y, int64_t stride) {
@@ -284,7 +302,7 @@ void row_vnni(const uint8_t* codes, const float* scales, const Bytes& levels, co
 #endif
 
 struct Kernels {
-    int32_t steps; // of a level from 0 to 1
+    int32_t zero; // the byte of a level of 0
     peft::Round round;
     Unpack unpack;
     Tile tile;
@@ -294,12 +312,12 @@ struct Kernels {
 Kernels kernels(int32_t isa) {
 #if defined(__x86_64__)
     if (isa >= PEFT_ISA_VNNI)
-        return {127, peft::round_avx2<peft::Order::Parted>, unpack_avx2, tile_vnni, row_vnni};
+        return {128, peft::round_avx2<peft::Order::Parted>, unpack_avx2, tile_vnni, row_vnni};
     if (isa >= PEFT_ISA_AVX2)
-        return {63, peft::round_avx2<peft::Order::Parted>, unpack_avx2, tile_avx2, row_avx2};
+        return {0, peft::round_avx2<peft::Order::Parted>, unpack_avx2, tile_avx2, row_avx2};
 #endif
     (void)isa;
-    return {63, peft::round_plain<peft::Order::Parted>, unpack_plain, tile_plain, row_plain};
+    return {0, peft::round_plain<peft::Order::Parted>, unpack_plain, tile_plain, row_plain};
 }
 
 constexpr int64_t FewTokens = 8, TileTokens = 64;
@@ -344,7 +362,7 @@ int32_t peft_quantized_product_int8(int32_t isa, const peft_quantized* matrix, c
     if (w.bits != 4 || w.columns % Group != 0 || w.block % Group != 0 || w.columns % w.block != 0)
         return 0;
     const Kernels kernel = kernels(peft::clamp_isa(isa));
-    const Bytes levels(w.levels, kernel.steps);
+    const Bytes levels(w.levels, kernel.zero);
     const Activations rounded(x, tokens, w.columns, kernel.round);
     (tokens <= FewTokens ? few : many)(w, kernel, levels, rounded, y);
     return 1;

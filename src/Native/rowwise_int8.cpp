@@ -26,11 +26,8 @@ void dot_plain(const int8_t* row, const Activations& x, int64_t first, int64_t t
 }
 
 #if defined(__x86_64__)
-// The signs go from the row to the values: of two bytes that are multiplied one may be signed. Two products of at most
-// 128 * 127 fit into the 16 bits that maddubs adds them up in.
 template <int Tokens>
 PEFT_AVX2_FMA void dot_of(const int8_t* row, const Activations& x, int64_t first, float* out) {
-    const __m256i ones = _mm256_set1_epi16(1);
     __m256 sums[Tokens];
     for (auto& sum : sums)
         sum = _mm256_setzero_ps();
@@ -41,9 +38,8 @@ PEFT_AVX2_FMA void dot_of(const int8_t* row, const Activations& x, int64_t first
         for (int t = 0; t < Tokens; t++) {
             const int64_t at = (first + t) * x.groups + g;
             const __m256i* values = reinterpret_cast<const __m256i*>(&x.bytes[at * Group]);
-            const __m256i v0 = _mm256_sign_epi8(_mm256_loadu_si256(values), w0), v1 = _mm256_sign_epi8(_mm256_loadu_si256(values + 1), w1);
-            const __m256i dots = _mm256_add_epi32(_mm256_madd_epi16(_mm256_maddubs_epi16(a0, v0), ones),
-                                                  _mm256_madd_epi16(_mm256_maddubs_epi16(a1, v1), ones));
+            const __m256i dots = _mm256_add_epi32(peft::multiply(w0, a0, _mm256_loadu_si256(values)),
+                                                  peft::multiply(w1, a1, _mm256_loadu_si256(values + 1)));
             sums[t] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), _mm256_broadcast_ss(&x.scales[at]), sums[t]);
         }
     }

@@ -43,9 +43,15 @@ internal abstract class Nf4Benchmark(string name, int matrices) : IBenchmark
     }
 }
 
-/// <summary>One token: bytes of packed weights a second, as a share of what the machine reads, and against torch's product over floats.</summary>
+/// <summary>
+/// One token: bytes of packed weights a second, as a share of what the machine reads, and against torch's product over floats. The
+/// same from a matrix that stays in the cache tells whether memory bounds it or the cores do.
+/// </summary>
 internal sealed class Nf4GemvBenchmark() : Nf4Benchmark("nf4-gemv", matrices: 24)
 {
+    // 288 KiB with its scales.
+    private const int CachedRows = 256, CachedColumns = 2048;
+
     protected override void Measure(Blockwise4Bit[] packed, double gflops)
     {
         Tensor input = randn(1, Size), floats = randn(64 << 20);
@@ -56,6 +62,11 @@ internal sealed class Nf4GemvBenchmark() : Nf4Benchmark("nf4-gemv", matrices: 24
         Print("", packed[0].Bytes / seconds / read, $"of {read / 1e9:F1} GB/s read", 0.85, gflops);
         Print("/time", seconds * 1e3, "ms", null, gflops);
         Print("/torch", torch / seconds, "times torch's f32 speed", 4, gflops);
+        using Blockwise4Bit small = Blockwise4Bit.Quantize(randn(CachedRows, CachedColumns), FourBitCode.Nf4, Block, nested: false, Name);
+        Tensor few = randn(1, CachedColumns);
+        double cached = Time([.. Enumerable.Repeat(small, 256)], matrix => matrix.Product(few, null));
+        Print("/from-cache", small.Bytes / cached / read, "of the memory's speed, all bytes in the cache: what the cores can do", null, gflops);
+        Print("/int8", packed[0].Bytes / Time(packed, matrix => matrix.RoundedProduct(input, null)) / read, "of the memory's speed, inputs in 8 bits", null, gflops);
     }
 }
 

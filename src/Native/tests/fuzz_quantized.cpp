@@ -155,7 +155,7 @@ FUZZ(quantized_product_int8) {
                 const int64_t at = i % rows * columns + c, b = at / block;
                 const double scale = m.call.scale_codes ? m.scale_levels[m.scale_codes[b]] * m.scales[b / ScaleBlock] + m.call.scale_offset : m.scales[b];
                 expected += static_cast<double>(x[i / rows * columns + c]) * m.floats[at];
-                bound += std::fabs(scale) * (0.5 / 63 + 0.51 / 127);
+                bound += std::fabs(scale) * (0.5 / 85 + 0.51 / 127);
             }
             if (!(std::fabs(expected - found[i]) <= bound))
                 fuzz::fail("product", i, expected, found[i], isa);
