@@ -50,8 +50,11 @@ struct Bytes {
 
 // The scale of each row's groups, divided by the levels' steps.
 void row_scales(const peft_quantized& w, int64_t row, const Bytes& levels, float* out) {
-    for (int64_t g = 0; g < w.columns / Group; g++)
-        out[g] = peft::scale_of(w, (row * w.columns + g * Group) / w.block) / levels.steps;
+    const int64_t blocks = w.columns / w.block, groups = w.block / Group;
+    const float inverse = 1 / levels.steps;
+    for (int64_t b = 0; b < blocks; b++)
+        for (int64_t g = 0; g < groups; g++)
+            out[b * groups + g] = peft::scale_of(w, row * blocks + b) * inverse;
 }
 
 // A strip of rows: their bytes in the order in which the kernel reads them, and their scales.
