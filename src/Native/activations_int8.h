@@ -94,12 +94,14 @@ struct Activations {
     std::vector<float> scales;  // [token][group]
     std::vector<int32_t> sums;  // [token][group]
 
-    // columns is a multiple of Group.
-    Activations(const float* x, int64_t tokens, int64_t columns, Round round)
+    // columns is a multiple of Group; scales are multiplied by factor.
+    Activations(const float* x, int64_t tokens, int64_t columns, Round round, float factor)
         : tokens(tokens), groups(columns / Group), bytes(tokens * columns), scales(tokens * groups), sums(tokens * groups) {
 #pragma omp parallel for schedule(static) if (tokens * columns > ParallelFrom)
-        for (int64_t i = 0; i < tokens * groups; i++)
+        for (int64_t i = 0; i < tokens * groups; i++) {
             round(x + i * Group, {&bytes[i * Group], &scales[i], &sums[i]});
+            scales[i] *= factor;
+        }
     }
 };
 

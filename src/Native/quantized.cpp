@@ -124,6 +124,7 @@ PEFT_AVX2_FMA void dot_row(const peft_quantized& w, int64_t row, const float* ar
         sum = _mm256_setzero_ps();
     for (int64_t i = 0; i < w.columns; i += Group) {
         const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + i / 2));
+        _mm_prefetch(codes + (w.columns + i) / 2, _MM_HINT_T0); // the next row
         __m256 levels[4], even[Tokens], odd[Tokens];
         peft::look_up(planes, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), half), levels);
         for (int t = 0; t < Tokens; t++) {

@@ -48,13 +48,25 @@ struct Bytes {
     }
 };
 
-// The scale of each row's groups, divided by the levels' steps.
-void row_scales(const peft_quantized& w, int64_t row, const Bytes& levels, float* out) {
+// The scale of each of a row's groups, in the matrix itself or written to memory.
+const float* row_scales(const peft_quantized& w, int64_t row, float* memory) {
     const int64_t blocks = w.columns / w.block, groups = w.block / Group;
-    const float inverse = 1 / levels.steps;
+    if (!w.scale_codes && groups == 1)
+        return w.scales + row * blocks;
     for (int64_t b = 0; b < blocks; b++)
-        for (int64_t g = 0; g < groups; g++)
-            out[b * groups + g] = peft::scale_of(w, row * blocks + b) * inverse;
+        std::fill_n(memory + b * groups, groups, peft::scale_of(w, row * blocks + b));
+    return memory;
+}
+
+// One product after another has the same levels.
+const Bytes& bytes_of(const float* levels, int32_t zero) {
+    static thread_local float known[16];
+    static thread_local Bytes bytes(known, 0);
+    if (bytes.zero != zero || __builtin_memcmp(known, levels, sizeof known) != 0) {
+        __builtin_memcpy(known, levels, sizeof known);
+        bytes = Bytes(known, zero);
+    }
+    return bytes;
 }
 
 // A strip of rows: their bytes in the order in which the kernel reads them, and their scales.
@@ -69,6 +81,8 @@ struct Panel {
 using Unpack = void (*)(const uint8_t* codes, int64_t stride, int64_t rows, const Bytes&, uint8_t* out);
 using Tile = void (*)(const Panel&, const Activations&, const Bytes&, int64_t token, int64_t tokens, float* sums);
 using Row = void (*)(const uint8_t* codes, const float* scales, const Bytes&, const Activations&, float* y, int64_t stride);
+
+using FourRows = void (*)(const uint8_t* codes, const float* const* scales, const Bytes&, const Activations&, float* y);
 
 void bytes_plain(const uint8_t* codes, const Bytes& levels, uint8_t* out) {
     for (int i = 0; i < 32; i++) {
@@ -93,9 +107,9 @@ void fill(const peft_quantized& w, int64_t row, const Bytes& levels, Unpack unpa
     panel.scales.assign(groups * Strip, 0.0f); // a row that is not there counts nothing, whatever its bytes
     for (int64_t g = 0; g < groups; g++)
         unpack(w.codes + row * stride + g * Group / 2, stride, rows, levels, &panel.bytes[g * Group * Strip]);
-    std::vector<float> scales(groups);
+    std::vector<float> memory(groups);
     for (int64_t r = 0; r < rows; r++) {
-        row_scales(w, row + r, levels, scales.data());
+        const float* scales = row_scales(w, row + r, memory.data());
         for (int64_t g = 0; g < groups; g++)
             panel.scales[g * Strip + r] = scales[g];
     }
@@ -227,6 +241,31 @@ PEFT_AVX2_FMA void tokens_avx2(const uint8_t* codes, const float* scales, const 
         y[(first + t) * stride] += peft::fold(sums[t]);
 }
 
+// Four rows and one token: what comes before and after a row counts where rows are short.
+PEFT_AVX2_FMA void four_rows_avx2(const uint8_t* codes, const float* const* scales, const Bytes& levels, const Activations& x, float* y) {
+    const __m256i table = _mm256_load_si256(reinterpret_cast<const __m256i*>(levels.table)), half = _mm256_set1_epi8(15);
+    const int64_t stride = x.groups * Group / 2;
+    __m256 sums[4];
+    for (auto& sum : sums)
+        sum = _mm256_setzero_ps();
+    for (int64_t g = 0; g < x.groups; g++) {
+        const __m256i* values = reinterpret_cast<const __m256i*>(&x.bytes[g * Group]);
+        const __m256i v0 = _mm256_loadu_si256(values), v1 = _mm256_loadu_si256(values + 1);
+        for (int r = 0; r < 4; r++) {
+            const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(codes + r * stride + g * Group / 2));
+            // The next four rows: the processor's own reading ahead comes too late here.
+            _mm_prefetch(codes + (r + 4) * stride + g * Group / 2, _MM_HINT_T0);
+            const __m256i even = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), half));
+            const __m256i odd = _mm256_shuffle_epi8(table, _mm256_and_si256(bytes, half));
+            const __m256i dots = _mm256_add_epi32(peft::multiply(even, _mm256_abs_epi8(even), v0), peft::multiply(odd, _mm256_abs_epi8(odd), v1));
+            sums[r] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), _mm256_set1_ps(scales[r][g] * x.scales[g]), sums[r]);
+        }
+    }
+    const __m256 pairs = _mm256_hadd_ps(_mm256_hadd_ps(sums[0], sums[1]), _mm256_hadd_ps(sums[2], sums[3]));
+    const __m128 rows = _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps(pairs, 1));
+    _mm_storeu_ps(y, _mm_add_ps(_mm_loadu_ps(y), rows));
+}
+
 void row_avx2(const uint8_t* codes, const float* scales, const Bytes& levels, const Activations& x, float* y, int64_t stride) {
     int64_t t = 0;
     for (; t + 4 <= x.tokens; t += 4)
@@ -310,30 +349,44 @@ struct Kernels {
     Unpack unpack;
     Tile tile;
     Row row;
+    FourRows four_rows; // null where a row at a time is as well
 };
 
 Kernels kernels(int32_t isa) {
 #if defined(__x86_64__)
     if (isa >= PEFT_ISA_VNNI)
-        return {128, peft::round_avx2<peft::Order::Parted>, unpack_avx2, tile_vnni, row_vnni};
+        return {128, peft::round_avx2<peft::Order::Parted>, unpack_avx2, tile_vnni, row_vnni, nullptr};
     if (isa >= PEFT_ISA_AVX2)
-        return {0, peft::round_avx2<peft::Order::Parted>, unpack_avx2, tile_avx2, row_avx2};
+        return {0, peft::round_avx2<peft::Order::Parted>, unpack_avx2, tile_avx2, row_avx2, four_rows_avx2};
 #endif
     (void)isa;
-    return {0, peft::round_plain<peft::Order::Parted>, unpack_plain, tile_plain, row_plain};
+    return {0, peft::round_plain<peft::Order::Parted>, unpack_plain, tile_plain, row_plain, nullptr};
 }
 
 constexpr int64_t FewTokens = 8, TileTokens = 64;
 
+// Rows that a thread takes at a time: enough for memory to be read ahead, few enough for both to be done together.
+constexpr int64_t RowsAtATime = 96;
+
+void rows_of(const peft_quantized& w, int64_t first, int64_t last, const Kernels& kernel, const Bytes& levels, const Activations& x, float* memory, float* y) {
+    int64_t row = first;
+    for (; kernel.four_rows && x.tokens == 1 && row + 4 <= last; row += 4) {
+        const float* scales[4];
+        for (int64_t r = 0; r < 4; r++)
+            scales[r] = row_scales(w, row + r, memory + r * x.groups);
+        kernel.four_rows(w.codes + row * w.columns / 2, scales, levels, x, y + row);
+    }
+    for (; row < last; row++)
+        kernel.row(w.codes + row * w.columns / 2, row_scales(w, row, memory), levels, x, y + row, w.rows);
+}
+
 void few(const peft_quantized& w, const Kernels& kernel, const Bytes& levels, const Activations& x, float* y) {
 #pragma omp parallel if (w.rows * w.columns > peft::ParallelFrom)
     {
-        std::vector<float> scales(x.groups);
-#pragma omp for schedule(static)
-        for (int64_t row = 0; row < w.rows; row++) {
-            row_scales(w, row, levels, scales.data());
-            kernel.row(w.codes + row * w.columns / 2, scales.data(), levels, x, y + row, w.rows);
-        }
+        std::vector<float> memory(4 * x.groups);
+#pragma omp for schedule(dynamic)
+        for (int64_t row = 0; row < w.rows; row += RowsAtATime)
+            rows_of(w, row, std::min(w.rows, row + RowsAtATime), kernel, levels, x, memory.data(), y);
     }
 }
 
@@ -365,8 +418,8 @@ int32_t peft_quantized_product_int8(int32_t isa, const peft_quantized* matrix, c
     if (w.bits != 4 || w.columns % Group != 0 || w.block % Group != 0 || w.columns % w.block != 0)
         return 0;
     const Kernels kernel = kernels(peft::clamp_isa(isa));
-    const Bytes levels(w.levels, kernel.zero);
-    const Activations rounded(x, tokens, w.columns, kernel.round);
+    const Bytes& levels = bytes_of(w.levels, kernel.zero);
+    const Activations rounded(x, tokens, w.columns, kernel.round, 1 / levels.steps);
     (tokens <= FewTokens ? few : many)(w, kernel, levels, rounded, y);
     return 1;
 }

@@ -34,6 +34,7 @@ PEFT_AVX2_FMA void dot_of(const int8_t* row, const Activations& x, int64_t first
     for (int64_t g = 0; g < x.groups; g++) {
         const __m256i* codes = reinterpret_cast<const __m256i*>(row + g * Group);
         const __m256i w0 = _mm256_loadu_si256(codes), w1 = _mm256_loadu_si256(codes + 1);
+        _mm_prefetch(row + (x.groups + g) * Group, _MM_HINT_T0); // the next row
         const __m256i a0 = _mm256_abs_epi8(w0), a1 = _mm256_abs_epi8(w1);
         for (int t = 0; t < Tokens; t++) {
             const int64_t at = (first + t) * x.groups + g;
@@ -71,9 +72,9 @@ int32_t peft_rowwise_product_int8(int32_t isa, const int8_t* matrix, const float
         return 0;
     isa = peft::clamp_isa(isa);
     const Dot dot = dots.get(isa);
-    const Activations rounded(x, tokens, columns, rounds.get(isa));
+    const Activations rounded(x, tokens, columns, rounds.get(isa), 1.0f / 127);
     const int64_t chunk = std::max<int64_t>(1, peft::ParallelFrom / std::max<int64_t>(1, columns));
-#pragma omp parallel for schedule(static) if (rows > chunk)
+#pragma omp parallel for schedule(dynamic) if (rows > chunk)
     for (int64_t first = 0; first < rows; first += chunk)
         for (int64_t tile = 0; tile < tokens; tile += TileTokens)
             for (int64_t row = first; row < std::min(rows, first + chunk); row++)
@@ -82,7 +83,7 @@ int32_t peft_rowwise_product_int8(int32_t isa, const int8_t* matrix, const float
                     float sums[Most];
                     dot(matrix + row * columns, rounded, t, count, sums);
                     for (int64_t k = 0; k < count; k++)
-                        y[(t + k) * rows + row] = sums[k] * (scales[row] / 127) + (bias ? bias[row] : 0.0f);
+                        y[(t + k) * rows + row] = sums[k] * scales[row] + (bias ? bias[row] : 0.0f);
                 }
     return 1;
 }

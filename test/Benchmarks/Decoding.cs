@@ -10,7 +10,7 @@ namespace Microsoft.ML.Peft.Benchmarks;
 /// <summary>SmolLM2 writing tokens one by one, here and in llama.cpp.</summary>
 internal static class Decoding
 {
-    private const int Prompt = 64, Tokens = 48;
+    private const int Prompt = 64, WarmUp = 32, Tokens = 128;
 
     public static string Folder { get; } = Path.Combine(SharedData.Models, "smollm2-135m-instruct");
 
@@ -25,7 +25,7 @@ internal static class Decoding
         using Tensor prompt = randint(5, 40000, [rows, Prompt], ScalarType.Int64);
         session.Read(prompt, null).Dispose();
         long[] next = [.. Enumerable.Repeat(100L, rows)];
-        for (int i = 0; i < 4; i++)
+        for (int i = 0; i < WarmUp; i++)
             session.Next(next).Dispose();
         long start = Stopwatch.GetTimestamp();
         for (int i = 0; i < Tokens; i++)

@@ -41,7 +41,7 @@ static void Convert(string[] arguments)
 // MODEL PROMPT TOKENS: tokens a second after a prompt of that length, and the bytes of the weights.
 static void Decode(string[] arguments)
 {
-    const int WarmUp = 4, AnyToken = 100;
+    const int WarmUp = 32, AnyToken = 100;
     using var model = new LlamaModel(arguments[0], exact: false);
     model.Read([.. Enumerable.Range(0, Number(arguments[1])).Select(i => 5 + i * 577 % 40000)]);
     for (int i = 0; i < WarmUp; i++)

@@ -30,6 +30,18 @@ internal static unsafe partial class NativeTensor
     /// <summary>The same for floats.</summary>
     public static float* Floats(Tensor tensor) => (float*)THSTensor_data(tensor.Handle);
 
+    /// <summary>The tensor, or a contiguous copy.</summary>
+    public static Tensor Dense(Tensor tensor) => tensor.is_contiguous() ? tensor : tensor.contiguous();
+
+    /// <summary>Floats on the CPU that hold anything yet, [..., <paramref name="width"/>] for <paramref name="like"/> [..., any].</summary>
+    public static Tensor Empty(Tensor like, long width) => like.dim() switch
+    {
+        // By single sizes, since TorchSharp makes much of a whole shape.
+        2 => empty(like.size(0), width),
+        3 => empty(like.size(0), like.size(1), width),
+        _ => empty([.. like.shape[..^1], width]),
+    };
+
     /// <summary>Hands out the bytes of any tensor piece by piece, from a copy where it lies elsewhere or is not contiguous.</summary>
     public static void VisitBytes(Tensor tensor, SpanVisitor visit)
     {

@@ -38,10 +38,10 @@ internal static class Attention
     /// <returns>[B, Q, heads·size]</returns>
     public static Tensor Attend(Tensor query, Tensor key, Tensor value, CausalMask mask, DropoutSite? dropout)
     {
+        if (QueryAttention.Takes(query, key, value, mask.Bias))
+            return QueryAttention.Attend(query, key, value, mask.Bias);
         using var scope = NewDisposeScope();
         long heads = query.shape[1], shared = heads / key.shape[1];
-        if (QueryAttention.Takes(query, key, value, mask.Bias))
-            return QueryAttention.Attend(query, key, value, mask.Bias).MoveToOuterDisposeScope();
         if (shared > 1 && query.shape[2] == 1)
         {
             // One query a head: the heads of a group stand side by side as queries, and nothing is copied.
@@ -59,7 +59,7 @@ internal static class Attention
 
     /// <summary>[B, S, heads·size] as [B, heads, S, size].</summary>
     public static Tensor Split(Tensor x, int heads) =>
-        x.view(x.shape[0], x.shape[1], heads, x.shape[2] / heads).transpose(1, 2);
+        x.size(1) == 1 ? x.view(x.size(0), heads, 1, x.size(2) / heads) : x.view(x.size(0), x.size(1), heads, x.size(2) / heads).transpose(1, 2);
 
     private static Tensor Attend(Tensor query, Tensor key, Tensor value, Tensor? mask, bool triangle) =>
         Join(nn.functional.scaled_dot_product_attention(query, key, value, mask!, 0, triangle));

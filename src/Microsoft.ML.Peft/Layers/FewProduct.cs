@@ -9,7 +9,7 @@ internal static unsafe class FewProduct
     private const long MostTokens = 4;
 
     public static bool Takes(Tensor input, Tensor weight, Tensor? bias) =>
-        input.numel() <= MostTokens * weight.shape[1] && !(is_grad_enabled() && (input.requires_grad || weight.requires_grad || bias?.requires_grad == true))
+        input.numel() <= MostTokens * weight.size(1) && !(is_grad_enabled() && (input.requires_grad || weight.requires_grad || bias?.requires_grad == true))
         && PeftNative.Takes(input) && PeftNative.Takes(weight) && weight.is_contiguous();
 
     /// <param name="input">[..., in]</param>
@@ -17,12 +17,12 @@ internal static unsafe class FewProduct
     /// <param name="bias">[out]</param>
     public static Tensor Multiply(Tensor input, Tensor weight, Tensor? bias)
     {
-        using Tensor dense = input.contiguous();
-        long rows = weight.shape[0], columns = weight.shape[1];
-        Tensor output = empty([.. input.shape[..^1], rows]);
+        using Tensor? dense = input.is_contiguous() ? null : input.contiguous();
+        long rows = weight.size(0), columns = weight.size(1);
+        Tensor output = NativeTensor.Empty(input, rows);
         NativeMethods.FewProduct(
             NativeMethods.BestIsa, NativeTensor.Floats(weight), bias is null ? null : NativeTensor.Floats(bias), rows, columns,
-            NativeTensor.Floats(dense), columns == 0 ? 0 : input.numel() / columns, NativeTensor.Floats(output));
+            NativeTensor.Floats(dense ?? input), columns == 0 ? 0 : input.numel() / columns, NativeTensor.Floats(output));
         return output;
     }
 }

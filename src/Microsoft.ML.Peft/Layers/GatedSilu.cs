@@ -11,8 +11,8 @@ internal sealed unsafe class GatedSilu : GradientFunction<GatedSilu, NoSettings>
 
     protected override (Tensor Output, Tensor?[] Saved) Forward(NoSettings call, IReadOnlyList<Tensor> inputs)
     {
-        var (gate, up) = (inputs[0].contiguous(), inputs[1].contiguous());
-        Tensor output = empty(gate.shape);
+        var (gate, up) = (NativeTensor.Dense(inputs[0]), NativeTensor.Dense(inputs[1]));
+        Tensor output = NativeTensor.Empty(gate, gate.size(-1));
         NativeMethods.GatedSilu(NativeMethods.BestIsa, NativeTensor.Floats(gate), NativeTensor.Floats(up), gate.numel(), NativeTensor.Floats(output));
         return (output, [gate, up]);
     }

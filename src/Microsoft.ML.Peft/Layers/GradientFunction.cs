@@ -24,9 +24,12 @@ internal abstract class GradientFunction<TSelf, TCall> : autograd.SingleTensorFu
 
     protected static Tensor Call(TCall call, params Tensor[] inputs)
     {
+        // A decoder's step is hundreds of calls: what they make goes with the block's scope.
+        if (!is_grad_enabled())
+            return s_plain.Forward(call, inputs).Output;
         // With the scope goes an empty copy of the output, which TorchSharp would keep until the graph is gone.
         using var scope = NewDisposeScope();
-        if (!is_grad_enabled() || !Array.Exists(inputs, input => input.requires_grad))
+        if (!Array.Exists(inputs, input => input.requires_grad))
             return s_plain.Forward(call, inputs).Output.MoveToOuterDisposeScope();
         return apply([.. inputs, call]).MoveToOuterDisposeScope();
     }

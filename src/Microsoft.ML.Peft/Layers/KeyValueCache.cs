@@ -40,13 +40,13 @@ internal sealed class KeyValueCache(int layers) : IDisposable
     /// <summary>Adds a layer's keys and values [B, heads, count, size] of the pass, and gives all of that layer so far.</summary>
     public (Tensor Keys, Tensor Values) Append(int layer, Tensor keys, Tensor values)
     {
-        long start = Length - keys.shape[2];
+        long count = keys.size(2), start = Length - count;
         Reserve();
         if (_buffers[layer].Keys is null)
             _buffers[layer] = (Buffer(keys), Buffer(values));
         var (allKeys, allValues) = _buffers[layer];
-        Write(allKeys, keys, start);
-        Write(allValues, values, start);
+        Write(allKeys, keys, start, count);
+        Write(allValues, values, start, count);
         return (allKeys.narrow(2, 0, Length), allValues.narrow(2, 0, Length));
     }
 
@@ -182,16 +182,16 @@ internal sealed class KeyValueCache(int layers) : IDisposable
     private Tensor Grown(Tensor old)
     {
         Tensor grown = Buffer(old);
-        Write(grown, old, 0);
+        Write(grown, old, 0, old.shape[2]);
         return grown;
     }
 
     private Tensor Buffer(Tensor like) =>
         empty([like.shape[0], like.shape[1], _capacity, like.shape[3]], like.dtype, like.device).DetachFromDisposeScope();
 
-    private static void Write(Tensor buffer, Tensor part, long start)
+    private static void Write(Tensor buffer, Tensor part, long start, long count)
     {
-        using Tensor place = buffer.narrow(2, start, part.shape[2]);
+        using Tensor place = buffer.narrow(2, start, count);
         place.copy_(part);
     }
 

@@ -8,12 +8,14 @@ internal sealed class QuantizedProduct : GradientFunction<QuantizedProduct, Quan
 {
     public static Tensor Apply(Tensor input, PackedMatrix matrix, Tensor? bias, bool rounded)
     {
+        if (!is_grad_enabled())
+            return Multiply(matrix, rounded, input, bias);
         Tensor[] inputs = bias is null ? [input] : [input, bias];
         return Call(new Settings(matrix, rounded, input.shape, [.. inputs.Select(i => i.requires_grad)]), inputs);
     }
 
     protected override (Tensor Output, Tensor?[] Saved) Forward(Settings call, IReadOnlyList<Tensor> inputs) =>
-        (Multiply(call, inputs[0], inputs.ElementAtOrDefault(1)), []);
+        (Multiply(call.Matrix, call.Rounded, inputs[0], inputs.ElementAtOrDefault(1)), []);
 
     protected override Tensor?[] Backward(Settings call, IReadOnlyList<Tensor> saved, Tensor gradient)
     {
@@ -22,12 +24,8 @@ internal sealed class QuantizedProduct : GradientFunction<QuantizedProduct, Quan
         return [input, call.Asks.Length > 1 && call.Asks[1] ? rows.sum([0L]) : null];
     }
 
-    private static Tensor Multiply(Settings call, Tensor input, Tensor? bias)
-    {
-        using Tensor rows = input.reshape(-1, call.Matrix.Inputs);
-        using Tensor product = call.Rounded ? call.Matrix.RoundedProduct(rows, bias) : call.Matrix.Product(rows, bias);
-        return product.view([.. input.shape[..^1], call.Matrix.Outputs]);
-    }
+    private static Tensor Multiply(PackedMatrix matrix, bool rounded, Tensor input, Tensor? bias) =>
+        rounded ? matrix.RoundedProduct(input, bias) : matrix.Product(input, bias);
 
     /// <param name="Matrix">W</param>
     /// <param name="Rounded">Whether the forward pass rounds x to 8 bits.</param>

@@ -8,8 +8,8 @@ namespace Microsoft.ML.Peft.Layers;
 internal static unsafe class QueryAttention
 {
     public static bool Takes(Tensor query, Tensor key, Tensor value, Tensor? mask) =>
-        query.shape[2] == 1 && !(is_grad_enabled() && (query.requires_grad || key.requires_grad || value.requires_grad))
-        && PeftNative.Takes(query) && PeftNative.Takes(key) && IsDense(key) && key.stride().SequenceEqual(value.stride())
+        query.size(2) == 1 && !(is_grad_enabled() && (query.requires_grad || key.requires_grad || value.requires_grad))
+        && PeftNative.Takes(query) && PeftNative.Takes(key) && IsDense(key) && key.stride(0) == value.stride(0) && key.stride(1) == value.stride(1) && IsDense(value)
         && (mask is null || PeftNative.Takes(mask));
 
     /// <param name="query">[B, heads, 1, size]</param>
@@ -19,19 +19,19 @@ internal static unsafe class QueryAttention
     /// <returns>[B, 1, heads·size]</returns>
     public static Tensor Attend(Tensor query, Tensor key, Tensor value, Tensor? mask)
     {
-        long[] shape = query.shape, keys = key.shape, strides = key.stride();
-        Tensor dense = query.contiguous(), bias = mask is null ? empty(0) : mask.contiguous();
+        long rows = query.size(0), heads = query.size(1), size = query.size(3), keys = key.size(2);
+        using Tensor? dense = query.is_contiguous() ? null : query.contiguous(), bias = mask?.contiguous();
         var call = new QueryCall
         {
-            Batch = shape[0], Heads = shape[1], Groups = keys[1], Keys = keys[2], Size = shape[3],
-            BatchStride = strides[0], GroupStride = strides[1], MaskBatch = mask is null || mask.shape[0] == 1 ? 0 : keys[2],
-            Query = NativeTensor.Floats(dense), Key = NativeTensor.Floats(key), Value = NativeTensor.Floats(value),
-            Mask = mask is null ? null : NativeTensor.Floats(bias),
+            Batch = rows, Heads = heads, Groups = key.size(1), Keys = keys, Size = size,
+            BatchStride = key.stride(0), GroupStride = key.stride(1), MaskBatch = mask is null || mask.size(0) == 1 ? 0 : keys,
+            Query = NativeTensor.Floats(dense ?? query), Key = NativeTensor.Floats(key), Value = NativeTensor.Floats(value),
+            Mask = bias is null ? null : NativeTensor.Floats(bias),
         };
-        Tensor output = empty(shape[0], 1, shape[1] * shape[3]);
+        Tensor output = empty(rows, 1, heads * size);
         NativeMethods.QueryAttention(NativeMethods.BestIsa, call, NativeTensor.Floats(output));
         return output;
     }
 
-    private static bool IsDense(Tensor x) => x.stride(3) == 1 && x.stride(2) == x.shape[3];
+    private static bool IsDense(Tensor x) => x.stride(3) == 1 && x.stride(2) == x.size(3);
 }

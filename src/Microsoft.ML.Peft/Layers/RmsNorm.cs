@@ -32,9 +32,9 @@ internal sealed unsafe class NativeRmsNorm : GradientFunction<NativeRmsNorm, Nat
 
     protected override (Tensor Output, Tensor?[] Saved) Forward(Settings call, IReadOnlyList<Tensor> inputs)
     {
-        var (x, weight) = (inputs[0].contiguous(), inputs[1].contiguous());
-        long width = weight.shape[0], rows = x.numel() / width;
-        Tensor output = empty(x.shape), scales = empty(rows);
+        var (x, weight) = (NativeTensor.Dense(inputs[0]), NativeTensor.Dense(inputs[1]));
+        long width = weight.size(0), rows = x.numel() / width;
+        Tensor output = NativeTensor.Empty(x, width), scales = empty(rows);
         NativeMethods.RmsNorm(
             NativeMethods.BestIsa, NativeTensor.Floats(x), NativeTensor.Floats(weight), rows, width, call.Epsilon, NativeTensor.Floats(output),
             NativeTensor.Floats(scales));

@@ -32,7 +32,14 @@ internal sealed record Rotation(Tensor Cos, Tensor Sin)
 /// <summary>The turn in place; its gradient is the turn back.</summary>
 internal sealed unsafe class NativeRotation : GradientFunction<NativeRotation, NativeRotation.Settings>
 {
-    public static Tensor Apply(Tensor x, Rotation rotation, int heads) => Call(new Settings(heads), x, rotation.Cos, rotation.Sin);
+    public static Tensor Apply(Tensor x, Rotation rotation, int heads)
+    {
+        if (is_grad_enabled())
+            return Call(new Settings(heads), x, rotation.Cos, rotation.Sin);
+        Tensor output = NativeTensor.Dense(x);
+        Turn(new Settings(heads), output, NativeTensor.Dense(rotation.Cos), NativeTensor.Dense(rotation.Sin), back: false);
+        return output;
+    }
 
     protected override (Tensor Output, Tensor?[] Saved) Forward(Settings call, IReadOnlyList<Tensor> inputs)
     {
@@ -53,7 +60,7 @@ internal sealed unsafe class NativeRotation : GradientFunction<NativeRotation, N
 
     private static void Turn(Settings call, Tensor x, Tensor cos, Tensor sin, bool back) => NativeMethods.Rotary(
         NativeMethods.BestIsa, NativeTensor.Floats(x), NativeTensor.Floats(cos), NativeTensor.Floats(sin), back ? 1 : 0,
-        x.shape[0] * x.shape[1], cos.shape[0] * cos.shape[1], call.Heads, x.shape[2] / call.Heads);
+        x.size(0) * x.size(1), cos.size(0) * cos.size(1), call.Heads, x.size(2) / call.Heads);
 
     internal sealed record Settings(int Heads);
 }

@@ -46,13 +46,14 @@ internal sealed unsafe class BFloat16Matrix : PackedMatrix
 
     public override Tensor Product(Tensor input, Tensor? bias)
     {
-        if (input.shape[0] > FewTokens || !PeftNative.Takes(input) || _values.device_type != DeviceType.CPU)
+        long tokens = input.numel() / Math.Max(1, Inputs);
+        if (tokens > FewTokens || !PeftNative.Takes(input) || _values.device_type != DeviceType.CPU)
             return base.Product(input, bias);
-        using Tensor dense = input.contiguous();
-        Tensor output = empty(input.shape[0], Outputs);
+        using Tensor? dense = input.is_contiguous() ? null : input.contiguous();
+        Tensor output = NativeTensor.Empty(input, Outputs);
         NativeMethods.FewProduct(
             NativeMethods.BestIsa, (ushort*)NativeTensor.Address(_values), bias is null ? null : NativeTensor.Floats(bias), Outputs, Inputs,
-            NativeTensor.Floats(dense), input.shape[0], NativeTensor.Floats(output));
+            NativeTensor.Floats(dense ?? input), tokens, NativeTensor.Floats(output));
         return output;
     }
 

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.ML.Peft.Interop;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -60,12 +61,14 @@ internal abstract class BlockwiseMatrix(Tensor codes, Tensor levels, BlockScales
     {
         if (!IsNative || !PeftNative.Takes(input) || Blas.Sgemm == 0)
             return base.Product(input, bias);
-        using Tensor dense = input.contiguous();
-        Tensor output = bias is null ? zeros([input.shape[0], Outputs]) : Rows(bias, input.shape[0]);
-        float* values = NativeTensor.Floats(dense), results = NativeTensor.Floats(output);
+        using Tensor? dense = input.is_contiguous() ? null : input.contiguous();
+        long tokens = input.numel() / Math.Max(1, Inputs);
+        Tensor output = NativeTensor.Empty(input, Outputs);
+        Fill(output, bias);
+        float* values = NativeTensor.Floats(dense ?? input), results = NativeTensor.Floats(output);
         QuantizedCall call = Call();
-        if (!rounded || NativeMethods.QuantizedProductInt8(NativeMethods.BestIsa, call, values, input.shape[0], results) == 0)
-            NativeMethods.QuantizedProduct(NativeMethods.BestIsa, call, values, input.shape[0], results);
+        if (!rounded || NativeMethods.QuantizedProductInt8(NativeMethods.BestIsa, call, values, tokens, results) == 0)
+            NativeMethods.QuantizedProduct(NativeMethods.BestIsa, call, values, tokens, results);
         return output;
     }
 
@@ -104,13 +107,16 @@ internal abstract class BlockwiseMatrix(Tensor codes, Tensor levels, BlockScales
     /// <summary>The codes one by one, as numbers of levels.</summary>
     protected abstract Tensor Indices();
 
-    private static Tensor Rows(Tensor bias, long count)
+    // The kernels add to what is there.
+    private static unsafe void Fill(Tensor rows, Tensor? bias)
     {
+        if (bias is null)
+        {
+            NativeMemory.Clear(NativeTensor.Address(rows), (nuint)(rows.numel() * sizeof(float)));
+            return;
+        }
         using Tensor row = bias.detach();
-        using Tensor all = row.expand(count, -1);
-        Tensor rows = empty([count, row.shape[0]]);
-        rows.copy_(all);
-        return rows;
+        rows.copy_(row);
     }
 
     /// <summary>A matrix as the quantizers read it: dense floats on the CPU, in the caller's scope.</summary>

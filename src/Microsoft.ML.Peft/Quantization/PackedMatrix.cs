@@ -32,7 +32,7 @@ internal abstract class PackedMatrix(long outputs, long inputs) : IDisposable
         return weight.index_select(0, ids);
     }
 
-    /// <summary>x·Wᵀ + b for x [tokens, in].</summary>
+    /// <summary>x·Wᵀ + b for x [..., in].</summary>
     public virtual Tensor Product(Tensor input, Tensor? bias)
     {
         using Tensor weight = Dequantize();

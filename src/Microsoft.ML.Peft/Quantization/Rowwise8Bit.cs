@@ -61,20 +61,19 @@ internal sealed class Rowwise8Bit(Tensor codes, Tensor levels, BlockScales scale
 
     public override Tensor Product(Tensor input, Tensor? bias)
     {
-        using var scope = NewDisposeScope();
-        return WithOutliers(input, base.Product(input, bias)).MoveToOuterDisposeScope();
+        return WithOutliers(input, base.Product(input, bias));
     }
 
     public override unsafe Tensor RoundedProduct(Tensor input, Tensor? bias)
     {
         if (!PeftNative.Takes(input) || Codes.device_type != DeviceType.CPU)
             return Product(input, bias);
-        using var scope = NewDisposeScope();
-        Tensor output = empty(input.shape[0], Outputs);
+        using Tensor? dense = input.is_contiguous() ? null : input.contiguous();
+        Tensor output = NativeTensor.Empty(input, Outputs);
         int done = NativeMethods.RowwiseProductInt8(
             NativeMethods.BestIsa, (sbyte*)NativeTensor.Address(Codes), NativeTensor.Floats(Scales.Floats), bias is null ? null : NativeTensor.Floats(bias),
-            Outputs, Inputs, NativeTensor.Floats(input.contiguous()), input.shape[0], NativeTensor.Floats(output));
-        return (done == 0 ? Product(input, bias) : WithOutliers(input, output)).MoveToOuterDisposeScope();
+            Outputs, Inputs, NativeTensor.Floats(dense ?? input), input.numel() / Inputs, NativeTensor.Floats(output));
+        return done == 0 ? Product(input, bias) : WithOutliers(input, output);
     }
 
     public override Tensor Rows(Tensor ids)
@@ -104,8 +103,14 @@ internal sealed class Rowwise8Bit(Tensor codes, Tensor levels, BlockScales scale
         outliers?.Dispose();
     }
 
-    private Tensor WithOutliers(Tensor input, Tensor output) =>
-        outliers is null ? output : output.addmm_(input.index_select(1, outliers.Columns), outliers.Values.t());
+    private Tensor WithOutliers(Tensor input, Tensor output)
+    {
+        if (outliers is null)
+            return output;
+        using var scope = NewDisposeScope();
+        output.view(-1, Outputs).addmm_(input.reshape(-1, Inputs).index_select(1, outliers.Columns), outliers.Values.t());
+        return output;
+    }
 
     protected override Tensor Indices() => Codes.flatten().to(ScalarType.Int64).bitwise_and(tensor(255L, device: Codes.device));
 }
