@@ -120,7 +120,12 @@ internal sealed class MergedFolder
                 : new PlannedTensor(name, _base.Stored.TypeOf(key), _base.ShapeOf(key), () => _base.Stored.Read(key));
         }
         foreach (MergedWeight change in _merged.Values.Where(change => written.Add(change.Name)))
-            yield return Changed(change, _weights.KeyOf(change.Origin!.Name));
+        {
+            yield return change.Origin is { } origin
+                ? Changed(change, _weights.KeyOf(origin.Name))
+                // A head that shared a packed table.
+                : new PlannedTensor(change.Name, change.Packed!.Type, change.Shape, () => Floats(change.Packed, change, transposed: false));
+        }
         if (Unties && written.Add(HeadName))
         {
             string key = _weights.KeyOf(_weights.Sites.Tokens!.Path + ".weight")!;

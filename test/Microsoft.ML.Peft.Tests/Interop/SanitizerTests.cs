@@ -21,7 +21,7 @@ public sealed partial class SanitizerTests
         var (configured, why) = Run("cmake", "-S", Source, "-B", Build, "-DPEFT_NATIVE_FUZZ=ON", "-DCMAKE_BUILD_TYPE=Release");
         if (configured != 0)
             Assert.Inconclusive($"This machine cannot build with sanitizers: {why}");
-        var (built, errors) = Run("cmake", "--build", Build, "--target", "peft_native_fuzz");
+        var (built, errors) = Run("cmake", "--build", Build, "--target", "peft_native_fuzz", "--parallel", $"{Environment.ProcessorCount}");
         Assert.AreEqual(0, built, errors);
         var (failed, output) = Run(Path.Combine(Build, "peft_native_fuzz"), $"{Seconds}");
         Console.WriteLine(output);
