@@ -3,6 +3,7 @@
 // bytes by signed ones; VNNI, which does not overflow, takes them moved up. What rounding costs is written down in
 // docs/quantization.md.
 #include "activations_int8.h"
+#include "levels_int8.h"
 #include "quantized.h"
 
 #if defined(__GNUC__) && !defined(__clang__)
@@ -15,38 +16,8 @@
 namespace {
 
 using peft::Activations;
+using peft::Bytes;
 using peft::Group;
-
-// The nearest whole number, without a call.
-inline float whole(float x) {
-    constexpr float Round = 12582912.0f;
-    return (x + Round) - Round;
-}
-
-// How far levels times a number of steps are from whole numbers, as a part of the steps.
-float distance(const float* levels, float steps) {
-    float sum = 0;
-    for (int i = 0; i < 16; i++) {
-        const float off = levels[i] * steps - whole(levels[i] * steps);
-        sum += off * off;
-    }
-    return sum / (steps * steps);
-}
-
-// Levels, of -1 to 1, as bytes: of up to 127 steps those with which they come closest; moved up by zero.
-struct Bytes {
-    float steps;
-    int32_t zero;
-    alignas(64) uint8_t table[64];
-
-    Bytes(const float* levels, int32_t zero) : steps(127), zero(zero) {
-        for (float fewer = 126; fewer > 84; fewer--)
-            if (distance(levels, fewer) < distance(levels, steps))
-                steps = fewer;
-        for (int i = 0; i < 64; i++)
-            table[i] = static_cast<uint8_t>(zero + static_cast<int32_t>(whole(levels[i % 16] * steps)));
-    }
-};
 
 // The scale of each of a row's groups, in the matrix itself or written to memory.
 const float* row_scales(const peft_quantized& w, int64_t row, float* memory) {
@@ -56,17 +27,6 @@ const float* row_scales(const peft_quantized& w, int64_t row, float* memory) {
     for (int64_t b = 0; b < blocks; b++)
         std::fill_n(memory + b * groups, groups, peft::scale_of(w, row * blocks + b));
     return memory;
-}
-
-// One product after another has the same levels.
-const Bytes& bytes_of(const float* levels, int32_t zero) {
-    static thread_local float known[16];
-    static thread_local Bytes bytes(known, 0);
-    if (bytes.zero != zero || __builtin_memcmp(known, levels, sizeof known) != 0) {
-        __builtin_memcpy(known, levels, sizeof known);
-        bytes = Bytes(known, zero);
-    }
-    return bytes;
 }
 
 // A strip of rows: their bytes in the order in which the kernel reads them, and their scales.
@@ -418,7 +378,7 @@ int32_t peft_quantized_product_int8(int32_t isa, const peft_quantized* matrix, c
     if (w.bits != 4 || w.columns % Group != 0 || w.block % Group != 0 || w.columns % w.block != 0)
         return 0;
     const Kernels kernel = kernels(peft::clamp_isa(isa));
-    const Bytes& levels = bytes_of(w.levels, kernel.zero);
+    const Bytes& levels = peft::bytes_of(w.levels, kernel.zero);
     const Activations rounded(x, tokens, w.columns, kernel.round, 1 / levels.steps);
     (tokens <= FewTokens ? few : many)(w, kernel, levels, rounded, y);
     return 1;
