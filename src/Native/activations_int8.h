@@ -78,9 +78,7 @@ PEFT_AVX2_FMA inline void round_avx2(const float* x, const Rounded& out) {
         *out.sum += value;
     *out.scale = most / 127;
 }
-#endif
 
-#if defined(__x86_64__)
 // The products of signed bytes, four added up. Of two bytes that are multiplied one may be signed, so the signs go from the weights
 // to the values; two products of at most 128 * 127 fit into the 16 bits that they are added up in.
 PEFT_AVX2_FMA inline __m256i multiply(__m256i weights, __m256i magnitudes, __m256i values) {

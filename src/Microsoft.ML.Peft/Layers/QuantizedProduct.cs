@@ -8,6 +8,7 @@ internal sealed class QuantizedProduct : GradientFunction<QuantizedProduct, Quan
 {
     public static Tensor Apply(Tensor input, PackedMatrix matrix, Tensor? bias, bool rounded)
     {
+        // Decoding asks some hundred times a token, and needs nothing of what a backward pass does.
         if (!is_grad_enabled())
             return Multiply(matrix, rounded, input, bias);
         Tensor[] inputs = bias is null ? [input] : [input, bias];

@@ -37,14 +37,14 @@ internal sealed unsafe class NativeRotation : GradientFunction<NativeRotation, N
         if (is_grad_enabled())
             return Call(new Settings(heads), x, rotation.Cos, rotation.Sin);
         Tensor output = NativeTensor.Dense(x);
-        Turn(new Settings(heads), output, NativeTensor.Dense(rotation.Cos), NativeTensor.Dense(rotation.Sin), back: false);
+        Turn(heads, output, NativeTensor.Dense(rotation.Cos), NativeTensor.Dense(rotation.Sin), back: false);
         return output;
     }
 
     protected override (Tensor Output, Tensor?[] Saved) Forward(Settings call, IReadOnlyList<Tensor> inputs)
     {
         Tensor output = inputs[0].detach().contiguous(), cos = inputs[1].contiguous(), sin = inputs[2].contiguous();
-        Turn(call, output, cos, sin, back: false);
+        Turn(call.Heads, output, cos, sin, back: false);
         // Of a write behind its back libtorch learns by one to none of the elements.
         output.narrow(0, 0, 0).zero_();
         return (output, [cos, sin]);
@@ -54,13 +54,13 @@ internal sealed unsafe class NativeRotation : GradientFunction<NativeRotation, N
     {
         Tensor result = empty(gradient.shape);
         result.copy_(gradient);
-        Turn(call, result, saved[0], saved[1], back: true);
+        Turn(call.Heads, result, saved[0], saved[1], back: true);
         return [result, null, null];
     }
 
-    private static void Turn(Settings call, Tensor x, Tensor cos, Tensor sin, bool back) => NativeMethods.Rotary(
+    private static void Turn(int heads, Tensor x, Tensor cos, Tensor sin, bool back) => NativeMethods.Rotary(
         NativeMethods.BestIsa, NativeTensor.Floats(x), NativeTensor.Floats(cos), NativeTensor.Floats(sin), back ? 1 : 0,
-        x.size(0) * x.size(1), cos.size(0) * cos.size(1), call.Heads, x.size(2) / call.Heads);
+        x.size(0) * x.size(1), cos.size(0) * cos.size(1), heads, x.size(2) / heads);
 
     internal sealed record Settings(int Heads);
 }

@@ -58,7 +58,8 @@ public sealed class QuantizationOptions
     /// <summary>
     /// The format of the matrices whose rows are the vocabulary's, the table of tokens and the output matrix of language models:
     /// <see cref="QuantizationFormat.Int8Rowwise"/> or <see cref="QuantizationFormat.BFloat16"/>; null (the default) for floats, as
-    /// bitsandbytes keeps them. Of a small model they are most of what a decoded token reads. No tuner can change them then.
+    /// bitsandbytes keeps them. Of a small model they are most of what a decoded token reads. No tuner can change
+    /// the table then; the output matrix takes LoRA as any quantized one does.
     /// </summary>
     public QuantizationFormat? VocabularyFormat { get; set; }
 

@@ -59,10 +59,7 @@ internal sealed class Rowwise8Bit(Tensor codes, Tensor levels, BlockScales scale
         return weight.MoveToOuterDisposeScope();
     }
 
-    public override Tensor Product(Tensor input, Tensor? bias)
-    {
-        return WithOutliers(input, base.Product(input, bias));
-    }
+    public override Tensor Product(Tensor input, Tensor? bias) => WithOutliers(input, base.Product(input, bias));
 
     public override unsafe Tensor RoundedProduct(Tensor input, Tensor? bias)
     {
@@ -73,7 +70,10 @@ internal sealed class Rowwise8Bit(Tensor codes, Tensor levels, BlockScales scale
         int done = NativeMethods.RowwiseProductInt8(
             NativeMethods.BestIsa, (sbyte*)NativeTensor.Address(Codes), NativeTensor.Floats(Scales.Floats), bias is null ? null : NativeTensor.Floats(bias),
             Outputs, Inputs, NativeTensor.Floats(dense ?? input), input.numel() / Inputs, NativeTensor.Floats(output));
-        return done == 0 ? Product(input, bias) : WithOutliers(input, output);
+        if (done != 0)
+            return WithOutliers(input, output);
+        output.Dispose();
+        return Product(input, bias);
     }
 
     public override Tensor Rows(Tensor ids)
