@@ -61,6 +61,8 @@ internal sealed class FineTuning
     {
         ArgumentNullException.ThrowIfNull(data);
         _task.CheckTrainingSchema(SchemaShapes.Of(data.Schema));
+        if (_options.ValidationSet is { } given)
+            _task.CheckValidationSet(given.Schema, data.Schema);
         Device device = _host.ChooseDevice(_options.GpuDeviceId, _options.FallbackToCpu);
         AllocatorSwitch.Advise(_host);
         PeftTask trained = _task.WithDefaultsOf(_options.BaseModel);

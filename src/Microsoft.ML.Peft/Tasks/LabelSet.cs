@@ -14,14 +14,20 @@ internal sealed class LabelSet
         NumberDataViewType.UInt32, NumberDataViewType.Int64, NumberDataViewType.UInt64, BooleanDataViewType.Instance,
     }.ToDictionary(type => type.ToString()!);
 
+    private const int Listed = 10;
+
     private readonly PrimitiveDataViewType _type;
 
-    private LabelSet(IReadOnlyList<string> names, PrimitiveDataViewType type) => (Names, _type) = (names, type);
+    private LabelSet(IReadOnlyList<string> names, PrimitiveDataViewType type, bool hasValues = true) =>
+        (Names, _type, HasValues) = (names, type, hasValues);
 
     public static LabelSet None { get; } = new([], TextDataViewType.Instance);
 
     /// <summary>The values as text.</summary>
     public IReadOnlyList<string> Names { get; }
+
+    /// <summary>False for keys without values, which their index alone names.</summary>
+    public bool HasValues { get; }
 
     public int Count => Names.Count;
 
@@ -34,7 +40,7 @@ internal sealed class LabelSet
         if (KeyTypeOf(column) is not { } key)
             throw new ArgumentException($"Column '{column.Name}' must hold keys (MapValueToKey makes them), but is {column.Type}.");
         if (column.Annotations.Schema.GetColumnOrNull("KeyValues") is not { Type: VectorDataViewType { ItemType: var type } })
-            return Text([.. Enumerable.Range(0, checked((int)key.Count)).Select(i => i.ToString(CultureInfo.InvariantCulture))]);
+            return new LabelSet([.. Enumerable.Range(0, checked((int)key.Count)).Select(i => i.ToString(CultureInfo.InvariantCulture))], TextDataViewType.Instance, hasValues: false);
         if (!Types.ContainsKey(type.ToString()!))
             throw new ArgumentException($"Column '{column.Name}' has key values of type {type}, which is not supported.");
         return new LabelSet(Generic.Invoke<string[]>(Read<int>, type.RawType, column), type);
@@ -43,6 +49,26 @@ internal sealed class LabelSet
     /// <summary>The type of a column of keys or of vectors of keys; null for any other.</summary>
     public static KeyDataViewType? KeyTypeOf(DataViewSchema.Column column) =>
         (column.Type is VectorDataViewType vector ? vector.ItemType : column.Type) as KeyDataViewType;
+
+    /// <summary>Where each label stands among others, by its value; -1 for one that is not there.</summary>
+    public int[] PlacesIn(LabelSet others)
+    {
+        if (HasValues != others.HasValues)
+            return [.. Enumerable.Repeat(-1, Count)];
+        if (Names.SequenceEqual(others.Names, StringComparer.Ordinal))
+            return [.. Enumerable.Range(0, Count)];
+        var places = new Dictionary<string, int>(StringComparer.Ordinal);
+        for (int i = 0; i < others.Count; i++)
+            places.TryAdd(others.Names[i], i);
+        return [.. Names.Select(name => places.GetValueOrDefault(name, -1))];
+    }
+
+    /// <summary>The labels for a message, the first ten of them.</summary>
+    public override string ToString() => HasValues ? List(Names) : $"{Count} keys without values";
+
+    /// <summary>Labels for a message, the first ten of them.</summary>
+    public static string List(IReadOnlyCollection<string> names) =>
+        string.Join(", ", names.Take(Listed).Select(name => $"'{name}'")) + (names.Count > Listed ? $" and {names.Count - Listed} more" : "");
 
     /// <summary>Adds the values as key values to a column's annotations.</summary>
     public void Annotate(DataViewSchema.Annotations.Builder builder, string kind)

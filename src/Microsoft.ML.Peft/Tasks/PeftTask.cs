@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
+using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Tokenization;
 
@@ -37,7 +38,7 @@ public abstract partial class PeftTask
 
     /// <summary>Reads label values and types from the training data.</summary>
     internal TaskRuntime Bind(DataViewSchema schema, TextTokenizer tokenizer, int maxLength) =>
-        Bind(Labels.OfType<LabelColumn>().Select(label => label.Values(schema)).FirstOrDefault(LabelSet.None), tokenizer, maxLength);
+        Bind(LabelsOf(schema), tokenizer, maxLength);
 
     /// <summary>Column names and settings, for the archive.</summary>
     internal JsonObject ToJson() => JsonSerializer.SerializeToNode(this, GetType())!.AsObject();
@@ -45,12 +46,24 @@ public abstract partial class PeftTask
     /// <exception cref="ArgumentException">A column that a fit needs is missing or holds something else.</exception>
     internal void CheckTrainingSchema(SchemaShape schema) => Check(Inputs.Concat(Labels), schema);
 
+    /// <exception cref="ArgumentException">A column is missing or holds something else, or labels that the training data does not know.</exception>
+    internal void CheckValidationSet(DataViewSchema schema, DataViewSchema training)
+    {
+        const string Where = " of the validation set";
+        Check(Inputs.Concat(Labels), SchemaShapes.Of(schema), Where);
+        foreach (LabelColumn label in Labels.OfType<LabelColumn>())
+            label.PlacesIn(label.Values(training), schema, Where);
+    }
+
     /// <exception cref="ArgumentException">A column that scoring needs is missing or holds something else.</exception>
     internal void CheckScoringSchema(SchemaShape schema) => Check(Inputs, schema);
 
-    private static void Check(IEnumerable<TaskColumn> columns, SchemaShape schema)
+    private LabelSet LabelsOf(DataViewSchema schema) =>
+        Labels.OfType<LabelColumn>().Select(label => label.Values(schema)).FirstOrDefault(LabelSet.None);
+
+    private static void Check(IEnumerable<TaskColumn> columns, SchemaShape schema, string where = "")
     {
         foreach (TaskColumn column in columns)
-            column.Check(schema);
+            column.Check(schema, where);
     }
 }

@@ -12,13 +12,15 @@ internal abstract class TaskColumn(string name, string role)
     /// <summary>What the column must hold, for errors.</summary>
     protected abstract string Expected { get; }
 
+    /// <param name="schema">The columns.</param>
+    /// <param name="where">Whose columns they are, for errors, such as " of the validation set".</param>
     /// <exception cref="ArgumentException">The column is missing or holds something else.</exception>
-    public void Check(SchemaShape schema)
+    public void Check(SchemaShape schema, string where = "")
     {
         SchemaShape.Column column = schema.Where(c => c.Name == Name).Select(c => (SchemaShape.Column?)c).FirstOrDefault()
-            ?? throw Missing(schema.Select(c => c.Name));
+            ?? throw Missing(schema.Select(c => c.Name), where);
         if (!Fits(column))
-            throw new ArgumentException($"{role} column '{Name}' must be {Expected}, but is {column.Kind} of {(column.IsKey ? "keys over " : "")}{column.ItemType}.");
+            throw new ArgumentException($"{role} column '{Name}'{where} must be {Expected}, but is {column.Kind} of {(column.IsKey ? "keys over " : "")}{column.ItemType}.");
     }
 
     protected abstract bool Fits(SchemaShape.Column column);
@@ -28,8 +30,8 @@ internal abstract class TaskColumn(string name, string role)
 
     protected ArgumentException Wrong(string expected, DataViewType found) => new($"{role} column '{Name}' must {expected}, but is {found}.");
 
-    private ArgumentException Missing(IEnumerable<string> there) =>
-        new($"{role} column '{Name}' is missing; the data has {string.Join(", ", there)}.");
+    private ArgumentException Missing(IEnumerable<string> there, string where = "") =>
+        new($"{role} column '{Name}'{where} is missing; the data has {string.Join(", ", there)}.");
 }
 
 /// <summary>One text a row.</summary>
@@ -82,11 +84,27 @@ internal sealed class WordsColumn(string name, string role) : TaskColumn(name, r
     protected override bool Fits(SchemaShape.Column column) => column.ItemType == TextDataViewType.Instance;
 }
 
-/// <summary>Labels as keys, which a reader gives as indices from 0 and as -1 where one is missing.</summary>
+/// <summary>Labels as keys, which a reader gives as indices among the training data's, matched by value, and as -1 where one is missing.</summary>
 internal abstract class LabelColumn(string name) : TaskColumn(name, "Label")
 {
+    protected override bool Fits(SchemaShape.Column column) => column.IsKey && column.ItemType == NumberDataViewType.UInt32;
+
     /// <summary>The values behind the keys.</summary>
     public LabelSet Values(DataViewSchema schema) => LabelSet.Of(Find(schema));
+
+    /// <summary>Where each of the column's labels stands among known ones.</summary>
+    /// <param name="schema">The columns.</param>
+    /// <param name="known">The labels of the training data.</param>
+    /// <param name="where">Whose columns they are, for errors.</param>
+    /// <exception cref="ArgumentException">The column has labels that are not known; the message names them.</exception>
+    public int[] PlacesIn(LabelSet known, DataViewSchema schema, string where = "")
+    {
+        LabelSet own = Values(schema);
+        int[] places = own.PlacesIn(known);
+        string[] unknown = [.. own.Names.Where((_, i) => places[i] < 0)];
+        return unknown.Length == 0 ? places : throw new ArgumentException(
+            $"Label column '{Name}'{where} has {(own.HasValues ? LabelSet.List(unknown) : own)}, which the training data does not know: it has {known}. Labels are matched by their values.");
+    }
 
     protected DataViewSchema.Column FindKeys(DataViewSchema schema)
     {
@@ -95,42 +113,48 @@ internal abstract class LabelColumn(string name) : TaskColumn(name, "Label")
             ? column
             : throw Wrong("hold 32-bit keys (MapValueToKey makes them)", column.Type);
     }
+
+    // A key is 1 for the first value, and 0 where it is missing.
+    protected int PlaceOf(uint key, int[] places, DataViewRow row) => key == 0 ? -1 : key <= places.Length ? places[key - 1] : throw new InvalidOperationException(
+        $"Row {row.Position}: label column '{Name}' has the key {key}, but its type has {places.Length} keys.");
 }
 
 /// <summary>One label a row.</summary>
 internal sealed class KeyColumn(string name) : LabelColumn(name)
 {
-    protected override string Expected => "a key (MapValueToKey makes one)";
+    protected override string Expected => "a 32-bit key (MapValueToKey makes one)";
 
-    public Func<int> Read(DataViewRow row)
+    public Func<int> Read(DataViewRow row, LabelSet known)
     {
         var getter = row.GetGetter<uint>(FindKeys(row.Schema));
+        int[] places = PlacesIn(known, row.Schema);
         uint value = 0;
         return () =>
         {
             getter(ref value);
-            return (int)value - 1;
+            return PlaceOf(value, places, row);
         };
     }
 
-    protected override bool Fits(SchemaShape.Column column) => column.IsKey && column.Kind == SchemaShape.Column.VectorKind.Scalar;
+    protected override bool Fits(SchemaShape.Column column) => base.Fits(column) && column.Kind == SchemaShape.Column.VectorKind.Scalar;
 }
 
 /// <summary>A vector of labels a row.</summary>
 internal sealed class KeysColumn(string name) : LabelColumn(name)
 {
-    protected override string Expected => "a vector of keys (MapValueToKey makes one)";
+    protected override string Expected => "a vector of 32-bit keys (MapValueToKey makes one)";
 
-    public Func<int[]> Read(DataViewRow row)
+    public Func<int[]> Read(DataViewRow row, LabelSet known)
     {
         var getter = row.GetGetter<VBuffer<uint>>(FindKeys(row.Schema));
+        int[] places = PlacesIn(known, row.Schema);
         VBuffer<uint> values = default;
         return () =>
         {
             getter(ref values);
-            return [.. values.DenseValues().Select(v => (int)v - 1)];
+            return [.. values.DenseValues().Select(value => PlaceOf(value, places, row))];
         };
     }
 
-    protected override bool Fits(SchemaShape.Column column) => column.IsKey && column.Kind != SchemaShape.Column.VectorKind.Scalar;
+    protected override bool Fits(SchemaShape.Column column) => base.Fits(column) && column.Kind != SchemaShape.Column.VectorKind.Scalar;
 }

@@ -74,7 +74,7 @@ namespace Microsoft.ML.Peft.Tasks
             {
                 Func<string> first = task.Sentence1.Read(row);
                 Func<string>? second = task.Sentence2?.Read(row);
-                Func<int>? label = withLabels ? task.Label.Read(row) : null;
+                Func<int>? label = withLabels ? task.Label.Read(row, Labels) : null;
                 return () =>
                 {
                     int index = label?.Invoke() ?? 0;

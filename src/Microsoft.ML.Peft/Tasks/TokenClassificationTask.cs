@@ -84,7 +84,7 @@ namespace Microsoft.ML.Peft.Tasks
         public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
         {
             Func<string[]> words = task.Words.Read(row);
-            Func<int[]>? keys = withLabels ? task.Label.Read(row) : null;
+            Func<int[]>? keys = withLabels ? task.Label.Read(row, Labels) : null;
             return () => Read(words(), keys?.Invoke(), row.Position);
         }
 
