@@ -159,7 +159,7 @@ namespace Microsoft.ML.Peft
         /// <param name="promptColumnName">The prompts.</param>
         /// <param name="outputColumnName">What the model writes after each.</param>
         /// <param name="generation">How; null (the default) for what the folder says, else the likeliest token each time, 20 of them.</param>
-        /// <param name="adapterFolder">The folder of a PEFT adapter; null (the default) for the model as it is.</param>
+        /// <param name="adapterFolder">A PEFT folder, or a LoRA adapter as a .gguf file; null (the default) for the model as it is.</param>
         /// <returns>The estimator.</returns>
         /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
         public TextCompleter Generate(

@@ -57,8 +57,8 @@ internal sealed class ChatModel : IDisposable
                 throw new InvalidDataException($"{folder}: '{missing.Name}' is missing, without which the model cannot write.");
             ChatVoice[] voices = [.. Folders(options).Select(adapter =>
             {
-                owned.Tuners.Add(Attach(adapter.Name, adapter.Folder, model, head));
-                return new ChatVoice(adapter.Name, TokenizerFolder.Has(adapter.Folder) ? TextTokenizer.Load(adapter.Folder) : tokenizer, template);
+                owned.Tuners.Add(Attach(adapter.Name, adapter.Path, options.AllowOtherBase, model, head));
+                return new ChatVoice(adapter.Name, TokenizerFolder.Has(adapter.Path) ? TextTokenizer.Load(adapter.Path) : tokenizer, template);
             })];
             var lifetime = new ModelLifetime(owned, nameof(PeftChatClient));
             GenerationOptions generation = GenerationConfigFile.Load(folder, model.Config);
@@ -102,7 +102,7 @@ internal sealed class ChatModel : IDisposable
 
     private static ChatTemplate? Given(PeftChatClientOptions options) => options.ChatTemplate is { } text ? ChatTemplate.Parse(text) : null;
 
-    private static IEnumerable<(string Name, string Folder)> Folders(PeftChatClientOptions options)
+    private static IEnumerable<(string Name, string Path)> Folders(PeftChatClientOptions options)
     {
         if (options.AdapterFolder is not { } folder)
             return options.Adapters.Select(adapter => (adapter.Key, adapter.Value));
@@ -111,16 +111,12 @@ internal sealed class ChatModel : IDisposable
             : options.Adapters.Select(adapter => (adapter.Key, adapter.Value)).Prepend((ForwardContext.DefaultAdapter, folder));
     }
 
-    private static ITuner Attach(string name, string folder, DecoderModel model, Head head)
+    // The bare base answers too, and adapters may be many: none of them may change it.
+    private static ITuner Attach(string name, string path, bool allowOtherBase, DecoderModel model, Head head)
     {
-        ITuner tuner = AdapterFolder.ReadOptions(folder).Create();
-        return Failure.Disposes(tuner, () =>
-        {
-            using ITensorSource saved = AdapterFolder.OpenWeights(folder);
-            tuner.Attach(new TuningTarget(model.Weights, model.DefaultTargets, head.Parameters, saved), seed: 0, name);
-            tuner.Import(saved);
-            return tuner;
-        });
+        using AdapterState adapter = AdapterFiles.Open(path, model, allowOtherBase);
+        return TunedModelFactory.Attach(
+            adapter.Settings, new TuningTarget(model.Weights, model.DefaultTargets, head.Parameters, adapter.Tensors) { IsShared = true }, seed: 0, name);
     }
 
     private sealed class Owned(PretrainedModel model) : IDisposable

@@ -7,13 +7,19 @@ public sealed class PeftChatClientOptions
     public string? ModelId { get; set; }
 
     /// <summary>
-    /// The folder of a PEFT adapter that every request uses which names no other; null (the default) for none. Its name is
-    /// <c>default</c>.
+    /// The adapter that every request uses which names no other: a PEFT folder, or a LoRA adapter as a .gguf file; null (the default) for
+    /// none. Its name is <c>default</c>.
     /// </summary>
     public string? AdapterFolder { get; set; }
 
-    /// <summary>Folders of further PEFT adapters by the name under which a request chooses them.</summary>
+    /// <summary>Further adapters, PEFT folders or .gguf files, by the name under which a request chooses them.</summary>
     public IDictionary<string, string> Adapters { get; } = new Dictionary<string, string>(StringComparer.Ordinal);
+
+    /// <summary>
+    /// Whether an adapter may name another base than this one, such as the same in another precision or format; false by default: it is
+    /// refused where it names its base's hash and that is not this one's.
+    /// </summary>
+    public bool AllowOtherBase { get; set; }
 
     /// <summary>A chat template (Jinja) instead of the model's own; null (the default) for the model's.</summary>
     public string? ChatTemplate { get; set; }

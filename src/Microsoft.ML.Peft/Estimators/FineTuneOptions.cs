@@ -6,9 +6,16 @@ public abstract class FineTuneOptions : ModelOptions
     private protected FineTuneOptions() { }
 
     /// <summary>
-    /// The folder of a PEFT adapter to start from, with its settings and weights; null (the default) to start anew.
+    /// An adapter to start from, with its settings and weights: a PEFT folder, or a LoRA adapter as a .gguf file; null (the default) to
+    /// start anew.
     /// </summary>
     public string? AdapterFolder { get; set; }
+
+    /// <summary>
+    /// Whether <see cref="AdapterFolder"/> may name another base than this one, such as the same in another precision or format; false by default: it is
+    /// refused where it names its base's hash and that is not this one's.
+    /// </summary>
+    public bool AllowOtherBase { get; set; }
 
     /// <summary>What the model is to learn. Required.</summary>
     public PeftTask? Task { get; set; }

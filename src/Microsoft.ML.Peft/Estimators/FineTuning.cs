@@ -25,7 +25,7 @@ internal sealed class FineTuning
         options.Validate();
         tuner.Create().Dispose();
         (_host, _options, _task) = (host, options, options.Task!);
-        _tuner = options.AdapterFolder is { } folder ? AdapterFolder.ReadOptions(folder) : tuner;
+        _tuner = options.AdapterFolder is { } adapter ? AdapterFiles.ReadSettings(adapter, options.BaseModel) : tuner;
     }
 
     public SchemaShape GetOutputSchema(SchemaShape input)
@@ -84,15 +84,10 @@ internal sealed class FineTuning
             using RowSet train = Read(data, task, "training");
             CheckVariety(train, task);
             using RowSet? validation = _options.ValidationSet is { } set ? Read(set, task, "validation") : null;
-            using ITensorSource? start = _options.AdapterFolder is { } folder ? AdapterFolder.OpenWeights(folder) : null;
-            TunedModel tuned = TunedModelFactory.Create(model, task, tuner, _host.Seed, start);
-            return Failure.Disposes(tuned.Tuner, () =>
-            {
-                if (start is not null)
-                    tuned.Tuner.Import(start);
-                return use(new Run(
-                    tuned, task, tuner, files, task.Pack(train.Examples), validation is null ? null : task.Pack(validation.Examples), device));
-            });
+            using AdapterState? start = _options.AdapterFolder is { } adapter ? AdapterFiles.Open(adapter, model, _options.AllowOtherBase) : null;
+            TunedModel tuned = TunedModelFactory.Create(model, task, tuner, _host.Seed, start?.Tensors);
+            return Failure.Disposes(tuned.Tuner, () => use(new Run(
+                tuned, task, tuner, files, task.Pack(train.Examples), validation is null ? null : task.Pack(validation.Examples), device)));
         });
     }
 

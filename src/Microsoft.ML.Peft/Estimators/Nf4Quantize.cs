@@ -21,7 +21,7 @@ public sealed class Nf4Quantize : IEstimator<PeftTransformer>
 
     private UntrainedModel Model => new(_host, Settings, Settings.Task ?? throw new InvalidOperationException(
         $"{nameof(Nf4Quantize)} has no task: set {nameof(Options)}.{nameof(Options.Task)} to score with the model, or give the estimator to a tuner as its model."),
-        Settings.MaxLength, adapterFolder: null);
+        Settings.MaxLength, adapterPath: null);
 
     /// <inheritdoc/>
     public PeftTransformer Fit(IDataView input) => Model.Fit(input);

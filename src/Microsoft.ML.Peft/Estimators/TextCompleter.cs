@@ -12,7 +12,7 @@ public sealed class TextCompleter : IEstimator<PeftTransformer>
     {
         options.Validate();
         ArgumentNullException.ThrowIfNull(options.Task);
-        _model = new UntrainedModel(host, options, options.Task, options.MaxLength, options.AdapterFolder);
+        _model = new UntrainedModel(host, options, options.Task, options.MaxLength, options.AdapterFolder, options.AllowOtherBase);
     }
 
     /// <inheritdoc/>
@@ -27,7 +27,13 @@ public sealed class TextCompleter : IEstimator<PeftTransformer>
         /// <summary>Where prompts stand and how text is generated: <see cref="PeftTask.TextGeneration"/>, the default, or <see cref="PeftTask.Chat"/>.</summary>
         public PeftTask Task { get; set; } = PeftTask.TextGeneration();
 
-        /// <summary>The folder of a PEFT adapter; null (the default) for the model as it is.</summary>
+        /// <summary>A PEFT folder, or a LoRA adapter as a .gguf file; null (the default) for the model as it is.</summary>
         public string? AdapterFolder { get; set; }
+
+        /// <summary>
+        /// Whether <see cref="AdapterFolder"/> may name another base than this one, such as the same in another precision or format; false by default: it is
+        /// refused where it names its base's hash and that is not this one's.
+        /// </summary>
+        public bool AllowOtherBase { get; set; }
     }
 }

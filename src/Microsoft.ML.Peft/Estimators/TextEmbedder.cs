@@ -15,7 +15,7 @@ public sealed class TextEmbedder : IEstimator<PeftTransformer>
         var folder = SentenceTransformersFolder.Read(options.BaseModel);
         PeftTask task = PeftTask.TextEmbedding(
             options.InputColumnName, options.OutputColumnName, options.Pooling ?? PoolingOf(folder.PoolingMode), options.Normalize ?? folder.Normalizes ?? true);
-        _model = new UntrainedModel(host, options, task, options.MaxLength ?? folder.MaxLength, adapterFolder: null);
+        _model = new UntrainedModel(host, options, task, options.MaxLength ?? folder.MaxLength, adapterPath: null);
     }
 
     /// <inheritdoc/>

@@ -16,25 +16,25 @@ namespace Microsoft.ML.Peft.Estimators;
 /// <param name="options">The model.</param>
 /// <param name="task">What it answers.</param>
 /// <param name="maxLength">Tokens at which longer texts are cut; null for what the model says.</param>
-/// <param name="adapterFolder">A PEFT adapter over the model; null for the bare model.</param>
-internal sealed class UntrainedModel(PeftHost host, ModelOptions options, PeftTask task, int? maxLength, string? adapterFolder)
+/// <param name="adapterPath">A PEFT folder or .gguf file of an adapter over the model; null for the bare model.</param>
+/// <param name="allowOtherBase">Whether the adapter may name another base.</param>
+internal sealed class UntrainedModel(
+    PeftHost host, ModelOptions options, PeftTask task, int? maxLength, string? adapterPath, bool allowOtherBase = false)
 {
     public PeftTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
         task.CheckScoringSchema(SchemaShapes.Of(input.Schema));
         Device device = host.ChooseDevice(options.GpuDeviceId, options.FallbackToCpu);
-        TunerOptions tuner = adapterFolder is null ? new FrozenOptions() : AdapterFolder.ReadOptions(adapterFolder);
-        TextTokenizer tokenizer = TextTokenizer.Load(AdapterFolder.TokenizerOf(adapterFolder, options.BaseModel));
+        TextTokenizer tokenizer = TextTokenizer.Load(AdapterFolder.TokenizerOf(adapterPath, options.BaseModel));
         PretrainedModel model = BaseModels.Open(options.BaseModel, device, host.Seed, options.Quantization);
         return Failure.Disposes(model, () =>
         {
             TaskRuntime runtime = task.WithDefaultsOf(options.BaseModel)
                 .Bind(input.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, maxLength));
-            using ITensorSource? adapter = adapterFolder is null ? null : AdapterFolder.OpenWeights(adapterFolder);
-            TunedModel tuned = TunedModelFactory.Create(model, runtime, tuner, host.Seed, adapter);
-            if (adapter is not null)
-                tuned.Tuner.Import(adapter);
+            using AdapterState? adapter = adapterPath is null ? null : AdapterFiles.Open(adapterPath, model, allowOtherBase);
+            TunerOptions tuner = adapter?.Settings ?? new FrozenOptions();
+            TunedModel tuned = TunedModelFactory.Create(model, runtime, tuner, host.Seed, adapter?.Tensors);
             return new PeftTransformer(host, new ArchivedModel(
                 tuned, runtime, tuner, TokenizerFiles.Of(tokenizer), Path.GetFullPath(options.BaseModel), null,
                 options.EmbedBase, options.ScoringBatchSize), device);

@@ -7,10 +7,11 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Persistence;
 
-/// <summary>An adapter as PEFT keeps it: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>.</summary>
+/// <summary>An adapter as PEFT keeps it: <c>adapter_config.json</c> and <c>adapter_model.safetensors</c>, or <c>.bin</c> as older versions wrote it.</summary>
 internal static class AdapterFolder
 {
-    private const string ConfigName = "adapter_config.json", WeightsName = "adapter_model.safetensors", BaseHashKey = "base_sha256";
+    private const string ConfigName = "adapter_config.json", WeightsName = "adapter_model.safetensors", PickledName = "adapter_model.bin";
+    private const string BaseHashKey = "base_sha256";
 
     /// <summary>A folder's adapter; the caller disposes it.</summary>
     /// <exception cref="InvalidDataException">A file is missing or malformed.</exception>
@@ -18,8 +19,8 @@ internal static class AdapterFolder
     public static AdapterState Read(string folder)
     {
         TunerOptions settings = ReadOptions(folder);
-        var tensors = SafetensorsFile.Open(Path.Combine(folder, WeightsName));
-        return new AdapterState(folder, settings, tensors) { BaseSha256 = tensors.Metadata.GetValueOrDefault(BaseHashKey) };
+        ITensorSource tensors = OpenWeights(folder);
+        return new AdapterState(folder, settings, tensors) { BaseSha256 = (tensors as SafetensorsFile)?.Metadata.GetValueOrDefault(BaseHashKey) };
     }
 
     /// <summary>The settings of a folder's adapter.</summary>
@@ -30,10 +31,6 @@ internal static class AdapterFolder
         string file = Path.Combine(folder, ConfigName);
         return TunerRegistry.FromAdapterConfig(Parse(file), file);
     }
-
-    /// <summary>The tensors of a folder's adapter; the caller disposes them.</summary>
-    /// <exception cref="InvalidDataException">The file is malformed.</exception>
-    public static ITensorSource OpenWeights(string folder) => SafetensorsFile.Open(Path.Combine(folder, WeightsName));
 
     /// <summary>The folder whose tokenizer goes with the adapter: its own where it brings one, else the base's.</summary>
     public static string TokenizerOf(string? folder, string baseFolder) =>
@@ -50,6 +47,14 @@ internal static class AdapterFolder
         SafetensorsWriter.WriteFile(
             Path.Combine(partial, WeightsName), tuner.Export(), baseSha256 is null ? null : new Dictionary<string, string> { [BaseHashKey] = baseSha256 });
     });
+
+    private static ITensorSource OpenWeights(string folder)
+    {
+        string safe = Path.Combine(folder, WeightsName), pickled = Path.Combine(folder, PickledName);
+        return File.Exists(safe) ? SafetensorsFile.Open(safe)
+            : File.Exists(pickled) ? PyTorchFile.Open(pickled)
+            : throw Malformed.File(folder, $"the adapter's weights in {WeightsName} or {PickledName}", "neither");
+    }
 
     private static JsonObject Parse(string file)
     {

@@ -133,9 +133,7 @@ internal static class ModelArchive
             if (task.MaxLength > model.MaxLength)
                 throw new InvalidDataException($"The archive's manifest has a maximal length of {task.MaxLength}; its model reads up to {model.MaxLength} tokens.");
             using ITensorSource source = archive.Read(TunedName, ArchivedTensors.Open);
-            TunedModel tuned = TunedModelFactory.Create(model, task, settings.Tuner, seed: 0, source);
-            tuned.Tuner.Import(source);
-            return tuned;
+            return TunedModelFactory.Create(model, task, settings.Tuner, seed: 0, source);
         });
     }
 

@@ -17,31 +17,40 @@ internal static class TunedModelFactory
     {
         var target = new TuningTarget(model.Model.Weights, model.Model.DefaultTargets, model.Head.Parameters, tensors) { IsShared = true };
         target.CheckChanges(model.Tuner.InPlace);
-        return Failure.IsInvalidData(tensors.Description, () =>
+        return Attach(settings, target, seed: 0, key);
+    }
+
+    /// <summary>Makes a tuner on a model; it takes the tensors that the target has for it.</summary>
+    /// <exception cref="ArgumentException">An option matches nothing in this model.</exception>
+    /// <exception cref="InvalidDataException">What is saved does not fit the model; the message names tensors or modules.</exception>
+    /// <exception cref="NotSupportedException">It changes a base that others share.</exception>
+    public static ITuner Attach(TunerOptions settings, TuningTarget target, long seed, string key = ForwardContext.DefaultAdapter)
+    {
+        return target.Saved is { } saved ? Failure.IsInvalidData(saved.Description, Make) : Make();
+
+        ITuner Make()
         {
             ITuner tuner = settings.Create();
             return Failure.Disposes(tuner, () =>
             {
-                tuner.Attach(target, seed: 0, key);
-                tuner.Import(tensors);
+                tuner.Attach(target, seed, key);
+                if (target.Saved is not null)
+                    tuner.Import(target.Saved);
                 return tuner;
             });
-        });
+        }
     }
 
+    /// <summary>Puts head and tuner on a base.</summary>
     /// <param name="model">The base, which the result takes over.</param>
     /// <param name="task">The task, which has the head.</param>
     /// <param name="options">The tuner's settings.</param>
     /// <param name="seed">Seed of the tuner's own weights.</param>
-    /// <param name="saved">The tensors that the tuner is about to take; null in a fit.</param>
+    /// <param name="saved">The tensors that the tuner takes; null for new ones.</param>
     public static TunedModel Create(PretrainedModel model, TaskRuntime task, TunerOptions options, long seed, ITensorSource? saved = null)
     {
         Head head = task.CreateHead(model);
-        ITuner tuner = options.Create();
-        return Failure.Disposes(tuner, () =>
-        {
-            tuner.Attach(new TuningTarget(model.Weights, model.DefaultTargets, head.Parameters, saved), seed);
-            return new TunedModel(model, head, tuner);
-        });
+        var target = new TuningTarget(model.Weights, model.DefaultTargets, head.Parameters, saved);
+        return new TunedModel(model, head, Attach(options, target, seed));
     }
 }

@@ -8,7 +8,7 @@ namespace Microsoft.ML.Peft.Tuners;
 /// <param name="Weights">The model's weights and sites.</param>
 /// <param name="DefaultTargets">What the architecture tunes by default.</param>
 /// <param name="HeadParameters">The task's own weights.</param>
-/// <param name="Saved">The tensors that the tuner is about to take; null in a fit.</param>
+/// <param name="Saved">The tensors that the tuner is about to take; null for new ones.</param>
 internal sealed record TuningTarget(
     ModelWeights Weights, IReadOnlyList<string> DefaultTargets, IReadOnlyList<Parameter> HeadParameters, ITensorSource? Saved = null)
 {

@@ -24,6 +24,12 @@ public sealed class MergeOptions
     /// </summary>
     public double? LargestLogitDrift { get; set; }
 
+    /// <summary>
+    /// Whether the adapter that <see cref="PeftCatalog.MergeAdapter"/> reads may name another base, such as the same in another precision
+    /// or format; false by default: it is refused where it names its base's hash and that is not this one's.
+    /// </summary>
+    public bool AllowOtherBase { get; set; }
+
     /// <exception cref="ArgumentException">A setting is out of range; the message names it.</exception>
     internal void Validate()
     {

@@ -18,17 +18,11 @@ internal static class OfflineMerge
         ModelSource model, string adapterPath, string folder, MergeOptions options, PeftTask task, long shardBytes = ShardedWriter.DefaultShardBytes)
     {
         HfConfig config = HfConfig.Load(model.Path);
-        using AdapterState adapter = AdapterFiles.Read(adapterPath, config);
-        TextTokenizer tokenizer = TextTokenizer.Load(AdapterFolder.TokenizerOf(Directory.Exists(adapterPath) ? adapterPath : null, model.Path));
         using PretrainedModel opened = ModelRegistry.Create(config, Open(model, config), CPU, seed: 0, model.Quantization);
-        AdapterFiles.CheckBase(adapter, adapterPath, () => opened.Weights.Checkpoint!.ContentHash);
-        using ITuner tuner = adapter.Settings.Create();
-        Failure.IsInvalidData(adapter.Tensors.Description, () =>
-        {
-            tuner.Attach(new TuningTarget(opened.Weights, opened.DefaultTargets, [], adapter.Tensors), seed: 0);
-            tuner.Import(adapter.Tensors);
-            return true;
-        });
+        using AdapterState adapter = AdapterFiles.Open(adapterPath, opened, options.AllowOtherBase);
+        TextTokenizer tokenizer = TextTokenizer.Load(AdapterFolder.TokenizerOf(adapterPath, model.Path));
+        using ITuner tuner = TunedModelFactory.Attach(
+            adapter.Settings, new TuningTarget(opened.Weights, opened.DefaultTargets, [], adapter.Tensors), seed: 0);
         using MergeSample? sample = options.SampleRows is { } rows ? Sample(rows, model, adapter, tokenizer, task) : null;
         return MeasuredMerge.Write(
             folder, new MergeSource(opened.Weights, tuner.MergedWeights(), config, LabelSet.None, TokenizerFiles.Of(tokenizer), model.Path), options, sample, shardBytes);
@@ -53,7 +47,6 @@ internal static class OfflineMerge
             return (runtime, TunedModelFactory.Create(model, runtime, adapter.Settings, seed: 0, adapter.Tensors));
         });
         using TunedModel tuned = made;
-        tuned.Tuner.Import(adapter.Tensors);
         return new MergeSample(rows, runtime, tuned.Model, tuned.Head, ForwardContext.DefaultAdapter);
     }
 

@@ -128,9 +128,7 @@ public sealed class PeftAdapters
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         return key =>
         {
-            using AdapterState state = AdapterFiles.Read(path, Set.Model.Model.Config);
-            if (!allowOtherBase)
-                AdapterFiles.CheckBase(state, path, _baseHash);
+            using AdapterState state = AdapterFiles.Open(path, Set.Model.Model.Config, _baseHash, allowOtherBase);
             return (TunedModelFactory.AddAdapter(Set.Model, state.Settings, state.Tensors, key), state.Settings);
         };
     }
