@@ -15,20 +15,20 @@ namespace Microsoft.ML.Peft
         /// <summary>Fine-tunes a model with LoRA.</summary>
         /// <param name="model">The folder of a Hugging Face model (config.json, weights and tokenizer), a .gguf file, or an <c>Nf4Quantize</c> of one.</param>
         /// <param name="task">What the model is to learn.</param>
-        /// <param name="rank">Rank of the update.</param>
+        /// <param name="rank">Rank of the update; null (the default) for 8.</param>
         /// <param name="alpha">Scale of the update, which is alpha / rank; null (the default) for the rank.</param>
-        /// <param name="maxEpochs">Times that every row is seen.</param>
-        /// <param name="batchSize">Rows in a batch.</param>
-        /// <param name="learningRate">The highest learning rate.</param>
+        /// <param name="maxEpochs">Times that every row is seen; null (the default) for 3.</param>
+        /// <param name="batchSize">Rows in a batch; null (the default) for 32.</param>
+        /// <param name="learningRate">The highest learning rate; null (the default) for 1e-3.</param>
         /// <param name="validationSet">Data to measure each epoch on; null (the default) for none.</param>
         /// <returns>The estimator.</returns>
         /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
         public LoraFineTune Lora(
-            ModelSource model, PeftTask task, int rank = 8, double? alpha = null, int maxEpochs = 3, int batchSize = 32, double learningRate = 1e-3,
-            IDataView? validationSet = null)
+            ModelSource model, PeftTask task, int? rank = null, double? alpha = null, int? maxEpochs = null, int? batchSize = null,
+            double? learningRate = null, IDataView? validationSet = null)
         {
             var options = Options<LoraFineTune.Options>(model, task, maxEpochs, batchSize, learningRate, validationSet);
-            options.Lora = new LoraOptions { Rank = rank, Alpha = alpha ?? rank };
+            options.Lora = new LoraOptions { Rank = rank, Alpha = alpha };
             return Lora(options);
         }
 
@@ -43,39 +43,39 @@ namespace Microsoft.ML.Peft
         /// the paper's training: the paged optimizer, a constant rate after a short warm-up, gradients clipped at 0.3, gradient
         /// checkpointing.
         /// </summary>
-        /// <param name="model">The folder of a Hugging Face model (config.json, weights and tokenizer), or a .gguf file.</param>
+        /// <param name="model">The folder of a Hugging Face model (config.json, weights and tokenizer), a .gguf file, or an <c>Nf4Quantize</c> of one.</param>
         /// <param name="task">What the model is to learn.</param>
-        /// <param name="rank">Rank of the update.</param>
-        /// <param name="alpha">Scale of the update, which is alpha / rank.</param>
-        /// <param name="maxEpochs">Times that every row is seen.</param>
-        /// <param name="batchSize">Rows in a batch.</param>
-        /// <param name="learningRate">The learning rate.</param>
+        /// <param name="rank">Rank of the update; null (the default) for 64.</param>
+        /// <param name="alpha">Scale of the update, which is alpha / rank; null (the default) for 16.</param>
+        /// <param name="maxEpochs">Times that every row is seen; null (the default) for 3.</param>
+        /// <param name="batchSize">Rows in a batch; null (the default) for 16.</param>
+        /// <param name="learningRate">The learning rate; null (the default) for 2e-4.</param>
         /// <param name="validationSet">Data to measure each epoch on; null (the default) for none.</param>
         /// <returns>The estimator.</returns>
         /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
-        public LoraFineTune Qlora(
-            string model, PeftTask task, int rank = 64, double alpha = 16, int maxEpochs = 3, int batchSize = 16, double learningRate = 2e-4,
-            IDataView? validationSet = null)
+        public QloraFineTune Qlora(
+            ModelSource model, PeftTask task, int? rank = null, double? alpha = null, int? maxEpochs = null, int? batchSize = null,
+            double? learningRate = null, IDataView? validationSet = null)
         {
-            var options = Options<LoraFineTune.Options>(model, task, maxEpochs, batchSize, learningRate, validationSet);
-            options.Quantization = new QuantizationOptions { DoubleQuantization = true };
-            options.Lora = new LoraOptions { Rank = rank, Alpha = alpha, Dropout = 0.1, TargetModules = [LoraOptions.AllLinear] };
-            options.Training.Optimizer = TrainingOptimizer.PagedAdamW32Bit;
-            options.Training.Schedule = LearningRateSchedule.Constant;
-            options.Training.WarmupRatio = 0.03;
-            options.Training.MaxGradientNorm = 0.3;
-            options.Training.GradientCheckpointing = true;
-            return Lora(options);
+            var options = Options<QloraFineTune.Options>(model, task, maxEpochs, batchSize, learningRate, validationSet);
+            options.Lora = new LoraOptions { Rank = rank, Alpha = alpha };
+            return Qlora(options);
         }
+
+        /// <summary>Fine-tunes a model by QLoRA.</summary>
+        /// <param name="options">All settings.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">A setting is missing or out of range.</exception>
+        public QloraFineTune Qlora(QloraFineTune.Options options) => new(Host(nameof(QloraFineTune)), Given(options));
 
         /// <summary>Keeps a model's matrices in 4 bits: NF4 in blocks. Alone, or in the place of a tuner's model.</summary>
         /// <param name="model">The folder of a Hugging Face model (config.json, weights and tokenizer), or a .gguf file.</param>
         /// <param name="task">What the quantized model answers; null (the default) for a model that is a tuner's base only.</param>
         /// <param name="blockSize">Weights that share a scale: a power of two from 32 to 4096.</param>
-        /// <param name="doubleQuantization">Whether the scales are kept in 8 bits in their turn.</param>
+        /// <param name="doubleQuantization">Whether the scales are kept in 8 bits in their turn; null (the default) for the method's own: on under QLoRA, off elsewhere.</param>
         /// <returns>The estimator.</returns>
         /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
-        public Nf4Quantize Nf4Quantize(string model, PeftTask? task = null, int blockSize = 64, bool doubleQuantization = false) =>
+        public Nf4Quantize Nf4Quantize(string model, PeftTask? task = null, int blockSize = 64, bool? doubleQuantization = null) =>
             Nf4Quantize(new Nf4Quantize.Options
             {
                 BaseModel = model,
@@ -92,14 +92,14 @@ namespace Microsoft.ML.Peft
         /// <summary>Trains every weight of a model.</summary>
         /// <param name="model">The folder of a Hugging Face model (config.json, weights and tokenizer), a .gguf file, or an <c>Nf4Quantize</c> of one.</param>
         /// <param name="task">What the model is to learn.</param>
-        /// <param name="maxEpochs">Times that every row is seen.</param>
-        /// <param name="batchSize">Rows in a batch.</param>
-        /// <param name="learningRate">The highest learning rate.</param>
+        /// <param name="maxEpochs">Times that every row is seen; null (the default) for 3.</param>
+        /// <param name="batchSize">Rows in a batch; null (the default) for 32.</param>
+        /// <param name="learningRate">The highest learning rate; null (the default) for 2e-5.</param>
         /// <param name="validationSet">Data to measure each epoch on; null (the default) for none.</param>
         /// <returns>The estimator.</returns>
         /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
         public FullFineTune FullFineTune(
-            ModelSource model, PeftTask task, int maxEpochs = 3, int batchSize = 32, double learningRate = 2e-5, IDataView? validationSet = null) =>
+            ModelSource model, PeftTask task, int? maxEpochs = null, int? batchSize = null, double? learningRate = null, IDataView? validationSet = null) =>
             FullFineTune(Options<FullFineTune.Options>(model, task, maxEpochs, batchSize, learningRate, validationSet));
 
         /// <summary>Trains every weight of a model.</summary>
@@ -111,14 +111,14 @@ namespace Microsoft.ML.Peft
         /// <summary>Trains a task's head alone, on a base that stays as it is.</summary>
         /// <param name="model">The folder of a Hugging Face model (config.json, weights and tokenizer), a .gguf file, or an <c>Nf4Quantize</c> of one.</param>
         /// <param name="task">What the model is to learn.</param>
-        /// <param name="maxEpochs">Times that every row is seen.</param>
-        /// <param name="batchSize">Rows in a batch.</param>
-        /// <param name="learningRate">The highest learning rate.</param>
+        /// <param name="maxEpochs">Times that every row is seen; null (the default) for 10.</param>
+        /// <param name="batchSize">Rows in a batch; null (the default) for 32.</param>
+        /// <param name="learningRate">The highest learning rate; null (the default) for 1e-3.</param>
         /// <param name="validationSet">Data to measure each epoch on; null (the default) for none.</param>
         /// <returns>The estimator.</returns>
         /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
         public LinearProbe LinearProbe(
-            ModelSource model, PeftTask task, int maxEpochs = 10, int batchSize = 32, double learningRate = 1e-3, IDataView? validationSet = null) =>
+            ModelSource model, PeftTask task, int? maxEpochs = null, int? batchSize = null, double? learningRate = null, IDataView? validationSet = null) =>
             LinearProbe(Options<LinearProbe.Options>(model, task, maxEpochs, batchSize, learningRate, validationSet));
 
         /// <summary>Trains a task's head alone, on a base that stays as it is.</summary>
@@ -204,15 +204,19 @@ namespace Microsoft.ML.Peft
         private PeftHost Host(string name) => new(_environment, name);
 
         private static T Options<T>(
-            ModelSource model, PeftTask task, int maxEpochs, int batchSize, double learningRate, IDataView? validationSet)
-            where T : FineTuneOptions, new() => new()
+            ModelSource model, PeftTask task, int? maxEpochs, int? batchSize, double? learningRate, IDataView? validationSet)
+            where T : FineTuneOptions, new()
+        {
+            var options = new T
             {
                 BaseModel = Given(model).Path,
-                Quantization = model.Quantization,
                 Task = task,
                 Training = new TrainingOptions { MaxEpochs = maxEpochs, BatchSize = batchSize, LearningRate = learningRate },
                 ValidationSet = validationSet,
             };
+            options.Quantization = model.Quantization ?? options.Quantization;
+            return options;
+        }
 
         private static T Given<T>(T options) => options ?? throw new ArgumentNullException(nameof(options));
     }
@@ -235,29 +239,30 @@ namespace Microsoft.ML
 
         /// <summary>Classifies texts, or pairs of texts, with a model fine-tuned by LoRA.</summary>
         /// <param name="trainers">The catalog of trainers.</param>
-        /// <param name="model">The folder of a Hugging Face model: config.json, weights and tokenizer.</param>
+        /// <param name="model">The folder of a Hugging Face model (config.json, weights and tokenizer), a .gguf file, or an <c>Nf4Quantize</c> of one.</param>
         /// <param name="labelColumnName">The label, a key.</param>
         /// <param name="scoreColumnName">The probabilities of all classes.</param>
         /// <param name="outputColumnName">The predicted label, a key over the label's values.</param>
         /// <param name="sentence1ColumnName">The text.</param>
         /// <param name="sentence2ColumnName">The second text of a pair; null (the default) for single texts.</param>
-        /// <param name="rank">Rank of the update.</param>
-        /// <param name="batchSize">Rows in a batch.</param>
-        /// <param name="maxEpochs">Times that every row is seen.</param>
-        /// <param name="learningRate">The highest learning rate.</param>
+        /// <param name="rank">Rank of the update; null (the default) for 8.</param>
+        /// <param name="alpha">Scale of the update, which is alpha / rank; null (the default) for the rank.</param>
+        /// <param name="batchSize">Rows in a batch; null (the default) for 32.</param>
+        /// <param name="maxEpochs">Times that every row is seen; null (the default) for 3.</param>
+        /// <param name="learningRate">The highest learning rate; null (the default) for 1e-3.</param>
         /// <param name="validationSet">Data to measure each epoch on; null (the default) for none.</param>
         /// <returns>The estimator.</returns>
         /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
         public static LoraFineTune LoraTextClassification(
-            this MulticlassClassificationCatalog.MulticlassClassificationTrainers trainers, string model, string labelColumnName = "Label",
+            this MulticlassClassificationCatalog.MulticlassClassificationTrainers trainers, ModelSource model, string labelColumnName = "Label",
             string scoreColumnName = "Score", string outputColumnName = "PredictedLabel", string sentence1ColumnName = "Text",
-            string? sentence2ColumnName = null, int rank = 8, int batchSize = 32, int maxEpochs = 3, double learningRate = 1e-3,
-            IDataView? validationSet = null)
+            string? sentence2ColumnName = null, int? rank = null, double? alpha = null, int? batchSize = null, int? maxEpochs = null,
+            double? learningRate = null, IDataView? validationSet = null)
         {
             ArgumentNullException.ThrowIfNull(trainers);
             PeftTask task = PeftTask.TextClassification(sentence1ColumnName, sentence2ColumnName, labelColumnName, outputColumnName, scoreColumnName);
             return new PeftCatalog(PeftHost.EnvironmentOf(trainers)).Lora(
-                model, task, rank, maxEpochs: maxEpochs, batchSize: batchSize, learningRate: learningRate, validationSet: validationSet);
+                model, task, rank, alpha, maxEpochs, batchSize, learningRate, validationSet);
         }
     }
 }

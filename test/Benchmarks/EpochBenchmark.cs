@@ -26,7 +26,7 @@ internal sealed class EpochBenchmark : IBenchmark
     {
         TextTokenizer tokenizer = TextTokenizer.Load(RealText.Model);
         int[] lengths = [.. RealText.Rows.Select(row => tokenizer.Encode(row.Text, null, RealText.MaxLength).Length)];
-        var batches = BatchPlanner.ForEpoch(lengths, new TrainingOptions().BatchSize, groupByLength: true, seed: 1, epoch: 0).SelectMany(parts => parts);
+        var batches = BatchPlanner.ForEpoch(lengths, new TrainingDefaults(LearningRate: 1e-3).BatchSize, groupByLength: true, seed: 1, epoch: 0).SelectMany(parts => parts);
         return lengths.Sum() / (double)batches.Sum(batch => batch.Length * batch.Max(row => lengths[row]));
     }
 

@@ -1,6 +1,5 @@
 using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Hosting;
-using Microsoft.ML.Peft.Tuners;
 
 namespace Microsoft.ML.Peft;
 
@@ -9,7 +8,9 @@ public abstract class FineTuneEstimator : IEstimator<PeftTransformer>
 {
     private readonly FineTuning _core;
 
-    private protected FineTuneEstimator(PeftHost host, FineTuneOptions options, TunerOptions tuner) => _core = new(host, options, tuner);
+    private protected FineTuneEstimator(PeftHost host, FineTuneOptions options) => (Settings, _core) = (options, new(host, options));
+
+    internal FineTuneOptions Settings { get; }
 
     /// <inheritdoc/>
     public PeftTransformer Fit(IDataView input) => _core.Fit(input);

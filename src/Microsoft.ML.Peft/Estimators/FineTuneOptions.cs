@@ -1,3 +1,6 @@
+using Microsoft.ML.Peft.Training;
+using Microsoft.ML.Peft.Tuners;
+
 namespace Microsoft.ML.Peft;
 
 /// <summary>What every method of fine-tuning is told.</summary>
@@ -20,7 +23,7 @@ public abstract class FineTuneOptions : ModelOptions
     /// <summary>What the model is to learn. Required.</summary>
     public PeftTask? Task { get; set; }
 
-    /// <summary>Epochs, batches, optimizer and schedule.</summary>
+    /// <summary>Epochs, batches, optimizer and schedule; what it leaves null is the method's own.</summary>
     public TrainingOptions Training { get; set; } = new();
 
     /// <summary>Data to measure each epoch on; null (the default) for none.</summary>
@@ -29,11 +32,20 @@ public abstract class FineTuneOptions : ModelOptions
     /// <summary>Whether the base's weights start at random; only a method that trains all of them can.</summary>
     internal virtual bool FromScratch => false;
 
+    /// <summary>The method, with its own values where nothing is said.</summary>
+    internal abstract TunerOptions Tuner { get; }
+
+    /// <summary>What the method trains with where <see cref="Training"/> says nothing.</summary>
+    private protected abstract TrainingDefaults Defaults { get; }
+
+    /// <summary>How the run goes.</summary>
+    internal TrainingSettings Run => new(Training, Defaults);
+
     internal override void Validate()
     {
         base.Validate();
         ArgumentNullException.ThrowIfNull(Task);
         ArgumentNullException.ThrowIfNull(Training);
-        Training.Validate();
+        Run.Validate();
     }
 }

@@ -20,9 +20,10 @@ internal sealed class FineTuning
     private readonly TunerOptions _tuner;
 
     /// <exception cref="ArgumentException">An option is missing or out of range; the message names it.</exception>
-    public FineTuning(PeftHost host, FineTuneOptions options, TunerOptions tuner)
+    public FineTuning(PeftHost host, FineTuneOptions options)
     {
         options.Validate();
+        TunerOptions tuner = options.Tuner;
         tuner.Create().Dispose();
         (_host, _options, _task) = (host, options, options.Task!);
         _tuner = options.AdapterFolder is { } adapter ? AdapterFiles.ReadSettings(adapter, options.BaseModel) : tuner;
@@ -39,7 +40,7 @@ internal sealed class FineTuning
         using var reporter = new HostReporter(_host, _options.Training.CancellationToken);
         reporter.Info($"{Estimate(run)}{(AllocatorSwitch.GivesBack ? "" : $" Without {AllocatorSwitch.Variable} the allocator keeps freed blocks, and the peak is higher.")}");
         TrainingLoop.Run(
-            run.Model, run.Task, run.Train, run.Validation, _options.Training, run.Device, _host.Seed, reporter, reporter.Token);
+            run.Model, run.Task, run.Train, run.Validation, _options.Run, run.Device, _host.Seed, reporter, reporter.Token);
         var archived = new ArchivedModel(
             run.Model, run.Task, run.Tuner, run.Files, Path.GetFullPath(_options.BaseModel), null, _options.EmbedBase, _options.ScoringBatchSize);
         return new PeftTransformer(_host, archived, run.Device);
@@ -54,7 +55,7 @@ internal sealed class FineTuning
     });
 
     private TrainingEstimate Estimate(Run run) =>
-        Forecast.Of(run.Model, run.Train, run.Validation is { Count: > 0 }, _options.Training, run.Device, _host.Seed);
+        Forecast.Of(run.Model, run.Train, run.Validation is { Count: > 0 }, _options.Run, run.Device, _host.Seed);
 
     /// <summary>Does all that comes before training. What the use makes of it takes the model over; if it fails, the model goes.</summary>
     private T Prepare<T>(IDataView data, Func<Run, T> use)
@@ -77,7 +78,7 @@ internal sealed class FineTuning
         }
         PretrainedModel model = _options.FromScratch
             ? BaseModels.Create(_options.BaseModel, device, _host.Seed)
-            : BaseModels.Open(_options.BaseModel, device, _host.Seed, _options.Quantization);
+            : BaseModels.Open(_options.BaseModel, device, _host.Seed, _options.Precision);
         TaskRuntime task = trained.Bind(data.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, _options.MaxLength));
         return Failure.Disposes(model, () =>
         {

@@ -1,4 +1,6 @@
 using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Training;
+using Microsoft.ML.Peft.Tuners;
 using Microsoft.ML.Peft.Tuners.Full;
 
 namespace Microsoft.ML.Peft;
@@ -6,7 +8,7 @@ namespace Microsoft.ML.Peft;
 /// <summary>Trains every weight of a model: the baseline that other methods are measured against.</summary>
 public sealed class FullFineTune : FineTuneEstimator
 {
-    internal FullFineTune(PeftHost host, Options options) : base(host, options, new FullOptions()) { }
+    internal FullFineTune(PeftHost host, Options options) : base(host, options) { }
 
     /// <summary>Settings of <see cref="FullFineTune"/>.</summary>
     public sealed class Options : FineTuneOptions
@@ -18,6 +20,10 @@ public sealed class FullFineTune : FineTuneEstimator
         public bool StartFromScratch { get; set; }
 
         internal override bool FromScratch => StartFromScratch;
+
+        internal override TunerOptions Tuner => new FullOptions();
+
+        private protected override TrainingDefaults Defaults => new(LearningRate: 2e-5);
 
         internal override void Validate()
         {

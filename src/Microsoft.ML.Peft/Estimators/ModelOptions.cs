@@ -32,6 +32,9 @@ public abstract class ModelOptions
     /// <summary>Whether to run on the CPU if the GPU is not there; null (the default) for the context's choice.</summary>
     public bool? FallbackToCpu { get; set; }
 
+    /// <summary>How the base's matrices are kept, with the method's own values where nothing is said.</summary>
+    internal virtual QuantizationOptions? Precision => Quantization?.Over(doubleQuantization: false);
+
     /// <exception cref="ArgumentException">A setting is missing or out of range; the message names it.</exception>
     internal virtual void Validate()
     {

@@ -11,9 +11,12 @@ public sealed class TextCompleter : IEstimator<PeftTransformer>
     internal TextCompleter(PeftHost host, Options options)
     {
         options.Validate();
+        Settings = options;
         ArgumentNullException.ThrowIfNull(options.Task);
         _model = new UntrainedModel(host, options, options.Task, options.MaxLength, options.AdapterFolder, options.AllowOtherBase);
     }
+
+    internal Options Settings { get; }
 
     /// <inheritdoc/>
     public PeftTransformer Fit(IDataView input) => _model.Fit(input);

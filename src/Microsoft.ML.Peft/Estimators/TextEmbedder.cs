@@ -12,11 +12,14 @@ public sealed class TextEmbedder : IEstimator<PeftTransformer>
     internal TextEmbedder(PeftHost host, Options options)
     {
         options.Validate();
+        Settings = options;
         var folder = SentenceTransformersFolder.Read(options.BaseModel);
         PeftTask task = PeftTask.TextEmbedding(
             options.InputColumnName, options.OutputColumnName, options.Pooling ?? PoolingOf(folder.PoolingMode), options.Normalize ?? folder.Normalizes ?? true);
         _model = new UntrainedModel(host, options, task, options.MaxLength ?? folder.MaxLength, adapterPath: null);
     }
+
+    internal Options Settings { get; }
 
     /// <inheritdoc/>
     public PeftTransformer Fit(IDataView input) => _model.Fit(input);

@@ -27,7 +27,7 @@ internal sealed class UntrainedModel(
         task.CheckScoringSchema(SchemaShapes.Of(input.Schema));
         Device device = host.ChooseDevice(options.GpuDeviceId, options.FallbackToCpu);
         TextTokenizer tokenizer = TextTokenizer.Load(AdapterFolder.TokenizerOf(adapterPath, options.BaseModel));
-        PretrainedModel model = BaseModels.Open(options.BaseModel, device, host.Seed, options.Quantization);
+        PretrainedModel model = BaseModels.Open(options.BaseModel, device, host.Seed, options.Precision);
         return Failure.Disposes(model, () =>
         {
             TaskRuntime runtime = task.WithDefaultsOf(options.BaseModel)

@@ -91,14 +91,14 @@ internal static class QuantStateFile
         FourBitCode? code = FourBitCode.Of(options.Format);
         string kind = code?.Name ?? DynamicKind;
         // The longest that a number is written.
-        string offset = options.DoubleQuantization ? NestedState(-double.MaxValue) : "";
+        string offset = options.DoubleQuantization is true ? NestedState(-double.MaxValue) : "";
         int state = State(kind, options.BlockSize, type, outputs, inputs, offset).Length;
         return
         [
             (key, ScalarType.Byte, code is null ? [outputs, inputs] : [(count + 1) / 2, 1]),
             (key + ".quant_map", ScalarType.Float32, [code?.Levels.Length ?? DynamicMap.Size]),
-            (key + ".absmax", options.DoubleQuantization ? ScalarType.Byte : ScalarType.Float32, [blocks]),
-            .. options.DoubleQuantization
+            (key + ".absmax", options.DoubleQuantization is true ? ScalarType.Byte : ScalarType.Float32, [blocks]),
+            .. options.DoubleQuantization is true
                 ? [(key + ".nested_absmax", ScalarType.Float32, [(blocks + BlockScales.Block - 1) / BlockScales.Block]), (key + ".nested_quant_map", ScalarType.Float32, [DynamicMap.Size])]
                 : Array.Empty<(string, ScalarType, long[])>(),
             (key + StatePart + (code is null ? DynamicState : FourBitPrefix + kind), ScalarType.Byte, [state]),

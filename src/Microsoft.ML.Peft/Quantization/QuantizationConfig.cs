@@ -18,7 +18,7 @@ internal static class QuantizationConfig
             ["load_in_4bit"] = true,
             ["load_in_8bit"] = false,
             ["bnb_4bit_quant_type"] = code.Name,
-            ["bnb_4bit_use_double_quant"] = options.DoubleQuantization,
+            ["bnb_4bit_use_double_quant"] = options.DoubleQuantization is true,
             ["bnb_4bit_compute_dtype"] = QuantStateFile.NameOf(matrix.Type),
             ["bnb_4bit_quant_storage"] = "uint8",
         },

@@ -36,8 +36,11 @@ public sealed class QuantizationOptions
     /// <summary>Weights that share a scale: a power of two from 32 to 4096; 64 by default. Row-wise formats have no blocks.</summary>
     public int BlockSize { get; set; } = 64;
 
-    /// <summary>Whether the scales of 4-bit blocks are kept in 8 bits in their turn, which saves 0.37 bits a weight; off by default.</summary>
-    public bool DoubleQuantization { get; set; }
+    /// <summary>
+    /// Whether the scales of 4-bit blocks are kept in 8 bits in their turn, which saves 0.37 bits a weight; null (the default) for
+    /// the method's own: on in <see cref="QloraFineTune"/>, off elsewhere.
+    /// </summary>
+    public bool? DoubleQuantization { get; set; }
 
     /// <summary>
     /// Of a row-wise format: columns with a weight at least this large are kept as floats beside the integers; 0 (the default)
@@ -68,7 +71,17 @@ public sealed class QuantizationOptions
         : new() { Format = format, QuantizeActivations = QuantizeActivations, RequantizeMerged = RequantizeMerged };
 
     /// <summary>The same text for the same settings.</summary>
-    internal string Key => JsonSerializer.Serialize(this);
+    internal string Key => JsonSerializer.Serialize(Over(doubleQuantization: false));
+
+    /// <summary>These settings, with a method's own where nothing is said; a format that has no second quantization gets none.</summary>
+    internal QuantizationOptions Over(bool doubleQuantization)
+    {
+        var copy = (QuantizationOptions)MemberwiseClone();
+        copy.DoubleQuantization ??= doubleQuantization && IsFourBit;
+        return copy;
+    }
+
+    private bool IsFourBit => Format is QuantizationFormat.Nf4 or QuantizationFormat.Fp4;
 
     /// <exception cref="ArgumentException">A setting is out of range; the message names it.</exception>
     internal void Validate()
@@ -80,7 +93,7 @@ public sealed class QuantizationOptions
             throw new ArgumentOutOfRangeException(
                 nameof(BlockSize), BlockSize, $"{nameof(BlockSize)} must be a power of two from {SmallestBlock} to {LargestBlock}.");
         }
-        if (DoubleQuantization && Format is not (QuantizationFormat.Nf4 or QuantizationFormat.Fp4))
+        if (DoubleQuantization is true && !IsFourBit)
             throw new ArgumentException($"{nameof(DoubleQuantization)} is for 4-bit formats, not for {Format}.", nameof(DoubleQuantization));
         if (VocabularyFormat is not (null or QuantizationFormat.Int8Rowwise or QuantizationFormat.BFloat16))
         {

@@ -9,8 +9,8 @@ internal static class Quantizer
 
     private static readonly Dictionary<QuantizationFormat, Format> Formats = new()
     {
-        [QuantizationFormat.Nf4] = (weight, options, name) => Blockwise4Bit.Quantize(weight, FourBitCode.Nf4, options.BlockSize, options.DoubleQuantization, name),
-        [QuantizationFormat.Fp4] = (weight, options, name) => Blockwise4Bit.Quantize(weight, FourBitCode.Fp4, options.BlockSize, options.DoubleQuantization, name),
+        [QuantizationFormat.Nf4] = (weight, options, name) => Blockwise4Bit.Quantize(weight, FourBitCode.Nf4, options.BlockSize, options.DoubleQuantization is true, name),
+        [QuantizationFormat.Fp4] = (weight, options, name) => Blockwise4Bit.Quantize(weight, FourBitCode.Fp4, options.BlockSize, options.DoubleQuantization is true, name),
         [QuantizationFormat.Int8] = (weight, options, name) => Blockwise8Bit.Quantize(weight, options.BlockSize, name),
         [QuantizationFormat.Int8Rowwise] = (weight, options, name) => Rowwise8Bit.Quantize(weight, options.OutlierThreshold, name),
         [QuantizationFormat.BFloat16] = (weight, _, name) => BFloat16Matrix.From(weight, name),

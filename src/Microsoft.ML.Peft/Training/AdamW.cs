@@ -11,7 +11,7 @@ namespace Microsoft.ML.Peft.Training;
 /// can be taken out and put back to the bit and be held in several ways, and because a native kernel can do the step. A
 /// parameter without a gradient is left alone: neither decay nor momentum moves it.
 /// </summary>
-internal sealed class AdamW(IReadOnlyList<Parameter> parameters, TrainingOptions options) : IDisposable
+internal sealed class AdamW(IReadOnlyList<Parameter> parameters, TrainingSettings options) : IDisposable
 {
     private readonly OptimizerLayout _layout = OptimizerLayout.Of(options.Optimizer);
     private readonly IStateMemory _memory = OptimizerLayout.Of(options.Optimizer).CreateMemory();
@@ -69,10 +69,10 @@ internal sealed class AdamW(IReadOnlyList<Parameter> parameters, TrainingOptions
         moments.Step(parameter.Value, gradient, new AdamWStep(++moments.Steps)
         {
             LearningRate = learningRate * parameter.LearningRateScale,
-            Beta1 = options.Beta1,
-            Beta2 = options.Beta2,
-            Epsilon = options.Epsilon,
-            WeightDecay = parameter.IsMatrix || options.DecayBiasesAndNorms ? options.WeightDecay : 0,
+            Beta1 = options.Given.Beta1,
+            Beta2 = options.Given.Beta2,
+            Epsilon = options.Given.Epsilon,
+            WeightDecay = parameter.IsMatrix || options.Given.DecayBiasesAndNorms ? options.Given.WeightDecay : 0,
             GradientScale = gradientScale,
         });
     }

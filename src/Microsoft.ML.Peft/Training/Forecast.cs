@@ -11,14 +11,14 @@ namespace Microsoft.ML.Peft.Training;
 internal sealed class Forecast
 {
     private readonly TunedModel _model;
-    private readonly TrainingOptions _options;
+    private readonly TrainingSettings _options;
     private readonly TrainingPlan _plan;
     private readonly IReadOnlyList<Example> _train;
     private readonly Device _device;
     private readonly ForwardContext _context;
     private readonly bool _validates;
 
-    private Forecast(TunedModel model, IReadOnlyList<Example> train, bool validates, TrainingOptions options, Device device, long seed)
+    private Forecast(TunedModel model, IReadOnlyList<Example> train, bool validates, TrainingSettings options, Device device, long seed)
     {
         (_model, _train, _validates, _options, _device) = (model, train, validates, options, device);
         _plan = new TrainingPlan(options, train, seed);
@@ -32,7 +32,7 @@ internal sealed class Forecast
     /// <param name="device">Where the model is.</param>
     /// <param name="seed">Decides the batches.</param>
     public static TrainingEstimate Of(
-        TunedModel model, IReadOnlyList<Example> train, bool validates, TrainingOptions options, Device device, long seed) =>
+        TunedModel model, IReadOnlyList<Example> train, bool validates, TrainingSettings options, Device device, long seed) =>
         new Forecast(model, train, validates, options, device, seed).Make();
 
     private TrainingEstimate Make()

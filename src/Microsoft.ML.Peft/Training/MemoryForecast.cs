@@ -13,11 +13,11 @@ internal sealed class MemoryForecast
     public const long ProductBuffers = 8L << 20;
 
     private readonly TunedModel _model;
-    private readonly TrainingOptions _options;
+    private readonly TrainingSettings _options;
     private readonly bool _paged;
     private readonly long _outputGradient;
 
-    public MemoryForecast(TunedModel model, TrainingOptions options, bool validates, Device device)
+    public MemoryForecast(TunedModel model, TrainingSettings options, bool validates, Device device)
     {
         (_model, _options) = (model, options);
         bool onHost = device.type == DeviceType.CPU;
@@ -28,7 +28,7 @@ internal sealed class MemoryForecast
         Weights = (model.Model.Weights.Checkpoint?.CopiedBytes ?? 0) + quantized.Sum(weight => weight.Matrix.Bytes)
             + quantized.Select(weight => weight.Matrix.UnpackedBytes).DefaultIfEmpty().Max();
         Gradients = model.Trainable.Sum(BytesOf);
-        Trainable = validates && options.KeepBest ? 2 * Gradients : Gradients;
+        Trainable = validates && options.Given.KeepBest ? 2 * Gradients : Gradients;
         Optimizer = model.Trainable.Sum(parameter => layout.Format.Bytes(parameter.Value));
         _outputGradient = model.Model.Sites.Output?.Parameters.Where(p => p.Value.requires_grad).Sum(BytesOf) ?? 0;
     }

@@ -15,7 +15,7 @@ internal sealed class TrainingLoop : IDisposable
     /// <summary>An epoch whose mean loss is this many times the lowest one is worth a warning.</summary>
     private const double CollapseRatio = 1.5;
 
-    private readonly TrainingOptions _options;
+    private readonly TrainingSettings _options;
     private readonly TrainingPlan _plan;
     private readonly IReadOnlyList<Example> _train;
     private readonly IReadOnlyList<Example>? _validation;
@@ -31,7 +31,7 @@ internal sealed class TrainingLoop : IDisposable
 
     private TrainingLoop(
         TunedModel model, TaskRuntime task, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation,
-        TrainingOptions options, Device device, long seed, ITrainingReporter reporter)
+        TrainingSettings options, Device device, long seed, ITrainingReporter reporter)
     {
         (_train, _validation, _options, _reporter) = (train, validation, options, reporter);
         _plan = new TrainingPlan(options, train, seed);
@@ -40,8 +40,8 @@ internal sealed class TrainingLoop : IDisposable
         _best = new BestWeights(model.Trainable);
         _selection = new ModelSelection(options, _best);
         _step = new TrainingStep(_runner, model.Trainable, _optimizer, options, seed);
-        _meter = new ProgressMeter(_plan, options.Progress, reporter);
-        if (options.CheckpointFolder is { } folder)
+        _meter = new ProgressMeter(_plan, options.Given.Progress, reporter);
+        if (options.Given.CheckpointFolder is { } folder)
             _checkpoint = new TrainingCheckpoint(folder, _plan.Fingerprint(model, train, validation), model.Trainable, _optimizer, _best);
     }
 
@@ -61,11 +61,11 @@ internal sealed class TrainingLoop : IDisposable
     /// <exception cref="InvalidDataException">The state in the checkpoint folder is damaged or another run's.</exception>
     public static TrainingResult Run(
         TunedModel model, TaskRuntime task, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation,
-        TrainingOptions options, Device device, long seed, ITrainingReporter reporter, CancellationToken token)
+        TrainingSettings options, Device device, long seed, ITrainingReporter reporter, CancellationToken token)
     {
         validation = validation is { Count: > 0 } ? validation : null;
         Check(model, train, validation, options);
-        using var linked = CancellationTokenSource.CreateLinkedTokenSource(token, options.CancellationToken);
+        using var linked = CancellationTokenSource.CreateLinkedTokenSource(token, options.Given.CancellationToken);
         using var loop = new TrainingLoop(model, task, train, validation, options, device, seed, reporter);
         try
         {
@@ -83,14 +83,14 @@ internal sealed class TrainingLoop : IDisposable
         _best.Dispose();
     }
 
-    private static void Check(TunedModel model, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation, TrainingOptions options)
+    private static void Check(TunedModel model, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation, TrainingSettings options)
     {
         options.Validate();
         if (model.Trainable.Count == 0)
             throw new ArgumentException($"The tuner '{model.Tuner.Key}' has nothing to train on this model.");
         if (train.Count == 0)
             throw new ArgumentException("The training data has no rows with a label.");
-        if (validation is null && options.EarlyStoppingPatience is not null)
+        if (validation is null && options.Given.EarlyStoppingPatience is not null)
             throw new ArgumentException($"{nameof(TrainingOptions.EarlyStoppingPatience)} needs a validation set.");
     }
 
@@ -143,7 +143,7 @@ internal sealed class TrainingLoop : IDisposable
         (_state.Step, _state.EpochSteps) = (_state.Step + 1, _state.EpochSteps + 1);
         (_state.LossSum, _state.LossCount) = (_state.LossSum + sum, _state.LossCount + count);
         _meter.Report(_state, sum / Math.Max(1, count), rate, EvaluationIsDue() ? Evaluate() : null);
-        if (_state.Step % _options.CheckpointEverySteps == 0)
+        if (_state.Step % _options.Given.CheckpointEverySteps == 0)
             _checkpoint?.Save(_state);
     }
 
@@ -157,7 +157,7 @@ internal sealed class TrainingLoop : IDisposable
     }
 
     private bool EvaluationIsDue() => _validation is not null && (_state.Step == _plan.TotalSteps
-        || (_state.EpochSteps == _plan.StepsPerEpoch && (_state.Epoch + 1) % _options.EvaluateEvery == 0));
+        || (_state.EpochSteps == _plan.StepsPerEpoch && (_state.Epoch + 1) % _options.Given.EvaluateEvery == 0));
 
     private Dictionary<string, double> Evaluate()
     {
@@ -169,7 +169,7 @@ internal sealed class TrainingLoop : IDisposable
 
     private void Resume()
     {
-        if (_options.Resume && _checkpoint?.Load() is { } state)
+        if (_options.Given.Resume && _checkpoint?.Load() is { } state)
         {
             _state = state;
             Info($"Resumed at step {_state.Step} of {_plan.TotalSteps} from {_checkpoint.File}.");
@@ -177,7 +177,7 @@ internal sealed class TrainingLoop : IDisposable
     }
 
     private void Announce() => Info(
-        $"Training on {_train.Count} rows: {_plan.TotalSteps} steps of {_options.BatchSize * _options.GradientAccumulationSteps} rows, {_plan.StepsPerEpoch} an epoch.");
+        $"Training on {_train.Count} rows: {_plan.TotalSteps} steps of {_options.BatchSize * _options.Given.GradientAccumulationSteps} rows, {_plan.StepsPerEpoch} an epoch.");
 
     private TrainingResult Cancelled(CancellationToken token)
     {
@@ -193,7 +193,7 @@ internal sealed class TrainingLoop : IDisposable
         Info($"{end} at step {_state.Step}: training loss {_state.MeanLoss:f4}.");
         if (_state.Best is { } best)
             Info($"Best evaluation, at step {_state.BestStep}: {Text(best)}.");
-        return new TrainingResult(end, _state.Step, _state.MeanLoss, _options.KeepBest ? _state.BestStep : null, _state.Best);
+        return new TrainingResult(end, _state.Step, _state.MeanLoss, _options.Given.KeepBest ? _state.BestStep : null, _state.Best);
     }
 
     private void Info(FormattableString message) => _reporter.Info(Text(message));

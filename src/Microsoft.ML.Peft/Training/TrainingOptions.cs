@@ -1,22 +1,28 @@
 namespace Microsoft.ML.Peft;
 
-/// <summary>How a model is trained: batches, AdamW, learning rate, when to stop, what to keep. One set serves every task and tuner.</summary>
+/// <summary>
+/// How a model is trained: batches, AdamW, learning rate, when to stop, what to keep. One set serves every task and method; where
+/// methods differ, null means the method's own value, so that a set made anew keeps what it does not name.
+/// </summary>
 public sealed class TrainingOptions
 {
-    /// <summary>Rows in a batch. Default 32.</summary>
-    public int BatchSize { get; set; } = 32;
+    /// <summary>Rows in a batch; null (the default) for the method's own: 32, QLoRA 16.</summary>
+    public int? BatchSize { get; set; }
 
-    /// <summary>Times that every row is seen. Default 3.</summary>
-    public int MaxEpochs { get; set; } = 3;
+    /// <summary>Times that every row is seen; null (the default) for the method's own: 3, a linear probe 10.</summary>
+    public int? MaxEpochs { get; set; }
 
     /// <summary>Updates after which the run ends, should it come before the last epoch; null (the default) for no such limit.</summary>
     public int? MaxSteps { get; set; }
 
-    /// <summary>The highest learning rate. Default 1e-4; tuners with few parameters want more (LoRA 1e-3).</summary>
-    public double LearningRate { get; set; } = 1e-4;
+    /// <summary>The highest learning rate; null (the default) for the method's own: LoRA and a linear probe 1e-3, QLoRA 2e-4, every weight 2e-5.</summary>
+    public double? LearningRate { get; set; }
 
-    /// <summary>How AdamW's state is held: in memory or paged, in 32 bits or in 8. Default <see cref="TrainingOptimizer.AdamW"/>.</summary>
-    public TrainingOptimizer Optimizer { get; set; }
+    /// <summary>
+    /// How AdamW's state is held: in memory or paged, in 32 bits or in 8; null (the default) for the method's own:
+    /// <see cref="TrainingOptimizer.AdamW"/>, QLoRA <see cref="TrainingOptimizer.PagedAdamW32Bit"/>.
+    /// </summary>
+    public TrainingOptimizer? Optimizer { get; set; }
 
     /// <summary>AdamW's decay of the gradient's running mean (β₁). Default 0.9.</summary>
     public double Beta1 { get; set; } = 0.9;
@@ -33,17 +39,17 @@ public sealed class TrainingOptions
     /// <summary>Whether biases and norms, parameters of one dimension, decay as well. Default false.</summary>
     public bool DecayBiasesAndNorms { get; set; }
 
-    /// <summary>How the learning rate falls. Default linear.</summary>
-    public LearningRateSchedule Schedule { get; set; } = LearningRateSchedule.Linear;
+    /// <summary>How the learning rate falls; null (the default) for the method's own: linear, QLoRA constant.</summary>
+    public LearningRateSchedule? Schedule { get; set; }
 
-    /// <summary>The share of all steps over which the learning rate rises from 0. Default 0.06.</summary>
-    public double WarmupRatio { get; set; } = 0.06;
+    /// <summary>The share of all steps over which the learning rate rises from 0; null (the default) for the method's own: 0.06, QLoRA 0.03.</summary>
+    public double? WarmupRatio { get; set; }
 
     /// <summary>Steps over which the learning rate rises from 0, in place of <see cref="WarmupRatio"/>; null (the default) to use that.</summary>
     public int? WarmupSteps { get; set; }
 
-    /// <summary>The gradient's Euclidean norm over all parameters is scaled down to this. Default 1; 0 turns it off.</summary>
-    public double MaxGradientNorm { get; set; } = 1;
+    /// <summary>The gradient's Euclidean norm over all parameters is scaled down to this, 0 for never; null (the default) for the method's own: 1, QLoRA 0.3.</summary>
+    public double? MaxGradientNorm { get; set; }
 
     /// <summary>Batches whose gradients make one update: the same update as one batch that large, in less memory. Default 1.</summary>
     public int GradientAccumulationSteps { get; set; } = 1;
@@ -51,8 +57,8 @@ public sealed class TrainingOptions
     /// <summary>Whether an even batch is computed in two halves, each of rows of like length, which saves padding; an odd one is of like length whole. Default true.</summary>
     public bool GroupByLength { get; set; } = true;
 
-    /// <summary>Whether blocks are computed again for the backward pass: about a quarter more time, half the memory. Default false.</summary>
-    public bool GradientCheckpointing { get; set; }
+    /// <summary>Whether blocks are computed again for the backward pass, about a quarter more time, half the memory; null (the default) for the method's own: false, QLoRA true.</summary>
+    public bool? GradientCheckpointing { get; set; }
 
     /// <summary>Evaluations without improvement after which the run ends; null (the default) for never. Needs a validation set.</summary>
     public int? EarlyStoppingPatience { get; set; }
@@ -83,41 +89,4 @@ public sealed class TrainingOptions
 
     /// <summary>Ends the run after the step it is in; the model keeps what was learnt (the best weights where it was evaluated).</summary>
     public CancellationToken CancellationToken { get; set; }
-
-    /// <exception cref="ArgumentException">A setting is out of range; the message names it.</exception>
-    internal void Validate()
-    {
-        AtLeast(1, BatchSize, nameof(BatchSize));
-        AtLeast(1, MaxEpochs, nameof(MaxEpochs));
-        AtLeast(1, MaxSteps ?? 1, nameof(MaxSteps));
-        AtLeast(1, GradientAccumulationSteps, nameof(GradientAccumulationSteps));
-        AtLeast(1, EvaluateEvery, nameof(EvaluateEvery));
-        AtLeast(1, EarlyStoppingPatience ?? 1, nameof(EarlyStoppingPatience));
-        AtLeast(1, CheckpointEverySteps, nameof(CheckpointEverySteps));
-        AtLeast(0, WarmupSteps ?? 0, nameof(WarmupSteps));
-        Within(LearningRate, double.Epsilon, double.MaxValue, nameof(LearningRate), "positive");
-        Within(Beta1, 0, double.BitDecrement(1), nameof(Beta1), "in [0, 1)");
-        Within(Beta2, 0, double.BitDecrement(1), nameof(Beta2), "in [0, 1)");
-        Within(Epsilon, 0, double.MaxValue, nameof(Epsilon), "0 or more");
-        Within(WeightDecay, 0, double.MaxValue, nameof(WeightDecay), "0 or more");
-        Within(WarmupRatio, 0, 1, nameof(WarmupRatio), "in [0, 1]");
-        Within(MaxGradientNorm, 0, double.MaxValue, nameof(MaxGradientNorm), "0 or more");
-        if (!Enum.IsDefined(Optimizer))
-            throw new ArgumentOutOfRangeException(nameof(Optimizer), Optimizer, $"{nameof(Optimizer)} is not one of the optimizers.");
-        if (!Enum.IsDefined(Schedule))
-            throw new ArgumentOutOfRangeException(nameof(Schedule), Schedule, $"{nameof(Schedule)} is not one of the schedules.");
-    }
-
-    private static void AtLeast(int least, int value, string name)
-    {
-        if (value < least)
-            throw new ArgumentOutOfRangeException(name, value, $"{name} must be {least} or more.");
-    }
-
-    // Written so that NaN fails.
-    private static void Within(double value, double least, double most, string name, string range)
-    {
-        if (!(value >= least && value <= most))
-            throw new ArgumentOutOfRangeException(name, value, $"{name} must be {range}.");
-    }
 }

@@ -9,14 +9,14 @@ namespace Microsoft.ML.Peft.Training;
 /// <summary>What a run will do, fixed before it begins: its steps, their batches, seeds and rates.</summary>
 internal sealed class TrainingPlan
 {
-    private readonly TrainingOptions _options;
+    private readonly TrainingSettings _options;
 
-    public TrainingPlan(TrainingOptions options, IReadOnlyList<Example> train, long seed)
+    public TrainingPlan(TrainingSettings options, IReadOnlyList<Example> train, long seed)
     {
         (_options, Seed, Lengths) = (options, seed, [.. train.Select(e => e.Length)]);
         int batches = CeilingDivision(train.Count, options.BatchSize);
-        StepsPerEpoch = CeilingDivision(batches, options.GradientAccumulationSteps);
-        TotalSteps = (int)Math.Min(options.MaxSteps ?? int.MaxValue, (long)StepsPerEpoch * options.MaxEpochs);
+        StepsPerEpoch = CeilingDivision(batches, options.Given.GradientAccumulationSteps);
+        TotalSteps = (int)Math.Min(options.Given.MaxSteps ?? int.MaxValue, (long)StepsPerEpoch * options.MaxEpochs);
         Schedule = Schedule.Of(options, TotalSteps);
     }
 
@@ -33,8 +33,8 @@ internal sealed class TrainingPlan
 
     /// <summary>The batches of every step of an epoch, part by part, as row indices.</summary>
     public IReadOnlyList<int[][]> Epoch(int epoch) =>
-        [.. BatchPlanner.ForEpoch(Lengths, _options.BatchSize, _options.GroupByLength, Seed, epoch)
-            .Chunk(_options.GradientAccumulationSteps).Select(batches => batches.SelectMany(parts => parts).ToArray())];
+        [.. BatchPlanner.ForEpoch(Lengths, _options.BatchSize, _options.Given.GroupByLength, Seed, epoch)
+            .Chunk(_options.Given.GradientAccumulationSteps).Select(batches => batches.SelectMany(parts => parts).ToArray())];
 
     /// <summary>A hash of all that decides a run's course: a state of another run is not taken up.</summary>
     /// <param name="model">What trains, by name and shape; the base's own weights are not read.</param>
@@ -45,10 +45,10 @@ internal sealed class TrainingPlan
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         hash.AppendData(JsonSerializer.SerializeToUtf8Bytes(new
         {
-            Seed, TotalSteps, Schedule, _options.BatchSize, _options.GradientAccumulationSteps, _options.GroupByLength,
-            _options.Beta1, _options.Beta2, _options.Epsilon, _options.WeightDecay, _options.DecayBiasesAndNorms,
-            _options.MaxGradientNorm, _options.EvaluateEvery, _options.EarlyStoppingPatience, _options.EarlyStoppingMetric,
-            _options.KeepBest, Moments = OptimizerLayout.Of(_options.Optimizer).Format.Name, model.Tuner.Key, model.Model.Config.Json, Parameters = model.Trainable.Select(p => new { p.Name, p.Value.shape, p.LearningRateScale }),
+            Seed, TotalSteps, Schedule, _options.BatchSize, _options.Given.GradientAccumulationSteps, _options.Given.GroupByLength,
+            _options.Given.Beta1, _options.Given.Beta2, _options.Given.Epsilon, _options.Given.WeightDecay, _options.Given.DecayBiasesAndNorms,
+            _options.MaxGradientNorm, _options.Given.EvaluateEvery, _options.Given.EarlyStoppingPatience, _options.Given.EarlyStoppingMetric,
+            _options.Given.KeepBest, Moments = OptimizerLayout.Of(_options.Optimizer).Format.Name, model.Tuner.Key, model.Model.Config.Json, Parameters = model.Trainable.Select(p => new { p.Name, p.Value.shape, p.LearningRateScale }),
         }));
         foreach (Example example in train.Concat(validation ?? []))
         {

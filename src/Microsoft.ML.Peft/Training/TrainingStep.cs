@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Training;
 
 /// <summary>One update of the weights from one batch, or from several whose gradients add up.</summary>
-internal sealed class TrainingStep(BatchRunner runner, IReadOnlyList<Parameter> parameters, AdamW optimizer, TrainingOptions options, long seed)
+internal sealed class TrainingStep(BatchRunner runner, IReadOnlyList<Parameter> parameters, AdamW optimizer, TrainingSettings options, long seed)
 {
     /// <param name="batches">The rows, batch by batch.</param>
     /// <param name="step">The step's number, from 0.</param>

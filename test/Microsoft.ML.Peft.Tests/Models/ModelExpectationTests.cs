@@ -5,6 +5,7 @@ using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.Peft.Tests.Training;
 using Microsoft.ML.Peft.Tokenization;
 using Microsoft.ML.Peft.Training;
 using Microsoft.ML.Peft.Tuners;
@@ -101,7 +102,7 @@ public sealed class ModelExpectationTests
         Head head = rows.CreateHead(model);
         using ITuner tuner = LoadAdapter(model, head, AdapterOf(folder, kind));
         JsonObject settings = expected["optimizer"]!.AsObject();
-        using var optimizer = new AdamW(tuner.Trainable, new TrainingOptions { WeightDecay = settings["weight_decay"]!.GetValue<double>(), DecayBiasesAndNorms = true });
+        using var optimizer = new AdamW(tuner.Trainable, TinyRun.Settings(new() { WeightDecay = settings["weight_decay"]!.GetValue<double>(), DecayBiasesAndNorms = true }));
         if (expected["trained_parameters"]?.GetValue<long>() is { } count)
             Assert.AreEqual(count, tuner.Trainable.Sum(p => p.Value.numel()), "trained parameters");
 

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.Peft.Tests.Training;
 using Microsoft.ML.Peft.Training;
 using Microsoft.ML.Peft.Tuners;
 using Microsoft.ML.Peft.Tuners.Lora;
@@ -72,11 +73,11 @@ internal static class TunerParity
     private static void CheckTraining(ParityCase parity, LoadedModel loaded, ITuner tuner)
     {
         JsonNode train = parity.Json["train"]!;
-        using var optimizer = new AdamW(tuner.Trainable, new TrainingOptions
+        using var optimizer = new AdamW(tuner.Trainable, TinyRun.Settings(new()
         {
             WeightDecay = train["weight_decay"]!.GetValue<double>(),
             DecayBiasesAndNorms = true,
-        });
+        }));
         var losses = new List<float>();
         for (int step = 0; step < train["steps"]!.GetValue<int>(); step++)
         {

@@ -3,6 +3,7 @@ using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.Peft.Tests.Training;
 using Microsoft.ML.Peft.Tuners;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -90,7 +91,7 @@ public sealed class TunersOverStoresTests
         Head head = model.CreateLanguageModelHead();
         using ITuner tuner = lora.Create();
         tuner.Attach(new TuningTarget(model.Weights, model.DefaultTargets, head.Parameters), seed: 1);
-        using var optimizer = new Peft.Training.AdamW(tuner.Trainable, new TrainingOptions());
+        using var optimizer = new Peft.Training.AdamW(tuner.Trainable, TinyRun.Settings(new()));
         using var batch = new Batch { Ids = (arange(24, ScalarType.Int64) * 7 % 250 + 3).view(2, 12), Examples = [] };
         IReadOnlyDictionary<string, Tensor> gradients = new Dictionary<string, Tensor>();
         float[] losses = [.. Enumerable.Range(0, 8).Select(step => Step(model, head, optimizer, batch, step, () =>

@@ -25,8 +25,8 @@ public sealed class ScheduleTests
     [TestMethod]
     public void Warm_up_is_a_ratio_rounded_up_or_a_number()
     {
-        Assert.AreEqual(7, Schedule.Of(new TrainingOptions(), 101).WarmupSteps);
-        Assert.AreEqual(3, Schedule.Of(new TrainingOptions { WarmupSteps = 3 }, 101).WarmupSteps);
-        Assert.AreEqual(1, Schedule.Of(new TrainingOptions { WarmupRatio = 0, LearningRate = 1 }, 10).Rate(0));
+        Assert.AreEqual(7, Schedule.Of(TinyRun.Settings(new()), 101).WarmupSteps);
+        Assert.AreEqual(3, Schedule.Of(TinyRun.Settings(new() { WarmupSteps = 3 }), 101).WarmupSteps);
+        Assert.AreEqual(1, Schedule.Of(TinyRun.Settings(new() { WarmupRatio = 0, LearningRate = 1 }), 10).Rate(0));
     }
 }

@@ -11,7 +11,10 @@ internal static class TinyRun
     public static TrainingResult Train(
         TunedModel model, TrainingOptions options, int rows = 50, IReadOnlyList<Example>? validation = null, TinyTask? task = null,
         long seed = 1, CancellationToken token = default, ITrainingReporter? reporter = null) => TrainingLoop.Run(
-            model, task ?? new TinyTask(), TinyTask.Rows(rows), validation, options, CPU, seed, reporter ?? new Log(), token);
+            model, task ?? new TinyTask(), TinyTask.Rows(rows), validation, Settings(options), CPU, seed, reporter ?? new Log(), token);
+
+    /// <summary>The options over a method of no tuner.</summary>
+    public static TrainingSettings Settings(TrainingOptions options) => new(options, new TrainingDefaults(LearningRate: 1e-4));
 
     public static float[] Weights(TunedModel model) =>
         [.. model.Trainable.SelectMany(p => p.Value.detach().data<float>().ToArray())];

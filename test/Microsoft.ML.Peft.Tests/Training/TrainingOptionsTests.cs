@@ -16,10 +16,10 @@ public sealed class TrainingOptionsTests
     ];
 
     [TestMethod]
-    public void Defaults_are_valid() => new TrainingOptions().Validate();
+    public void Defaults_are_valid() => TinyRun.Settings(new()).Validate();
 
     [TestMethod]
     [DynamicData(nameof(Wrong))]
     public void What_is_out_of_range_is_named(string name, TrainingOptions options) =>
-        StringAssert.StartsWith(Assert.ThrowsExactly<ArgumentOutOfRangeException>(options.Validate).Message, name);
+        StringAssert.StartsWith(Assert.ThrowsExactly<ArgumentOutOfRangeException>(TinyRun.Settings(options).Validate).Message, name);
 }

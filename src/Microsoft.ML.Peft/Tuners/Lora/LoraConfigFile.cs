@@ -8,6 +8,9 @@ internal static class LoraConfigFile
 {
     public const string FileName = "adapter_config.json";
 
+    // What PEFT takes where a file says nothing: its alpha is a number of its own, not the rank.
+    private const int PeftRank = 8, PeftAlpha = 8;
+
     // Settings that change the numbers and that this library does not know: to pass over one would give wrong answers.
     private static readonly string[] Refused =
     [
@@ -30,8 +33,8 @@ internal static class LoraConfigFile
             JsonNode? excluded = config["exclude_modules"], tokens = config["trainable_token_indices"];
             return new LoraOptions
             {
-                Rank = config["r"]!.GetValue<int>(),
-                Alpha = config["lora_alpha"]!.GetValue<double>(),
+                Rank = config["r"]?.GetValue<int>() ?? PeftRank,
+                Alpha = config["lora_alpha"]?.GetValue<double>() ?? PeftAlpha,
                 Dropout = config["lora_dropout"]?.GetValue<double>() ?? 0,
                 UseRankStabilizedScaling = config["use_rslora"]?.GetValue<bool>() ?? false,
                 UseDora = config["use_dora"]?.GetValue<bool>() ?? false,
@@ -77,9 +80,9 @@ internal static class LoraConfigFile
         // A file that came in keeps its own spelling (an integer alpha, a null list) where the meaning is the same.
         LoraOptions? before = original is null ? null : Read(original, FileName);
         Set("peft_type", "LORA", "LORA");
-        Set("r", options.Rank, before?.Rank);
-        Set("lora_alpha", options.Alpha, before?.Alpha);
-        Set("lora_dropout", options.Dropout, before?.Dropout);
+        Set("r", options.Values.Rank, before?.Rank);
+        Set("lora_alpha", options.Values.Alpha, before?.Alpha);
+        Set("lora_dropout", options.Values.Dropout, before?.Dropout);
         Set("use_rslora", options.UseRankStabilizedScaling, before?.UseRankStabilizedScaling);
         Set("use_dora", options.UseDora, before?.UseDora);
         Set("fan_in_fan_out", options.FanInFanOut, before?.FanInFanOut);

@@ -65,7 +65,7 @@ internal sealed class LoraFactory(LoraOptions options, TuningTarget target, Gene
     private IWeightDelta Delta(Projection site, (Tensor A, Tensor B) start, double scale)
     {
         // Under DoRA the dropout is not the update's alone.
-        var lora = new LoraDelta(New(site.Path + A, start.A), New(site.Path + B, start.B), scale, options.UseDora ? 0 : options.Dropout);
+        var lora = new LoraDelta(New(site.Path + A, start.A), New(site.Path + B, start.B), scale, options.UseDora ? 0 : options.Values.Dropout);
         IWeightDelta delta = StartValues.TakesFromWeight(options.Start) ? new StartedDelta(lora) : lora;
         lora.B.LearningRateScale = options.LoraPlusRatio;
         return options.UseDora ? Dora(site, delta) : delta;
@@ -75,7 +75,7 @@ internal sealed class LoraFactory(LoraOptions options, TuningTarget target, Gene
     {
         Parameter magnitude = Magnitude(site.Path, site.Weight.Outputs, () => DoraDelta.Norm(site, direction));
         magnitude.LearningRateScale = options.LoraPlusRatio;
-        return new DoraDelta(site, direction, magnitude, options.Dropout);
+        return new DoraDelta(site, direction, magnitude, options.Values.Dropout);
     }
 
     // With which the tuned matrix is the base's own.

@@ -20,20 +20,25 @@ public enum LoraBias
     LoraOnly,
 }
 
-/// <summary>Settings of LoRA (Hu et al. 2021), with the names and defaults of PEFT's <c>LoraConfig</c>.</summary>
+/// <summary>
+/// Settings of LoRA (Hu et al. 2021), with the names of PEFT's <c>LoraConfig</c>. What is null is the method's own to say: the
+/// values given here are those of <see cref="LoraFineTune"/>; <see cref="QloraFineTune"/> has others.
+/// </summary>
 public sealed class LoraOptions : TunerOptions
 {
     /// <summary>All linear layers but the head's, as a value of <see cref="TargetModules"/>.</summary>
     public const string AllLinear = "all-linear";
 
-    /// <summary>Rank of the update; 8 by default.</summary>
-    public int Rank { get; set; } = 8;
+    private const int DefaultRank = 8;
 
-    /// <summary>The update is scaled by alpha / rank; 8 by default.</summary>
-    public double Alpha { get; set; } = 8;
+    /// <summary>Rank of the update; null (the default) for 8, or the method's own.</summary>
+    public int? Rank { get; set; }
 
-    /// <summary>Dropout on the update's input, from 0 to below 1; 0 by default.</summary>
-    public double Dropout { get; set; }
+    /// <summary>The update is scaled by alpha / rank; null (the default) for <see cref="Rank"/>, or the method's own.</summary>
+    public double? Alpha { get; set; }
+
+    /// <summary>Dropout on the update's input, from 0 to below 1; null (the default) for 0, or the method's own.</summary>
+    public double? Dropout { get; set; }
 
     /// <summary>Scales by alpha / √rank instead (rsLoRA, Kalajdzievski 2023); off by default.</summary>
     public bool UseRankStabilizedScaling { get; set; }
@@ -70,7 +75,7 @@ public sealed class LoraOptions : TunerOptions
 
     /// <summary>
     /// Modules by whole path or by the end of it, or <see cref="AllLinear"/> alone; null (the default) takes the
-    /// architecture's own, as PEFT has them.
+    /// architecture's own, as PEFT has them, or the method's own.
     /// </summary>
     public IReadOnlyList<string>? TargetModules { get; set; }
 
@@ -116,6 +121,9 @@ public sealed class LoraOptions : TunerOptions
     /// <summary>PEFT's note that the tuned weights are stored as [in, out].</summary>
     internal bool FanInFanOut { get; set; }
 
+    /// <summary>Rank, alpha and dropout, with LoRA's own where nothing is said.</summary>
+    internal (int Rank, double Alpha, double Dropout) Values => (Rank ?? DefaultRank, Alpha ?? Rank ?? DefaultRank, Dropout ?? 0);
+
     /// <summary>Whether tuned matrices are the adapter's own.</summary>
     internal bool HasOwnMatrices => Start == LoraStart.Loftq && LoftqIterations > 1;
 
@@ -134,11 +142,23 @@ public sealed class LoraOptions : TunerOptions
         return copy;
     }
 
+    /// <summary>These settings, with a method's own where nothing is said, and LoRA's where the method says nothing either.</summary>
+    internal LoraOptions Over(LoraOptions method)
+    {
+        LoraOptions copy = Copy();
+        copy.Rank ??= method.Rank;
+        copy.Alpha ??= method.Alpha;
+        copy.Dropout ??= method.Dropout;
+        copy.TargetModules ??= TargetPattern is null ? method.TargetModules : null;
+        (copy.Rank, copy.Alpha, copy.Dropout) = copy.Values;
+        return copy;
+    }
+
     /// <summary>Rank and scale of the update of one module.</summary>
     internal (int Rank, double Scale) SizeOf(string path)
     {
-        int rank = TargetMatcher.ByEnd(path, RankPattern, Rank);
-        double alpha = TargetMatcher.ByEnd(path, AlphaPattern, Alpha);
+        int rank = TargetMatcher.ByEnd(path, RankPattern, Values.Rank);
+        double alpha = TargetMatcher.ByEnd(path, AlphaPattern, Values.Alpha);
         return (rank, alpha / (UseRankStabilizedScaling ? Math.Sqrt(rank) : rank));
     }
 
@@ -153,7 +173,7 @@ public sealed class LoraOptions : TunerOptions
         // Twice the rank, the same scale.
         double factor = UseRankStabilizedScaling ? Math.Sqrt(2) : 2;
         copy.Start = LoraStart.Uniform;
-        (copy.Rank, copy.Alpha) = (2 * Rank, factor * Alpha);
+        (copy.Rank, copy.Alpha) = (2 * Values.Rank, factor * Values.Alpha);
         copy.RankPattern = RankPattern.ToDictionary(p => p.Key, p => 2 * p.Value);
         copy.AlphaPattern = AlphaPattern.ToDictionary(p => p.Key, p => factor * p.Value);
         return copy;
@@ -177,16 +197,17 @@ public sealed class LoraOptions : TunerOptions
 
     internal override ITuner Create()
     {
-        Check(Rank >= 1, nameof(Rank), Rank, "at least 1");
-        Check(double.IsFinite(Alpha) && Alpha > 0, nameof(Alpha), Alpha, "above 0");
-        Check(Dropout is >= 0 and < 1, nameof(Dropout), Dropout, "from 0 to below 1");
+        var (rank, alpha, dropout) = Values;
+        Check(rank >= 1, nameof(Rank), rank, "at least 1");
+        Check(double.IsFinite(alpha) && alpha > 0, nameof(Alpha), alpha, "above 0");
+        Check(dropout is >= 0 and < 1, nameof(Dropout), dropout, "from 0 to below 1");
         Check(double.IsFinite(LoraPlusRatio) && LoraPlusRatio > 0, nameof(LoraPlusRatio), LoraPlusRatio, "above 0");
         Check(Enum.IsDefined(Start), nameof(Start), Start, "one of the enumeration");
         Check(LoftqIterations >= 1, nameof(LoftqIterations), LoftqIterations, "at least 1");
         Check(PissaIterations is null or >= 0, nameof(PissaIterations), PissaIterations ?? 0, "0 or more");
         Check(Enum.IsDefined(Bias), nameof(Bias), Bias, "one of the enumeration");
-        foreach (var (name, rank) in RankPattern)
-            Check(rank >= 1, $"{nameof(RankPattern)}[{name}]", rank, "at least 1");
+        foreach (var (name, own) in RankPattern)
+            Check(own >= 1, $"{nameof(RankPattern)}[{name}]", own, "at least 1");
         if (TargetModules is not null && TargetPattern is not null)
             throw new ArgumentException($"{nameof(TargetModules)} and {nameof(TargetPattern)} exclude each other: give one.", nameof(TargetPattern));
         CheckLayers();

@@ -17,7 +17,7 @@ internal sealed class Weights : IDisposable
         _parameters = [.. sizes.Select((size, i) => new Parameter($"w{i}", randn(size, generator: random).DetachFromDisposeScope(), owned: true))];
         foreach (Parameter parameter in _parameters)
             parameter.MakeTrainable();
-        Optimizer = new AdamW(_parameters, new TrainingOptions { Optimizer = kind });
+        Optimizer = new AdamW(_parameters, TinyRun.Settings(new() { Optimizer = kind }));
     }
 
     public AdamW Optimizer { get; }

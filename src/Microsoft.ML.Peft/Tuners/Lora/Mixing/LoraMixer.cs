@@ -36,7 +36,7 @@ internal static class LoraMixer
 
     private static int RankOf(AdapterMixMethod method, IReadOnlyList<(AdapterState State, double Weight)> parts, AdapterMixOptions options)
     {
-        int[] ranks = [.. parts.Select(part => Of(part.State)).Select(o => o.RankPattern.Values.Append(o.Rank).Max())];
+        int[] ranks = [.. parts.Select(part => Of(part.State)).Select(o => o.RankPattern.Values.Append(o.Values.Rank).Max())];
         if (MixMethod.Of(method) is not { } made)
             return ranks.Sum();
         if (made.Decomposes)
