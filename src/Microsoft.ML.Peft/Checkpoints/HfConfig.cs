@@ -63,6 +63,14 @@ internal sealed class HfConfig
     /// <summary>What kind of value stands under a key; null where none does.</summary>
     public JsonValueKind? Kind(string key) => Find(key)?.ValueKind;
 
+    /// <summary>Whether a list or an object without entries stands under a key.</summary>
+    public bool IsEmpty(string key) => Find(key) switch
+    {
+        { ValueKind: JsonValueKind.Array } list => list.GetArrayLength() == 0,
+        { ValueKind: JsonValueKind.Object } entries => !entries.EnumerateObject().Any(),
+        _ => false,
+    };
+
     public int Int(string key) => AsInt(key, Required(key, "an integer"));
 
     public int Int(string key, int fallback) => Find(key) is { } value ? AsInt(key, value) : fallback;

@@ -1,6 +1,6 @@
 namespace Microsoft.ML.Peft.Generation;
 
-/// <summary>What is wrong with generation options, said by the option's name.</summary>
+/// <summary>What is wrong with generation options, said by the option's name. What the chosen way of generating does not read is not judged.</summary>
 internal static class GenerationChecks
 {
     public static void Check(GenerationSettings settings)
@@ -9,21 +9,16 @@ internal static class GenerationChecks
         AtLeast(1, settings.MaxLength ?? 1, nameof(settings.MaxLength));
         AtLeast(0, settings.MinNewTokens, nameof(settings.MinNewTokens));
         AtLeast(0, settings.MinLength, nameof(settings.MinLength));
-        AtLeast(0, settings.TopK, nameof(settings.TopK));
         AtLeast(0, settings.NoRepeatNgramSize, nameof(settings.NoRepeatNgramSize));
         AtLeast(1, settings.NumBeams, nameof(settings.NumBeams));
         AtLeast(1, settings.NumReturnSequences, nameof(settings.NumReturnSequences));
-        Require(Positive(settings.Temperature), settings.Temperature, nameof(settings.Temperature), "above 0; for the likeliest token set DoSample = false");
-        Require(settings.TopP is >= 0 and <= 1, settings.TopP, nameof(settings.TopP), "in [0, 1]");
-        Require(settings.MinP is >= 0 and <= 1, settings.MinP, nameof(settings.MinP), "in [0, 1]");
-        Require(settings.TypicalP is > 0 and <= 1, settings.TypicalP, nameof(settings.TypicalP), "in (0, 1]");
-        Require(settings.EpsilonCutoff is >= 0 and < 1, settings.EpsilonCutoff, nameof(settings.EpsilonCutoff), "in [0, 1)");
-        Require(settings.EtaCutoff is >= 0 and < 1, settings.EtaCutoff, nameof(settings.EtaCutoff), "in [0, 1)");
         Require(Positive(settings.RepetitionPenalty), settings.RepetitionPenalty, nameof(settings.RepetitionPenalty), "above 0");
-        Require(double.IsFinite(settings.LengthPenalty), settings.LengthPenalty, nameof(settings.LengthPenalty), "a finite number");
-        Require(Enum.IsDefined(settings.EarlyStopping), settings.EarlyStopping, nameof(settings.EarlyStopping), "one of the ways to stop");
         Require(settings.EosTokenIds.All(id => id >= 0), string.Join(", ", settings.EosTokenIds), nameof(settings.EosTokenIds), "token ids, 0 or more");
         Require(settings.StopStrings.All(text => text is { Length: > 0 }), "an empty one", nameof(settings.StopStrings), "texts of at least one character");
+        if (settings.DoSample)
+            CheckSampling(settings);
+        if (settings.NumBeams > 1)
+            CheckBeams(settings);
         CheckTogether(settings);
     }
 
@@ -44,6 +39,23 @@ internal static class GenerationChecks
         (string Option, bool Set)[] beams = [(nameof(user.LengthPenalty), user.LengthPenalty is not (null or 1)), (nameof(user.EarlyStopping), user.EarlyStopping is not null)];
         if (settings.NumBeams == 1 && beams.FirstOrDefault(o => o.Set).Option is { } beam)
             throw new ArgumentException($"{beam} is set, which only a beam search reads; set {nameof(user.NumBeams)} above 1.");
+    }
+
+    private static void CheckSampling(GenerationSettings settings)
+    {
+        AtLeast(0, settings.TopK, nameof(settings.TopK));
+        Require(Positive(settings.Temperature), settings.Temperature, nameof(settings.Temperature), "above 0; for the likeliest token set DoSample = false");
+        Require(settings.TopP is >= 0 and <= 1, settings.TopP, nameof(settings.TopP), "in [0, 1]");
+        Require(settings.MinP is >= 0 and <= 1, settings.MinP, nameof(settings.MinP), "in [0, 1]");
+        Require(settings.TypicalP is > 0 and <= 1, settings.TypicalP, nameof(settings.TypicalP), "in (0, 1]");
+        Require(settings.EpsilonCutoff is >= 0 and < 1, settings.EpsilonCutoff, nameof(settings.EpsilonCutoff), "in [0, 1)");
+        Require(settings.EtaCutoff is >= 0 and < 1, settings.EtaCutoff, nameof(settings.EtaCutoff), "in [0, 1)");
+    }
+
+    private static void CheckBeams(GenerationSettings settings)
+    {
+        Require(double.IsFinite(settings.LengthPenalty), settings.LengthPenalty, nameof(settings.LengthPenalty), "a finite number");
+        Require(Enum.IsDefined(settings.EarlyStopping), settings.EarlyStopping, nameof(settings.EarlyStopping), "one of the ways to stop");
     }
 
     private static void CheckTogether(GenerationSettings settings)

@@ -32,7 +32,7 @@ internal static class GenerationConfigFile
     {
         foreach (var (key, neutral) in Unsupported)
         {
-            if (file.Has(key) && !(neutral is { } value && file.Double(key) == value))
+            if (file.Has(key) && !file.IsEmpty(key) && !(neutral is { } value && file.Double(key) == value))
                 throw new InvalidDataException($"{description}: '{key}' is set, which is not supported; remove it to generate without.");
         }
         return new GenerationOptions

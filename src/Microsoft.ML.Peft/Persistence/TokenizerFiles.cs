@@ -41,7 +41,7 @@ internal sealed class TokenizerFiles(IReadOnlyDictionary<string, byte[]> content
         }
         return new TokenizerFiles(new Dictionary<string, byte[]>(contents, StringComparer.Ordinal)
         {
-            [JsonName] = GrownTokenizer.Add(json, tokens, tokenizer.VocabularySize),
+            [JsonName] = GrownTokenizer.Add(json, tokenizer, tokens),
         });
     }
 

@@ -10,6 +10,9 @@ internal sealed record Pipeline
 
     public IReadOnlyList<AddedToken> AddedTokens { get; init; } = [];
 
+    /// <summary>Whether further tokens follow on the last, whatever ids a configuration gives them.</summary>
+    public bool NumbersAddedTokens { get; init; }
+
     public INormalizer? Normalizer { get; init; }
 
     public IPreTokenizer? PreTokenizer { get; init; }

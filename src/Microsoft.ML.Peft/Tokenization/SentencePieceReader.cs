@@ -20,7 +20,7 @@ internal static class SentencePieceReader
             Vocabulary = vocabulary,
             Model = model.IsUnigram ? Unigram(model, unknowns) : Bpe(model, vocabulary, unknowns),
             Normalizer = Normalizer(model, file.Description, config),
-            AddedTokens = AddedTokens(model, vocabulary, config),
+            AddedTokens = [.. Specials(model), .. Sentinels(model, config)],
             Template = ChooseTemplate(model, vocabulary, config),
             Decoder = Decoder(model),
             UnknownToken = model.Pieces[model.UnknownId].Text,
@@ -81,21 +81,8 @@ internal static class SentencePieceReader
             : new([Located.In($"{file}: normalizer_spec", () => new PrecompiledNormalizer(model.CharacterMap)), spaces]);
     }
 
-    private static List<AddedToken> AddedTokens(SentencePieceModel model, Dictionary<string, int> vocabulary, TokenizerConfig config)
-    {
-        string[] named = [.. TextTokenizer.RoleNames.Select(config.Token).OfType<string>().Distinct()];
-        List<AddedToken> tokens = [.. Specials(model, named), .. Sentinels(model, config), .. config.AddedTokens()];
-        // Special tokens that only the configuration knows get the ids behind all others.
-        int next = Math.Max(model.Pieces.Count, tokens.Select(token => token.Id).DefaultIfEmpty().Max() + 1);
-        foreach (string name in named.Where(name => !vocabulary.ContainsKey(name) && tokens.All(token => token.Content != name)))
-        {
-            tokens.Add(new AddedToken(next++, name) { Special = true });
-        }
-        return tokens;
-    }
-
     // Control pieces never match text in SentencePiece; in Hugging Face's tokenizers those do that the configuration names.
-    private static IEnumerable<AddedToken> Specials(SentencePieceModel model, string[] named)
+    private static IEnumerable<AddedToken> Specials(SentencePieceModel model)
     {
         for (int id = 0; id < model.Pieces.Count; id++)
         {
@@ -103,7 +90,7 @@ internal static class SentencePieceReader
             if (piece.Type is PieceType.Control or PieceType.UserDefined && piece.Text.Length > 0)
             {
                 bool control = piece.Type == PieceType.Control;
-                yield return new AddedToken(id, piece.Text) { Special = control, Matched = !control || named.Contains(piece.Text) };
+                yield return new AddedToken(id, piece.Text) { Special = control, Matched = !control };
             }
         }
     }

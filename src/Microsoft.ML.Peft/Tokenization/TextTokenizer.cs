@@ -36,12 +36,12 @@ internal sealed class TextTokenizer
     {
         _pipeline = pipeline;
         _encoder = new PieceEncoder(pipeline.Model, pipeline.Bytes);
-        AddedToken[] added = [.. pipeline.AddedTokens.Where(token => token.Content.Length > 0)];
-        AddedToken[] matched = [.. added.Where(token => token.Matched)];
+        AddedTokens = AddedTokenTable.Of(pipeline, config);
+        AddedToken[] matched = [.. AddedTokens.Where(token => token.Matched)];
         _rawMatcher = new AddedTokenMatcher(matched.Where(token => !token.Normalized), content => content);
         _normalizedMatcher = new AddedTokenMatcher(matched.Where(token => token.Normalized), content => Normalize(new AlignedText(content)).Text);
         _ids = new Dictionary<string, int>(pipeline.Vocabulary);
-        foreach (AddedToken token in added)
+        foreach (AddedToken token in AddedTokens)
         {
             _ids[token.Content] = token.Id;
         }
@@ -49,7 +49,7 @@ internal sealed class TextTokenizer
         {
             _tokens[id] = token;
         }
-        _special = [.. added.Where(token => token.Special).Select(token => token.Id)];
+        _special = [.. AddedTokens.Where(token => token.Special).Select(token => token.Id)];
         _roles = RoleNames.ToDictionary(role => role, role => FindRole(role, config));
         VocabularySize = _tokens.Count == 0 ? 0 : (int)Math.Min(int.MaxValue, _tokens.Keys.Max() + 1L);
         ModelMaxLength = config.ModelMaxLength;
@@ -59,6 +59,9 @@ internal sealed class TextTokenizer
 
     /// <summary>The files that define the tokenizer; loading a folder with copies of them gives the same one.</summary>
     public IReadOnlyList<TokenizerFile> Files { get; }
+
+    /// <summary>Tokens that are found in text before it is cut, and those that only the template writes.</summary>
+    public IReadOnlyList<AddedToken> AddedTokens { get; }
 
     public int? PadId => _roles["pad_token"];
 

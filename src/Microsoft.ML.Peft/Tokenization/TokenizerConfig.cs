@@ -1,15 +1,16 @@
 namespace Microsoft.ML.Peft.Tokenization;
 
-/// <summary>What tokenizer_config.json, special_tokens_map.json and chat_template.jinja say; any may be missing.</summary>
+/// <summary>What tokenizer_config.json, special_tokens_map.json, added_tokens.json and chat_template.jinja say; any may be missing.</summary>
 internal sealed class TokenizerConfig
 {
     public const string FileName = "tokenizer_config.json";
 
-    private const string TemplateName = "chat_template.jinja";
+    private const string TemplateName = "chat_template.jinja", AddedTokensName = "added_tokens.json";
 
-    private static readonly string[] FileNames = [FileName, "special_tokens_map.json", TemplateName];
+    private static readonly string[] FileNames = [FileName, "special_tokens_map.json", AddedTokensName, TemplateName];
 
     private readonly List<JsonValue> _roots = [];
+    private readonly JsonValue _addedTokens;
 
     public TokenizerConfig(IReadOnlyList<TokenizerFile> files)
     {
@@ -18,7 +19,18 @@ internal sealed class TokenizerConfig
         foreach (TokenizerFile file in files.Where(file => file != ChatTemplate))
         {
             JsonValue root = JsonValue.Read(file);
-            _roots.Add(root.IsObject ? root : throw root.Invalid("expected an object"));
+            if (!root.IsObject)
+            {
+                throw root.Invalid("expected an object");
+            }
+            if (file.Name == AddedTokensName)
+            {
+                _addedTokens = root;
+            }
+            else
+            {
+                _roots.Add(root);
+            }
         }
     }
 
@@ -55,18 +67,44 @@ internal sealed class TokenizerConfig
     }
 
     /// <summary>The special token of a role such as "pad_token": a string, or an object with its content.</summary>
-    public string? Token(string role)
-    {
-        JsonValue value = this[role];
-        return value.IsNull ? null : value.IsObject ? value["content"].Text() : value.Text();
-    }
+    public string? Token(string role) => this[role] is { IsNull: false } value ? Special(value).Content : null;
 
-    /// <summary>Tokens that the configuration adds to those of the vocabulary.</summary>
+    /// <summary>
+    /// Tokens that the configuration adds to those of the vocabulary: those of tokenizer_config.json, or of added_tokens.json where
+    /// that has none.
+    /// </summary>
     public IEnumerable<AddedToken> AddedTokens()
     {
         JsonValue tokens = this["added_tokens_decoder"];
-        return tokens.IsNull ? [] : tokens.Properties().Select(entry => AddedTokenReader.Read(entry.Value, ParseId(entry)));
+        if (!tokens.IsNull)
+        {
+            return tokens.Properties().Select(entry => AddedTokenReader.Read(entry.Value, ParseId(entry)));
+        }
+        HashSet<string> special = [.. SpecialTokens().Select(token => token.Content)];
+        return _addedTokens.IsNull ? [] : _addedTokens.Properties().Select(entry => new AddedToken(entry.Value.Id(), entry.Name)
+        {
+            Special = special.Contains(entry.Name),
+            Normalized = !special.Contains(entry.Name),
+        });
     }
+
+    /// <summary>The tokens that the configuration names as special, without ids: those of roles, and others.</summary>
+    public IEnumerable<AddedToken> SpecialTokens()
+    {
+        IEnumerable<JsonValue> roles = TextTokenizer.RoleNames.Select(role => this[role]).Where(value => !value.IsNull);
+        return roles.Concat(Others("additional_special_tokens")).Concat(Others("extra_special_tokens")).Select(Special);
+    }
+
+    // A list of tokens, or an object with their names.
+    private IEnumerable<JsonValue> Others(string key) => this[key] switch
+    {
+        { IsNull: true } => [],
+        { IsObject: true } named => named.Properties().Select(entry => entry.Value),
+        var list => list.Items(),
+    };
+
+    private static AddedToken Special(JsonValue token) =>
+        (token.IsObject ? AddedTokenReader.Read(token, -1) : new AddedToken(-1, token.Text())) with { Special = true };
 
     private static int ParseId((string Name, JsonValue Value) entry) =>
         int.TryParse(entry.Name, out int id) && id >= 0 ? id : throw entry.Value.Invalid($"'{entry.Name}' is no token id");

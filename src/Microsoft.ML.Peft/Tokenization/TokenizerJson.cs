@@ -16,6 +16,7 @@ internal static class TokenizerJson
             AddedTokens = root["added_tokens"].IsNull
                 ? []
                 : [.. root["added_tokens"].Items().Select(token => AddedTokenReader.Read(token, token["id"].Id()))],
+            NumbersAddedTokens = true,
             Normalizer = root["normalizer"].IsNull ? null : NormalizerReader.Read(root["normalizer"]),
             PreTokenizer = root["pre_tokenizer"].IsNull ? null : PreTokenizerReader.Read(root["pre_tokenizer"]),
             Bytes = PreTokenizerReader.UsesBytes(root["pre_tokenizer"]),

@@ -21,7 +21,7 @@ internal static class VocabularyReader
             Vocabulary = vocabulary,
             Model = Located.In(file, () => new WordPieceModel(vocabulary, unknown, "##", 100)),
             UnknownToken = unknown,
-            AddedTokens = Added(vocabulary, specials, config),
+            AddedTokens = Added(vocabulary, specials),
             Normalizer = new BertNormalizer(
                 true, config["tokenize_chinese_chars"].Flag(true), config["strip_accents"].Flag(lowercase), lowercase),
             PreTokenizer = new BertPreTokenizer(),
@@ -39,13 +39,11 @@ internal static class VocabularyReader
         Unknowns unknowns = new(vocabulary, unknown is not null && vocabulary.TryGetValue(unknown, out int id) ? id : null, false, false);
         BpeParts parts = new(vocabulary, ReadMerges(mergesFile, vocabulary), unknowns) { EndOfWordSuffix = suffix };
         ByteLevelPreTokenizer words = new(config["add_prefix_space"].Flag(false), split: true);
-        string[] specials = [.. TextTokenizer.RoleNames.Select(config.Token).OfType<string>()];
         return new Pipeline
         {
             Vocabulary = vocabulary,
             Model = new BpeModel(parts),
             UnknownToken = unknown,
-            AddedTokens = Added(vocabulary, specials, config),
             Normalizer = clip ? ClipNormalizer() : null,
             PreTokenizer = clip ? new PreTokenizerSequence([ClipWords(), words]) : words,
             Bytes = true,
@@ -95,12 +93,8 @@ internal static class VocabularyReader
     private static PatternPreTokenizer ClipWords() => new(
         new RegexPattern(@"'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+"), SplitBehavior.Removed, invert: true);
 
-    private static AddedToken[] Added(Dictionary<string, int> vocabulary, string[] specials, TokenizerConfig config)
-    {
-        IEnumerable<AddedToken> known = specials.Distinct().Where(vocabulary.ContainsKey)
-            .Select(token => new AddedToken(vocabulary[token], token) { Special = true });
-        return [.. config.AddedTokens().Concat(known).DistinctBy(token => token.Content)];
-    }
+    private static AddedToken[] Added(Dictionary<string, int> vocabulary, string[] specials) =>
+        [.. specials.Distinct().Where(vocabulary.ContainsKey).Select(token => new AddedToken(vocabulary[token], token) { Special = true })];
 
     private static int Find(Dictionary<string, int> vocabulary, string token, string file) =>
         vocabulary.TryGetValue(token, out int id) ? id : throw new InvalidDataException($"{file}: the token '{token}' is not in the vocabulary");

@@ -62,6 +62,22 @@ public sealed class GenerationOptionsTests
         Assert.IsFalse(GenerationSettings.Resolve(new() { DoSample = false }, Read("""{"do_sample": true, "temperature": 0.6}""")).DoSample);
 
     [TestMethod]
+    [DataRow("""{"do_sample": false, "temperature": 0.0}""")]
+    [DataRow("""{"temperature": 0.0, "top_k": -1, "top_p": 2.0, "min_p": -1, "typical_p": 0.0, "epsilon_cutoff": 1.5, "eta_cutoff": 2.0}""")]
+    [DataRow("""{"num_beams": 1, "length_penalty": 1e999}""")]
+    [DataRow("""{"bad_words_ids": [], "suppress_tokens": [], "force_words_ids": [], "sequence_bias": {}, "eos_token_id": []}""")]
+    public void WhatAFolderSaysAndNobodyReadsIsNotJudged(string json)
+    {
+        Assert.IsFalse(GenerationSettings.Resolve(new(), Read(json)).DoSample);
+        Assert.IsFalse(GenerationSettings.Resolve(new() { MaxNewTokens = 3 }, Read(json)).DoSample);
+    }
+
+    [TestMethod]
+    public void WhatAFolderSaysIsJudgedOnceItIsRead() => StringAssert.Contains(
+        Assert.Throws<ArgumentException>(() => GenerationSettings.Resolve(new() { DoSample = true }, Read("""{"do_sample": false, "temperature": 0.0}"""))).Message,
+        "Temperature");
+
+    [TestMethod]
     [DataRow("""{"num_beam_groups": 2}""", "num_beam_groups")]
     [DataRow("""{"bad_words_ids": [[1]]}""", "bad_words_ids")]
     [DataRow("""{"early_stopping": "soon"}""", "early_stopping")]
