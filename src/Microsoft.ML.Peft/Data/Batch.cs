@@ -76,7 +76,7 @@ internal sealed class Batch : IDisposable
     private static Tensor LabelTensor(IReadOnlyList<Example> examples, int positions, Device device)
     {
         if (positions == 0)
-            return tensor(examples.Select(e => (long)e.Labels[0]).ToArray(), device: device).DetachFromDisposeScope();
+            return tensor(examples.Select(e => (long)e.Labels[0]).ToArray(), ScalarType.Int64, device).DetachFromDisposeScope();
         return Fill<long>(examples, positions, IgnoredLabel, device, (e, row) => { for (int i = 0; i < e.Labels.Length; i++) row[i] = e.Labels[i]; });
     }
 

@@ -35,7 +35,7 @@ internal sealed class DecoderSession(DecoderModel model, Head head, params strin
 
     public Tensor Next(long[] ids)
     {
-        using Tensor tokens = tensor(ids, [ids.Length, 1]);
+        using Tensor tokens = tensor(ids, [ids.Length, 1], ScalarType.Int64, CPU);
         return Read(tokens, null);
     }
 

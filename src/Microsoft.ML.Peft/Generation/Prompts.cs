@@ -26,8 +26,8 @@ internal static class Prompts
                 (ids[start + i], real[start + i]) = (prompts[row][i], true);
         }
         long[] shape = [prompts.Count, width];
-        Tensor? mask = Array.IndexOf(real, false) < 0 ? null : tensor(real, shape);
-        Tensor logits = session.Read(tensor(ids, shape), mask);
+        Tensor? mask = Array.IndexOf(real, false) < 0 ? null : tensor(real, shape, ScalarType.Bool, CPU);
+        Tensor logits = session.Read(tensor(ids, shape, ScalarType.Int64, CPU), mask);
         if (times > 1)
         {
             session.Keep([.. Enumerable.Range(0, prompts.Count * times).Select(row => (long)(row / times))]);

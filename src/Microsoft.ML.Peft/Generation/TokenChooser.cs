@@ -25,7 +25,7 @@ internal sealed class TokenChooser(GenerationSettings settings)
     private static Tensor Draw(Tensor scores, IReadOnlyList<GenerationRow> rows)
     {
         Tensor sums = scores.softmax(-1).to(ScalarType.Float64).cumsum(-1);
-        Tensor drawn = tensor(rows.Select(row => 1 - row.Draws.NextDouble()).ToArray(), device: scores.device).unsqueeze(1);
+        Tensor drawn = tensor(rows.Select(row => 1 - row.Draws.NextDouble()).ToArray(), ScalarType.Float64, scores.device).unsqueeze(1);
         return (sums < drawn * sums.narrow(1, sums.shape[1] - 1, 1)).sum(1);
     }
 }

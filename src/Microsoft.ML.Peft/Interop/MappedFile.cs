@@ -136,7 +136,7 @@ internal sealed unsafe class MappedFile : IDisposable
 
     private static Tensor Copy(byte* data, long bytes, ScalarType type, ReadOnlySpan<long> shape)
     {
-        Tensor copy = empty(shape.ToArray(), type);
+        Tensor copy = empty(shape.ToArray(), type, CPU);
         Buffer.MemoryCopy(data, NativeTensor.Address(copy), bytes, bytes);
         return copy;
     }

@@ -33,13 +33,16 @@ internal static unsafe partial class NativeTensor
     /// <summary>The tensor, or a contiguous copy.</summary>
     public static Tensor Dense(Tensor tensor) => tensor.is_contiguous() ? tensor : tensor.contiguous();
 
-    /// <summary>Floats on the CPU that hold anything yet, [..., <paramref name="width"/>] for <paramref name="like"/> [..., any].</summary>
+    /// <summary>Floats on the CPU that hold anything yet.</summary>
+    public static Tensor Empty(params long[] shape) => empty(shape, ScalarType.Float32, CPU);
+
+    /// <summary>The same of [..., <paramref name="width"/>] for <paramref name="like"/> [..., any].</summary>
     public static Tensor Empty(Tensor like, long width) => like.dim() switch
     {
         // By single sizes, since TorchSharp makes much of a whole shape.
-        2 => empty(like.size(0), width),
-        3 => empty(like.size(0), like.size(1), width),
-        _ => empty([.. like.shape[..^1], width]),
+        2 => empty(like.size(0), width, ScalarType.Float32, CPU),
+        3 => empty(like.size(0), like.size(1), width, ScalarType.Float32, CPU),
+        _ => Empty([.. like.shape[..^1], width]),
     };
 
     /// <summary>Hands out the bytes of any tensor piece by piece, from a copy where it lies elsewhere or is not contiguous.</summary>

@@ -24,7 +24,7 @@ internal sealed class AdapterRows : IDisposable
         foreach (var (row, at) in rows.SelectMany(group => group).Select((row, at) => (row, at)))
             places[row] = at;
         if (Groups.Any(group => !group.IsContiguous))
-            _order = tensor(places, device: device).DetachFromDisposeScope();
+            _order = tensor(places, ScalarType.Int64, device).DetachFromDisposeScope();
     }
 
     /// <summary>The adapter of each row.</summary>

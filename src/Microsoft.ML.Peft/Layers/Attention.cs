@@ -12,7 +12,7 @@ internal static class Attention
         if (mask is null)
             return null;
         using var scope = NewDisposeScope();
-        Tensor bias = zeros(mask.shape, device: mask.device).masked_fill_(mask.logical_not(), float.NegativeInfinity);
+        Tensor bias = zeros(mask.shape, ScalarType.Float32, mask.device).masked_fill_(mask.logical_not(), float.NegativeInfinity);
         return bias.unsqueeze(1).unsqueeze(1).MoveToOuterDisposeScope();
     }
 

@@ -52,7 +52,7 @@ internal sealed class CausalMask
     private Tensor MakeBias()
     {
         using var scope = NewDisposeScope();
-        Tensor query = arange(_keys - _queries, _keys, device: _device).unsqueeze(1), key = arange(_keys, device: _device).unsqueeze(0);
+        Tensor query = arange(_keys - _queries, _keys, ScalarType.Int64, _device).unsqueeze(1), key = arange(_keys, ScalarType.Int64, _device).unsqueeze(0);
         Tensor visible = key <= query;
         if (_window is { } window)
             visible = visible.logical_and(key > query - window);
@@ -66,7 +66,7 @@ internal sealed class CausalMask
             Tensor nothing = visible.any(-1, keepdim: true).logical_not();
             visible = visible.logical_or(nothing.logical_and(key == query));
         }
-        Tensor bias = zeros(visible.shape, device: _device).masked_fill_(visible.logical_not(), float.NegativeInfinity);
+        Tensor bias = zeros(visible.shape, ScalarType.Float32, _device).masked_fill_(visible.logical_not(), float.NegativeInfinity);
         return bias.unsqueeze(1).MoveToOuterDisposeScope();
     }
 }

@@ -16,7 +16,7 @@ internal sealed class Dropout : GradientFunction<Dropout, DropoutSite>
         // Device and type alone choose the mask: forward and backward must agree.
         if (!PeftNative.Takes(x))
             return Mask(x, site).mul_(x).MoveToOuterDisposeScope();
-        Tensor result = empty(x.shape);
+        Tensor result = NativeTensor.Empty(x.shape);
         DropNatively(x.contiguous(), null, result, site);
         return result.MoveToOuterDisposeScope();
     }

@@ -20,7 +20,7 @@ internal sealed unsafe class GatedSilu : GradientFunction<GatedSilu, NoSettings>
     protected override Tensor?[] Backward(NoSettings call, IReadOnlyList<Tensor> saved, Tensor gradient)
     {
         var (gate, up) = (saved[0], saved[1]);
-        Tensor dense = gradient.contiguous(), gateGradient = empty(gate.shape), upGradient = empty(gate.shape);
+        Tensor dense = gradient.contiguous(), gateGradient = NativeTensor.Empty(gate.shape), upGradient = NativeTensor.Empty(gate.shape);
         NativeMethods.GatedSiluBackward(
             NativeMethods.BestIsa, NativeTensor.Floats(gate), NativeTensor.Floats(up), NativeTensor.Floats(dense), gate.numel(),
             NativeTensor.Floats(gateGradient), NativeTensor.Floats(upGradient));

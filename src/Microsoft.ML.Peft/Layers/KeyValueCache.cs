@@ -58,7 +58,7 @@ internal sealed class KeyValueCache(int layers) : IDisposable
     {
         if (_buffers[0].Keys is not { } first)
             return;
-        using Tensor index = tensor(rows, device: first.device);
+        using Tensor index = tensor(rows, ScalarType.Int64, first.device);
         long padding = Mask is null ? 0 : KeepMask(index);
         if (padding == 0 && rows.Length == first.shape[0])
         {

@@ -13,7 +13,7 @@ internal sealed unsafe class NativeAttention : IAttentionKernel
     public (Tensor Output, Tensor? Sums) Forward(AttentionSettings settings, IReadOnlyList<Tensor> inputs)
     {
         AttentionCall call = Describe(settings, inputs);
-        Tensor output = empty(inputs[0].shape), sums = empty(call.Batch, call.Heads, call.Queries);
+        Tensor output = NativeTensor.Empty(inputs[0].shape), sums = NativeTensor.Empty(call.Batch, call.Heads, call.Queries);
         NativeMethods.AttentionForward(call, NativeTensor.Floats(output), NativeTensor.Floats(sums));
         return (output, sums);
     }
@@ -26,7 +26,7 @@ internal sealed unsafe class NativeAttention : IAttentionKernel
         for (int i = 0; i < 3; i++)
         {
             if (settings.Asks[i])
-                results[i] = NativeTensor.Floats(gradients[i] = empty(inputs[i].shape));
+                results[i] = NativeTensor.Floats(gradients[i] = NativeTensor.Empty(inputs[i].shape));
         }
         NativeMethods.AttentionBackward(
             call, NativeTensor.Floats(sums!), NativeTensor.Floats(gradient.contiguous()), results[0], results[1], results[2]);

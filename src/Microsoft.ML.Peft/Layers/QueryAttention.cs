@@ -28,7 +28,7 @@ internal static unsafe class QueryAttention
             Query = NativeTensor.Floats(dense ?? query), Key = NativeTensor.Floats(key), Value = NativeTensor.Floats(value),
             Mask = bias is null ? null : NativeTensor.Floats(bias),
         };
-        Tensor output = empty(rows, 1, heads * size);
+        Tensor output = NativeTensor.Empty(rows, 1, heads * size);
         NativeMethods.QueryAttention(NativeMethods.BestIsa, call, NativeTensor.Floats(output));
         return output;
     }

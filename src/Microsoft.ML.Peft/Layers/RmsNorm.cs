@@ -34,7 +34,7 @@ internal sealed unsafe class NativeRmsNorm : GradientFunction<NativeRmsNorm, Nat
     {
         var (x, weight) = (NativeTensor.Dense(inputs[0]), NativeTensor.Dense(inputs[1]));
         long width = weight.size(0), rows = x.numel() / width;
-        Tensor output = NativeTensor.Empty(x, width), scales = empty(rows);
+        Tensor output = NativeTensor.Empty(x, width), scales = NativeTensor.Empty(rows);
         NativeMethods.RmsNorm(
             NativeMethods.BestIsa, NativeTensor.Floats(x), NativeTensor.Floats(weight), rows, width, call.Epsilon, NativeTensor.Floats(output),
             NativeTensor.Floats(scales));
@@ -44,7 +44,7 @@ internal sealed unsafe class NativeRmsNorm : GradientFunction<NativeRmsNorm, Nat
     protected override Tensor?[] Backward(Settings call, IReadOnlyList<Tensor> saved, Tensor gradient)
     {
         var (x, weight, scales) = (saved[0], saved[1], saved[2]);
-        Tensor dense = gradient.contiguous(), result = empty(x.shape);
+        Tensor dense = gradient.contiguous(), result = NativeTensor.Empty(x.shape);
         NativeMethods.RmsNormBackward(
             NativeMethods.BestIsa, NativeTensor.Floats(x), NativeTensor.Floats(weight), NativeTensor.Floats(scales), NativeTensor.Floats(dense),
             scales.shape[0], weight.shape[0], NativeTensor.Floats(result));

@@ -43,7 +43,7 @@ internal sealed class Rotary
     {
         using var scope = NewDisposeScope();
         float[] values = _dependsOnLength ? Frequencies(positions.max().item<long>() + 1) : _frequencies;
-        Tensor angles = positions.to(ScalarType.Float32).unsqueeze(-1) * tensor(values, device: positions.device);
+        Tensor angles = positions.to(ScalarType.Float32).unsqueeze(-1) * tensor(values, ScalarType.Float32, positions.device);
         return new Rotation(angles.cos().MoveToOuterDisposeScope(), angles.sin().MoveToOuterDisposeScope());
     }
 

@@ -52,7 +52,7 @@ internal sealed unsafe class NativeRotation : GradientFunction<NativeRotation, N
 
     protected override Tensor?[] Backward(Settings call, IReadOnlyList<Tensor> saved, Tensor gradient)
     {
-        Tensor result = empty(gradient.shape);
+        Tensor result = NativeTensor.Empty(gradient.shape);
         result.copy_(gradient);
         Turn(call.Heads, result, saved[0], saved[1], back: true);
         return [result, null, null];

@@ -175,9 +175,9 @@ internal sealed class ModelWeights : IDisposable
         using var noGrad = no_grad();
         Tensor value = init switch
         {
-            Init.Zeros => zeros(shape, device: Device),
-            Init.Ones => ones(shape, device: Device),
-            _ => normal(0, _initialRange, shape, generator: _generator, device: Device),
+            Init.Zeros => zeros(shape, ScalarType.Float32, Device),
+            Init.Ones => ones(shape, ScalarType.Float32, Device),
+            _ => normal(0, _initialRange, shape, ScalarType.Float32, Device, generator: _generator),
         };
         return value.DetachFromDisposeScope();
     }

@@ -63,7 +63,7 @@ internal static class LastToken
         if (batch.Mask is null)
             return RowSelection.Last;
         // Read by the backward pass too: left to the caller's scope.
-        Tensor places = arange(batch.Mask.shape[1], device: batch.Mask.device);
+        Tensor places = arange(batch.Mask.shape[1], ScalarType.Int64, batch.Mask.device);
         return RowSelection.At((batch.Mask * places).amax([1], keepdim: true));
     }
 }

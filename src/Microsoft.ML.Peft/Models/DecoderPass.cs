@@ -33,7 +33,7 @@ internal sealed class DecoderPass
         }
         // Real tokens never see padding that follows them: where they alone are read, the kernel's triangle will do.
         bool readsRealOnly = batch.PadsEnd && !ReferenceEquals(rows, RowSelection.All);
-        Tensor positions = batch.TextPositions ?? arange(count, device: batch.Ids.device).unsqueeze(0);
+        Tensor positions = batch.TextPositions ?? arange(count, ScalarType.Int64, batch.Ids.device).unsqueeze(0);
         return new DecoderPass(batch, positions, readsRealOnly ? null : batch.Mask, count, rows);
     }
 
@@ -57,7 +57,7 @@ internal sealed class DecoderPass
     private static Tensor PositionsOf(Tensor? real, long length, long count, Device device)
     {
         if (real is null)
-            return arange(length - count, length, device: device).unsqueeze(0);
+            return arange(length - count, length, ScalarType.Int64, device).unsqueeze(0);
         using var scope = NewDisposeScope();
         return (real.to(ScalarType.Int64).cumsum(1) - 1).clamp_(min: 0).narrow(1, length - count, count).MoveToOuterDisposeScope();
     }

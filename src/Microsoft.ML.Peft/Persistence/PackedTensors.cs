@@ -38,7 +38,7 @@ internal sealed class PackedTensors
         if (value!.shape[0] == length)
             return value;
         using (value)
-        using (Tensor blanks = full(length - value.shape[0], (byte)' ', ScalarType.Byte))
+        using (Tensor blanks = full(length - value.shape[0], (byte)' ', ScalarType.Byte, CPU))
             return cat([value, blanks]);
     }
 

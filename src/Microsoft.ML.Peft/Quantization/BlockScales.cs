@@ -25,10 +25,10 @@ internal sealed record BlockScales(Tensor Floats, Tensor? Codes = null, Tensor? 
         using var scope = NewDisposeScope();
         Tensor mean = scales.mean(), above = (scales - mean).contiguous();
         long count = above.numel();
-        Tensor codes = empty(count, ScalarType.Byte), floats = empty((count + Block - 1) / Block);
+        Tensor codes = empty(count, ScalarType.Byte, CPU), floats = NativeTensor.Empty((count + Block - 1) / Block);
         DynamicMap.Quantize(NativeTensor.Floats(above), count, Block, NativeTensor.Address(codes), NativeTensor.Floats(floats));
         return new BlockScales(
-            floats.DetachFromDisposeScope(), codes.DetachFromDisposeScope(), tensor(DynamicMap.Levels).DetachFromDisposeScope(), mean.item<float>());
+            floats.DetachFromDisposeScope(), codes.DetachFromDisposeScope(), tensor(DynamicMap.Levels, ScalarType.Float32, CPU).DetachFromDisposeScope(), mean.item<float>());
     }
 
     /// <summary>One float a block.</summary>

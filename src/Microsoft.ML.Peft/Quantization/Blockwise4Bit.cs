@@ -32,7 +32,7 @@ internal sealed class Blockwise4Bit(Tensor codes, Tensor levels, BlockScales sca
         using var scope = NewDisposeScope();
         long count = weight.numel();
         Tensor flat = weight.detach().reshape(-1);
-        Tensor codes = empty([(count + 1) / 2, 1], ScalarType.Byte), scales = empty((count + block - 1) / block);
+        Tensor codes = empty([(count + 1) / 2, 1], ScalarType.Byte, CPU), scales = NativeTensor.Empty((count + block - 1) / block);
         // In pieces, so that a weight of half precision never exists as floats.
         for (long start = 0; start < count; start += Piece)
         {
@@ -44,7 +44,7 @@ internal sealed class Blockwise4Bit(Tensor codes, Tensor levels, BlockScales sca
         CheckFinite(scales, name);
         BlockScales kept = nested ? BlockScales.Nested(scales) : new BlockScales(scales.DetachFromDisposeScope());
         return new Blockwise4Bit(
-            codes.to(weight.device).DetachFromDisposeScope(), tensor(code.Levels, device: weight.device).DetachFromDisposeScope(),
+            codes.to(weight.device).DetachFromDisposeScope(), tensor(code.Levels, ScalarType.Float32, weight.device).DetachFromDisposeScope(),
             kept.To(weight.device), block, (weight.shape[0], weight.shape[1]), code, weight.dtype);
     }
 

@@ -22,11 +22,11 @@ internal sealed class Blockwise8Bit(Tensor codes, Tensor levels, BlockScales sca
         using var scope = NewDisposeScope();
         Tensor source = Source(weight);
         long count = source.numel();
-        Tensor codes = empty(weight.shape, ScalarType.Byte), scales = empty((count + block - 1) / block);
+        Tensor codes = empty(weight.shape, ScalarType.Byte, CPU), scales = NativeTensor.Empty((count + block - 1) / block);
         DynamicMap.Quantize(NativeTensor.Floats(source), count, block, NativeTensor.Address(codes), NativeTensor.Floats(scales));
         CheckFinite(scales, name);
         return new Blockwise8Bit(
-            codes.to(weight.device).DetachFromDisposeScope(), tensor(DynamicMap.Levels, device: weight.device).DetachFromDisposeScope(),
+            codes.to(weight.device).DetachFromDisposeScope(), tensor(DynamicMap.Levels, ScalarType.Float32, weight.device).DetachFromDisposeScope(),
             new BlockScales(scales.DetachFromDisposeScope()).To(weight.device), block, (weight.shape[0], weight.shape[1]), weight.dtype);
     }
 

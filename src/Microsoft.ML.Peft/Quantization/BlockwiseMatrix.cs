@@ -38,7 +38,7 @@ internal abstract class BlockwiseMatrix(Tensor codes, Tensor levels, BlockScales
         using var noGrad = no_grad();
         if (!IsNative)
             return Plainly();
-        Tensor result = empty([Outputs, Inputs]);
+        Tensor result = NativeTensor.Empty(Outputs, Inputs);
         NativeMethods.Dequantize(NativeMethods.BestIsa, Call(), NativeTensor.Floats(result));
         return result;
     }
@@ -52,7 +52,7 @@ internal abstract class BlockwiseMatrix(Tensor codes, Tensor levels, BlockScales
         if (!IsNative || !PeftNative.Takes(gradient) || Blas.Sgemm == 0)
             return base.InputGradient(gradient);
         using Tensor dense = gradient.contiguous();
-        Tensor result = empty([gradient.shape[0], Inputs]);
+        Tensor result = NativeTensor.Empty(gradient.shape[0], Inputs);
         NativeMethods.QuantizedGradient(NativeMethods.BestIsa, Call(), NativeTensor.Floats(dense), gradient.shape[0], NativeTensor.Floats(result));
         return result;
     }

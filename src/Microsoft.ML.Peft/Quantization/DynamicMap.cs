@@ -89,7 +89,7 @@ internal static class DynamicMap
         var levels = new List<float> { 0, 1 };
         for (int i = 0; i < Powers; i++)
         {
-            Tensor bounds = linspace(0.1, 1, (1 << (signed ? i : i + 1)) + 1, ScalarType.Float32);
+            Tensor bounds = linspace(0.1, 1, (1 << (signed ? i : i + 1)) + 1, ScalarType.Float32, CPU);
             Tensor means = (bounds[..^1] + bounds[1..]) / 2.0 * Math.Pow(10, i - (Powers - 1));
             levels.AddRange(means.data<float>());
             if (signed)

@@ -41,7 +41,7 @@ internal static class QuantStateFile
     public static IEnumerable<(string Name, Tensor Value)> Write(Blockwise4Bit matrix, string key)
     {
         yield return (key, matrix.Codes);
-        yield return (key + ".quant_map", tensor(matrix.Code.Levels));
+        yield return (key + ".quant_map", tensor(matrix.Code.Levels, ScalarType.Float32, CPU));
         if (matrix.Scales is { Codes: { } codes } nested)
         {
             yield return (key + ".absmax", codes);
@@ -58,7 +58,7 @@ internal static class QuantStateFile
     public static IEnumerable<(string Name, Tensor Value)> Write(Blockwise8Bit matrix, string key) =>
     [
         (key, matrix.Codes),
-        (key + ".quant_map", tensor(DynamicMap.Levels)),
+        (key + ".quant_map", tensor(DynamicMap.Levels, ScalarType.Float32, CPU)),
         (key + ".absmax", matrix.Scales.Floats),
         (key + StatePart + DynamicState, State(DynamicKind, matrix)),
     ];
@@ -71,7 +71,7 @@ internal static class QuantStateFile
             yield break;
         yield return (key + ".outlier_columns", outliers.Columns);
         yield return (key + ".outliers", outliers.Values);
-        yield return (key + ".outlier_threshold", tensor(outliers.Threshold, ScalarType.Float64));
+        yield return (key + ".outlier_threshold", tensor(outliers.Threshold, ScalarType.Float64, CPU));
     }
 
     /// <summary>What a matrix will be in a file, before there is one. A state may come out shorter; blanks at its end do not change it.</summary>
@@ -156,7 +156,7 @@ internal static class QuantStateFile
 
     // As Python's json.dumps writes it.
     private static Tensor State(string kind, BlockwiseMatrix matrix) => tensor(Encoding.UTF8.GetBytes(State(
-        kind, matrix.Block, matrix.Type, matrix.Outputs, matrix.Inputs, matrix.Scales.Codes is null ? "" : NestedState(matrix.Scales.Offset))));
+        kind, matrix.Block, matrix.Type, matrix.Outputs, matrix.Inputs, matrix.Scales.Codes is null ? "" : NestedState(matrix.Scales.Offset))), ScalarType.Byte, CPU);
 
     private static string State(string kind, int block, ScalarType type, long outputs, long inputs, string nested) => string.Create(
         CultureInfo.InvariantCulture,

@@ -48,7 +48,7 @@ internal sealed class Rowwise8Bit(Tensor codes, Tensor levels, BlockScales scale
 
     /// <summary>A matrix of integers [out, in] and scales [out], which it takes over.</summary>
     public static Rowwise8Bit Create(Tensor codes, Tensor scales, OutlierColumns? outliers) => new(
-        codes, tensor(s_levels, device: codes.device).DetachFromDisposeScope(), new BlockScales(scales), (codes.shape[0], codes.shape[1]), outliers);
+        codes, tensor(s_levels, ScalarType.Float32, codes.device).DetachFromDisposeScope(), new BlockScales(scales), (codes.shape[0], codes.shape[1]), outliers);
 
     public override Tensor Dequantize()
     {
@@ -112,7 +112,7 @@ internal sealed class Rowwise8Bit(Tensor codes, Tensor levels, BlockScales scale
         return output;
     }
 
-    protected override Tensor Indices() => Codes.flatten().to(ScalarType.Int64).bitwise_and(tensor(255L, device: Codes.device));
+    protected override Tensor Indices() => Codes.flatten().to(ScalarType.Int64).bitwise_and(tensor(255L, ScalarType.Int64, Codes.device));
 }
 
 /// <summary>Columns of a matrix that stay floats.</summary>

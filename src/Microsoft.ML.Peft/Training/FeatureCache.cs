@@ -52,7 +52,7 @@ internal sealed class FeatureCache
         for (int i = 0; i < rows.Length; i++)
             rows[i].CopyTo(values, i * longest);
         using var scope = NewDisposeScope();
-        return tensor(values).reshape(rows.Length, -1, _width).to(_type).to(batch.Ids.device).MoveToOuterDisposeScope();
+        return tensor(values, ScalarType.Float32, CPU).reshape(rows.Length, -1, _width).to(_type).to(batch.Ids.device).MoveToOuterDisposeScope();
     }
 
     private void Add(Batch batch, Tensor features)

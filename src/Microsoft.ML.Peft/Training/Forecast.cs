@@ -67,7 +67,7 @@ internal sealed class Forecast
         using var scope = NewDisposeScope();
         using Batch batch = Batch.Collate(Array.ConvertAll(rows, row => _train[row]), 0, CPU, withLabels: false);
         long length = batch.Ids.shape[1];
-        Tensor read = _model.Head.Rows(batch).Select(zeros(rows.Length, length, 1));
+        Tensor read = _model.Head.Rows(batch).Select(zeros(rows.Length, length, 1, ScalarType.Float32, CPU));
         return new BatchShape(rows.Length, length, read.shape[1], batch.Texts is not null, batch.Mask is not null);
     }
 
@@ -109,7 +109,7 @@ internal static class GemmRate
         tokens = Math.Min(MostTokens, tokens);
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        Tensor x = ones([tokens, inputs], device: device), weight = ones([outputs, inputs], device: device);
+        Tensor x = ones([tokens, inputs], ScalarType.Float32, device), weight = ones([outputs, inputs], ScalarType.Float32, device);
         double best = Enumerable.Range(0, 4).Min(_ => Seconds(x, weight));
         return 2.0 * tokens * inputs * outputs / best;
     }

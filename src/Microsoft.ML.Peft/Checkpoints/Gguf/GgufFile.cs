@@ -93,7 +93,7 @@ internal sealed class GgufFile : ITensorSource
 
     private unsafe Tensor Decode(GgufTensor tensor, BlockDecoder decode)
     {
-        Tensor values = empty(tensor.Shape, ScalarType.Float32);
+        Tensor values = NativeTensor.Empty(tensor.Shape);
         float* target = (float*)NativeTensor.Address(values);
         long count = values.numel();
         Parallel.For(0, (count + Stretch - 1) / Stretch, part =>

@@ -25,6 +25,6 @@ internal sealed class RepetitionPenalty(double penalty) : ILogitsProcessor
             for (int i = 0; i < source.Length; i++)
                 target[i] = source[i];
         }
-        return tensor(ids, [rows.Count, width]);
+        return tensor(ids, [rows.Count, width], ScalarType.Int64, CPU);
     }
 }

@@ -13,7 +13,7 @@ internal static class Scores
     {
         long size = scores.shape[1];
         long[] places = [.. unwanted.Where(place => place.Token < size).Select(place => place.Row * size + place.Token)];
-        return places.Length == 0 ? scores : scores.flatten().index_fill(0, tensor(places, device: scores.device), float.NegativeInfinity).view_as(scores);
+        return places.Length == 0 ? scores : scores.flatten().index_fill(0, tensor(places, ScalarType.Int64, scores.device), float.NegativeInfinity).view_as(scores);
     }
 
     /// <summary>Makes all but the likeliest tokens go below a cutoff, so that one stays whatever the cutoff.</summary>

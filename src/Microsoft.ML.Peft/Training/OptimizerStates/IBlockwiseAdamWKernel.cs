@@ -59,7 +59,7 @@ internal sealed class TorchBlockwiseAdamW : IBlockwiseAdamWKernel
 
     private static Tensor Unpack(in BlockwiseMoment moment, float[] levels, Tensor parameter)
     {
-        Tensor values = tensor(levels, device: parameter.device).index_select(0, moment.Codes.to(ScalarType.Int64));
+        Tensor values = tensor(levels, ScalarType.Float32, parameter.device).index_select(0, moment.Codes.to(ScalarType.Int64));
         return (values * BlockScales.Spread(moment.Scales, BlockwiseMoments.Block, values.numel())).view(parameter.shape).to(parameter.dtype);
     }
 
@@ -70,7 +70,7 @@ internal sealed class TorchBlockwiseAdamW : IBlockwiseAdamWKernel
         Tensor rows = nn.functional.pad(flat, [0, (blocks * BlockwiseMoments.Block) - count]).view(blocks, -1);
         Tensor scales = rows.abs().amax([1]);
         Tensor shares = rows / where(scales.gt(zeros_like(scales)), scales, ones_like(scales)).unsqueeze(1);
-        Tensor codes = bucketize(shares, tensor(DynamicMap.Bounds(levels), device: values.device));
+        Tensor codes = bucketize(shares, tensor(DynamicMap.Bounds(levels), ScalarType.Float32, values.device));
         moment.Scales.copy_(scales);
         moment.Codes.copy_(codes.flatten().narrow(0, 0, count));
     }

@@ -30,8 +30,8 @@ internal sealed class LoraFactory(LoraOptions options, TuningTarget target, Gene
         long entries = site.Table.Value.shape[0], width = site.Table.Value.shape[1];
         target.CheckSaved(site.Path + ".lora_embedding_A", rank, entries);
         using var noGrad = no_grad();
-        Parameter a = New(site.Path + ".lora_embedding_A", zeros([rank, entries], device: generator.device));
-        Parameter b = New(site.Path + ".lora_embedding_B", normal(0, 1, [width, rank], generator: generator, device: generator.device));
+        Parameter a = New(site.Path + ".lora_embedding_A", zeros([rank, entries], ScalarType.Float32, generator.device));
+        Parameter b = New(site.Path + ".lora_embedding_B", normal(0, 1, [width, rank], ScalarType.Float32, generator.device, generator: generator));
         Parameter? magnitude = options.UseDora ? Magnitude(site.Path, width, () => EmbeddingDelta.Norm(site, a, b, scale)) : null;
         return new EmbeddingDelta(site, a, b, scale, magnitude) { DoublesRank = StartValues.TakesFromWeight(options.Start) };
     }
@@ -83,7 +83,7 @@ internal sealed class LoraFactory(LoraOptions options, TuningTarget target, Gene
     {
         using var noGrad = no_grad();
         string name = path + ".lora_magnitude_vector";
-        return New(name, target.Brings(name) ? zeros(length, device: generator.device) : norm());
+        return New(name, target.Brings(name) ? zeros(length, ScalarType.Float32, generator.device) : norm());
     }
 
     private static Parameter New(string name, Tensor values) => new(name, values.DetachFromDisposeScope(), owned: true);

@@ -44,7 +44,7 @@ internal static class StartValues
 
     /// <summary>Values for what is about to be read.</summary>
     public static (Tensor A, Tensor B) Blank(StartRequest request) =>
-        (zeros([request.Rank, request.Inputs], device: request.Device), Zero(request));
+        (zeros([request.Rank, request.Inputs], ScalarType.Float32, request.Device), Zero(request));
 
     /// <summary>The largest singular parts of a matrix as an update s·B·A, their roots shared by A and B; in the caller's scope.</summary>
     public static (Tensor A, Tensor B) LargestParts((Tensor U, Tensor S, Tensor V) parts, StartRequest request)
@@ -69,11 +69,11 @@ internal static class StartValues
     private static (Tensor A, Tensor B) Uniform(StartRequest request)
     {
         double bound = 1 / Math.Sqrt(request.Inputs);
-        return (rand([request.Rank, request.Inputs], device: request.Device, generator: request.Generator).mul_(2 * bound).sub_(bound), Zero(request));
+        return (rand([request.Rank, request.Inputs], ScalarType.Float32, request.Device, generator: request.Generator).mul_(2 * bound).sub_(bound), Zero(request));
     }
 
     private static (Tensor A, Tensor B) Gaussian(StartRequest request) =>
-        (normal(0, 1.0 / request.Rank, [request.Rank, request.Inputs], generator: request.Generator, device: request.Device), Zero(request));
+        (normal(0, 1.0 / request.Rank, [request.Rank, request.Inputs], ScalarType.Float32, request.Device, generator: request.Generator), Zero(request));
 
     private static (Tensor A, Tensor B) Pissa(StartRequest request) => LargestParts(
         request.Iterations is { } iterations
@@ -90,7 +90,7 @@ internal static class StartValues
     // Randomized subspace iteration (Halko et al. 2009): a basis of the largest parts, then an exact decomposition inside it.
     private static (Tensor U, Tensor S, Tensor V) Approximate(Tensor matrix, int rank, int iterations, Generator generator)
     {
-        Tensor basis = Basis(matrix.mm(normal(0, 1, [matrix.shape[1], rank], generator: generator, device: matrix.device)));
+        Tensor basis = Basis(matrix.mm(normal(0, 1, [matrix.shape[1], rank], ScalarType.Float32, matrix.device, generator: generator)));
         for (int i = 0; i < iterations; i++)
             basis = Basis(matrix.mm(Basis(matrix.t().mm(basis))));
         (Tensor u, Tensor s, Tensor v) = linalg.svd(basis.t().mm(matrix), fullMatrices: false);
@@ -99,5 +99,5 @@ internal static class StartValues
 
     private static Tensor Basis(Tensor matrix) => linalg.qr(matrix).Q;
 
-    private static Tensor Zero(StartRequest request) => zeros([request.Outputs, request.Rank], device: request.Device);
+    private static Tensor Zero(StartRequest request) => zeros([request.Outputs, request.Rank], ScalarType.Float32, request.Device);
 }

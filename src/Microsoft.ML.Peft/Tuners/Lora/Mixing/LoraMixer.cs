@@ -22,7 +22,7 @@ internal static class LoraMixer
         int rank = RankOf(method, parts, options);
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        using var generator = new Generator((ulong)options.Seed);
+        using var generator = new Generator((ulong)options.Seed, CPU);
         var mixer = new SiteMixer(method, options, rank, generator);
         var sites = parts.SelectMany(part => FactorNames.Of(part.State.Tensors)).DistinctBy(site => site.Site).ToList();
         var mixed = new Dictionary<string, Tensor>(StringComparer.Ordinal);

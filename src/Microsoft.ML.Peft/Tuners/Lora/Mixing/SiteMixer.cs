@@ -48,7 +48,7 @@ internal sealed class SiteMixer(AdapterMixMethod method, AdapterMixOptions optio
         Tensor b = u.narrow(1, 0, rank) * s.narrow(0, 0, rank), a = v.narrow(0, 0, rank);
         if (options.SvdClamp is not { } quantile)
             return (a, b);
-        Tensor most = cat([b.flatten(), a.flatten()]).quantile(tensor((float)quantile, device: a.device));
+        Tensor most = cat([b.flatten(), a.flatten()]).quantile(tensor((float)quantile, a.device));
         return (a.maximum(most.neg()).minimum(most), b.maximum(most.neg()).minimum(most));
     }
 }

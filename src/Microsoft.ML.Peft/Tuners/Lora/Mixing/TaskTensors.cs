@@ -10,7 +10,7 @@ internal sealed class TaskTensors(MixMethod method, AdapterMixOptions options, G
     {
         using var scope = NewDisposeScope();
         Tensor all = stack(tensors.Select(Pruned));
-        Tensor weighted = all * tensor(weights.Select(w => (float)w).ToArray(), device: all.device).view([-1, .. Enumerable.Repeat(1L, (int)all.dim() - 1)]);
+        Tensor weighted = all * tensor(weights.Select(w => (float)w).ToArray(), ScalarType.Float32, all.device).view([-1, .. Enumerable.Repeat(1L, (int)all.dim() - 1)]);
         if (!method.ElectsSign)
             return weighted.sum([0L]).MoveToOuterDisposeScope();
         // The election is among the values before the weights; the mean among those that it keeps.
