@@ -39,11 +39,11 @@ internal sealed class FineTuning
     {
         using var reporter = new HostReporter(_host, _options.Training.CancellationToken);
         reporter.Info($"{Estimate(run)}{(AllocatorSwitch.GivesBack ? "" : $" Without {AllocatorSwitch.Variable} the allocator keeps freed blocks, and the peak is higher.")}");
-        TrainingLoop.Run(
+        TrainingResult result = TrainingLoop.Run(
             run.Model, run.Task, run.Train, run.Validation, _options.Run, run.Device, _host.Seed, reporter, reporter.Token);
         var archived = new ArchivedModel(
             run.Model, run.Task, run.Tuner, run.Files, Path.GetFullPath(_options.BaseModel), null, _options.EmbedBase, _options.ScoringBatchSize);
-        return new PeftTransformer(_host, archived, run.Device);
+        return new PeftTransformer(_host, archived, run.Device, result);
     });
 
     /// <summary>What a fit would take.</summary>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Training;
 
@@ -29,12 +28,10 @@ internal sealed class HostReporter : ITrainingReporter, IDisposable
         if (_host.IsCanceled)
             _stop.Cancel();
         _log.Report(progress.Epoch, progress.Step, progress.TotalSteps, progress.Loss, progress.LearningRate);
-        string line = string.Create(CultureInfo.InvariantCulture,
-            $"Epoch {progress.Epoch}, step {progress.Step} of {progress.TotalSteps}: loss {progress.Loss:F4}, learning rate {progress.LearningRate:G3}, {progress.RowsPerSecond:F1} rows/s.");
-        if (progress.Validation is { } validation)
-            _log.Info($"{line} Validation: {string.Join(", ", validation.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Key} {m.Value:F4}")))}.");
+        if (progress.Validation is null)
+            _log.Trace(progress.ToString());
         else
-            _log.Trace(line);
+            _log.Info(progress.ToString());
     }
 
     public void Dispose()

@@ -26,14 +26,14 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     private readonly Scorer _scorer;
     private readonly TextColumn? _adapterColumn;
 
-    internal PeftTransformer(PeftHost host, ArchivedModel archived, Device device)
-        : this(host, archived, new Scorer(AdaptersOf(archived), archived.Task, device, archived.BatchSize))
+    internal PeftTransformer(PeftHost host, ArchivedModel archived, Device device, TrainingResult? training = null)
+        : this(host, archived, new Scorer(AdaptersOf(archived), archived.Task, device, archived.BatchSize), training)
     {
     }
 
-    private PeftTransformer(PeftHost host, ArchivedModel archived, Scorer scorer)
+    private PeftTransformer(PeftHost host, ArchivedModel archived, Scorer scorer, TrainingResult? training)
     {
-        (Host, _archived, _scorer) = (host, archived, scorer);
+        (Host, _archived, _scorer, Training) = (host, archived, scorer, training);
         TrainedWeights = Count(archived.Model.Trainable);
         Weights = Count(archived.Model.Model.Weights.All.Concat(archived.Model.Trainable).DistinctBy(p => p.Name))
             + archived.Model.Model.Weights.Quantized.Sum(weight => weight.Inputs * weight.Outputs);
@@ -46,6 +46,9 @@ public sealed class PeftTransformer : ITransformer, IDisposable
 
     /// <summary>The column that names the adapter of each row; null where the active one answers all.</summary>
     public string? AdapterColumnName => _archived.AdapterColumn;
+
+    /// <summary>How the fit that made it ended: steps, best evaluation, epochs; null where nothing was trained, or it was loaded.</summary>
+    public TrainingResult? Training { get; }
 
     /// <summary>Always true: each row is scored by itself.</summary>
     public bool IsRowToRowMapper => true;
@@ -108,7 +111,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     public PeftTransformer WithAdapterColumn(string columnName)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(columnName);
-        return new PeftTransformer(Host, _archived with { AdapterColumn = columnName }, _scorer);
+        return new PeftTransformer(Host, _archived with { AdapterColumn = columnName }, _scorer, Training);
     }
 
     /// <summary>

@@ -23,7 +23,7 @@ internal sealed class ClassificationMetrics(int classes) : ITaskMetrics
         }
     }
 
-    public IReadOnlyList<(string Name, double Value)> Result => [("Accuracy", Accuracy), ("MacroF1", MacroF1)];
+    public IReadOnlyList<(string Name, double Value)> Result => [(TrainingMetrics.Accuracy, Accuracy), (TrainingMetrics.MacroF1, MacroF1)];
 
     private double Accuracy => (double)_right.Sum() / Math.Max(1, _actual.Sum());
 

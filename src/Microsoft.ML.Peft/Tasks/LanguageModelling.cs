@@ -53,6 +53,6 @@ internal abstract class LanguageModelRuntime(PeftTask task, TextTokenizer tokeni
             _count += Count(batch);
         }
 
-        public IReadOnlyList<(string Name, double Value)> Result => [("Perplexity", Math.Exp(_sum / Math.Max(1, _count)))];
+        public IReadOnlyList<(string Name, double Value)> Result => [(TrainingMetrics.Perplexity, Math.Exp(_sum / Math.Max(1, _count)))];
     }
 }

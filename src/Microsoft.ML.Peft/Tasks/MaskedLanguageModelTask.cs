@@ -117,7 +117,7 @@ namespace Microsoft.ML.Peft.Tasks
                 _all += batch.Examples.Sum(e => (long)e.Labels.Length);
             }
 
-            public IReadOnlyList<(string Name, double Value)> Result => [("MaskedAccuracy", (double)_right / Math.Max(1, _all))];
+            public IReadOnlyList<(string Name, double Value)> Result => [(TrainingMetrics.MaskedAccuracy, (double)_right / Math.Max(1, _all))];
         }
     }
 }

@@ -73,6 +73,6 @@ internal interface ITaskMetrics
     /// <param name="batch">The rows, with labels.</param>
     void Add(Tensor answer, Batch batch);
 
-    /// <summary>Name and value; the first one is what early stopping watches when it is told to watch a metric.</summary>
+    /// <summary>Name and value, by the names in <see cref="TrainingMetrics"/>; the names are there before the first batch.</summary>
     IReadOnlyList<(string Name, double Value)> Result { get; }
 }

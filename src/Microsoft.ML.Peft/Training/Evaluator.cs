@@ -9,9 +9,6 @@ namespace Microsoft.ML.Peft.Training;
 /// <summary>Loss and metrics over a whole data set.</summary>
 internal static class Evaluator
 {
-    /// <summary>The name of the mean loss among the metrics.</summary>
-    public const string Loss = "Loss";
-
     // A task that draws (masks) draws the same every time, so that evaluations compare.
     private const long Seed = 0;
 
@@ -32,7 +29,7 @@ internal static class Evaluator
             sum += loss.ToDouble();
             count += counted;
         }
-        var result = new Dictionary<string, double> { [Loss] = sum / Math.Max(1, count) };
+        var result = new Dictionary<string, double> { [TrainingMetrics.Loss] = sum / Math.Max(1, count) };
         foreach (var (name, value) in metrics.Result)
             result[name] = value;
         return result;

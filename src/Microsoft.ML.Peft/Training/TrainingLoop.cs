@@ -12,8 +12,8 @@ namespace Microsoft.ML.Peft.Training;
 /// </summary>
 internal sealed class TrainingLoop : IDisposable
 {
-    /// <summary>An epoch whose mean loss is this many times the lowest one is worth a warning.</summary>
-    private const double CollapseRatio = 1.5;
+    /// <summary>An epoch whose mean loss is this many times the lowest one, and not near zero, is worth a warning.</summary>
+    private const double CollapseRatio = 1.5, LeastCollapsed = 0.1;
 
     private readonly TrainingSettings _options;
     private readonly TrainingPlan _plan;
@@ -38,7 +38,7 @@ internal sealed class TrainingLoop : IDisposable
         _runner = new BatchRunner(model, task, device);
         _optimizer = new AdamW(model.Trainable, options);
         _best = new BestWeights(model.Trainable);
-        _selection = new ModelSelection(options, _best);
+        _selection = new ModelSelection(options.Given, _best, task);
         _step = new TrainingStep(_runner, model.Trainable, _optimizer, options, seed);
         _meter = new ProgressMeter(_plan, options.Given.Progress, reporter);
         if (options.Given.CheckpointFolder is { } folder)
@@ -57,7 +57,7 @@ internal sealed class TrainingLoop : IDisposable
     /// <param name="token">Ends the run after the step it is in, besides the options' own token.</param>
     /// <exception cref="ArgumentException">There is nothing to train, or an option does not fit.</exception>
     /// <exception cref="InvalidOperationException">Loss or gradient are no longer finite.</exception>
-    /// <exception cref="OperationCanceledException">The run was cancelled before its first step.</exception>
+    /// <exception cref="OperationCanceledException">The run was cancelled, and the options do not ask for what it had, or it had nothing.</exception>
     /// <exception cref="InvalidDataException">The state in the checkpoint folder is damaged or another run's.</exception>
     public static TrainingResult Run(
         TunedModel model, TaskRuntime task, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation,
@@ -92,6 +92,8 @@ internal sealed class TrainingLoop : IDisposable
             throw new ArgumentException("The training data has no rows with a label.");
         if (validation is null && options.Given.EarlyStoppingPatience is not null)
             throw new ArgumentException($"{nameof(TrainingOptions.EarlyStoppingPatience)} needs a validation set.");
+        if (validation is null && options.Given.EarlyStoppingMetric is not null)
+            throw new ArgumentException($"{nameof(TrainingOptions.EarlyStoppingMetric)} needs a validation set.");
     }
 
     // A task that changes its rows from step to step has no features to keep.
@@ -130,7 +132,8 @@ internal sealed class TrainingLoop : IDisposable
             RunStep(steps[_state.EpochSteps]);
         }
         WatchLoss();
-        (_state.Epoch, _state.EpochSteps) = (_state.Epoch + 1, 0);
+        _state.History.Add(new TrainingEpoch(_state.Epoch + 1, _state.Step, _state.MeanLoss, _state.Validation));
+        (_state.Epoch, _state.EpochSteps, _state.Validation) = (_state.Epoch + 1, 0, null);
         return true;
     }
 
@@ -151,8 +154,11 @@ internal sealed class TrainingLoop : IDisposable
     private void WatchLoss()
     {
         double loss = _state.MeanLoss, lowest = _state.LowestLoss ?? loss;
-        if (loss > CollapseRatio * lowest)
+        if (loss > CollapseRatio * lowest && loss > LeastCollapsed && !_state.HasWarned)
+        {
+            _state.HasWarned = true;
             _reporter.Warning(Text($"Epoch {_state.Epoch + 1}: the mean training loss rose from {lowest:f4} to {loss:f4}. The run is coming apart: lower the learning rate or lengthen the warm-up."));
+        }
         _state.LowestLoss = Math.Min(loss, lowest);
     }
 
@@ -163,7 +169,8 @@ internal sealed class TrainingLoop : IDisposable
     {
         Dictionary<string, double> metrics = Evaluator.Run(_runner, _validation!, _options.BatchSize);
         _selection.Judge(_state, metrics);
-        Info($"Epoch {_state.Epoch + 1}, step {_state.Step}: training loss {_state.MeanLoss:f4}, validation {Text(metrics)}.");
+        _state.Validation = metrics;
+        Info($"Epoch {_state.Epoch + 1}, step {_state.Step}: training loss {_state.MeanLoss:f4}, validation {TrainingMetrics.Text(metrics)}.");
         return metrics;
     }
 
@@ -181,25 +188,33 @@ internal sealed class TrainingLoop : IDisposable
 
     private TrainingResult Cancelled(CancellationToken token)
     {
-        if (_state.Step == 0)
-            throw new OperationCanceledException("Training was cancelled before its first step.", token);
-        _checkpoint?.Save(_state);
-        return Finish(TrainingEnd.Cancelled);
+        if (_state.Step > 0)
+            _checkpoint?.Save(_state);
+        if (_state.Step > 0 && _options.Given.ReturnBestWhenCancelled)
+            return Finish(TrainingEnd.Cancelled);
+        string kept = _state.Step == 0 ? "" : _checkpoint is null
+            ? $" {nameof(TrainingOptions.CheckpointFolder)} names no folder, so nothing was kept."
+            : $" Its state is in {_checkpoint.File}: the same fit goes on from there.";
+        throw new OperationCanceledException(Text($"Training was cancelled at step {_state.Step} of {_plan.TotalSteps}.{kept}"), token);
     }
 
     private TrainingResult Finish(TrainingEnd end)
     {
         _best.Restore();
-        Info($"{end} at step {_state.Step}: training loss {_state.MeanLoss:f4}.");
-        if (_state.Best is { } best)
-            Info($"Best evaluation, at step {_state.BestStep}: {Text(best)}.");
-        return new TrainingResult(end, _state.Step, _state.MeanLoss, _options.Given.KeepBest ? _state.BestStep : null, _state.Best);
+        var result = new TrainingResult
+        {
+            End = end,
+            Steps = _state.Step,
+            Loss = _state.MeanLoss,
+            BestStep = _options.Given.KeepBest ? _state.BestStep : null,
+            BestMetrics = _state.Best,
+            History = _state.History,
+        };
+        _reporter.Info(result.ToString());
+        return result;
     }
 
     private void Info(FormattableString message) => _reporter.Info(Text(message));
 
     private static string Text(FormattableString message) => message.ToString(CultureInfo.InvariantCulture);
-
-    private static string Text(Dictionary<string, double> metrics) =>
-        string.Join(", ", metrics.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Key} {m.Value:f4}")));
 }

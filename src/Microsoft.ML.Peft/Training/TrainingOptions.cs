@@ -63,7 +63,10 @@ public sealed class TrainingOptions
     /// <summary>Evaluations without improvement after which the run ends; null (the default) for never. Needs a validation set.</summary>
     public int? EarlyStoppingPatience { get; set; }
 
-    /// <summary>The validation metric, higher being better, that decides which evaluation is best; null (the default) for the validation loss.</summary>
+    /// <summary>
+    /// The validation metric that decides which evaluation is best, by its name in <see cref="TrainingMetrics"/> in any case; null
+    /// (the default) for the validation loss. Needs a validation set.
+    /// </summary>
     public string? EarlyStoppingMetric { get; set; }
 
     /// <summary>Whether a run with a validation set hands back the weights of its best evaluation, not its last weights. Default true.</summary>
@@ -87,6 +90,16 @@ public sealed class TrainingOptions
     /// <summary>Is told of every step, with the evaluation where one follows it; called on the thread that trains. Null (the default) for nobody.</summary>
     public IProgress<TrainingProgress>? Progress { get; set; }
 
-    /// <summary>Ends the run after the step it is in; the model keeps what was learnt (the best weights where it was evaluated).</summary>
+    /// <summary>
+    /// Ends the run after the step it is in. The state is written where there is a <see cref="CheckpointFolder"/>, and the fit ends
+    /// in an <see cref="OperationCanceledException"/>, unless <see cref="ReturnBestWhenCancelled"/> is set. To cancel the context's
+    /// execution does the same.
+    /// </summary>
     public CancellationToken CancellationToken { get; set; }
+
+    /// <summary>
+    /// Whether a run that is cancelled after its first step hands back what it has: the weights of its best evaluation, or its last ones
+    /// where there was none. <see cref="PeftTransformer.Training"/> then says so. Default false.
+    /// </summary>
+    public bool ReturnBestWhenCancelled { get; set; }
 }

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Microsoft.ML.Peft;
 
 /// <summary>Where a training run stands: after a step, or after an evaluation.</summary>
@@ -8,7 +10,7 @@ namespace Microsoft.ML.Peft;
 /// <param name="LearningRate">The learning rate of this step.</param>
 /// <param name="RowsPerSecond">Training rows a second since this call started.</param>
 /// <param name="TimeLeft">What the rest will take at that pace, evaluations left aside.</param>
-/// <param name="Validation">Validation loss and metrics where this step was followed by an evaluation, else null.</param>
+/// <param name="Validation">Validation loss and metrics, by the names in <see cref="TrainingMetrics"/>, where this step was followed by an evaluation, else null.</param>
 public readonly record struct TrainingProgress(
     int Epoch,
     int Step,
@@ -17,4 +19,9 @@ public readonly record struct TrainingProgress(
     double LearningRate,
     double RowsPerSecond,
     TimeSpan TimeLeft,
-    IReadOnlyDictionary<string, double>? Validation);
+    IReadOnlyDictionary<string, double>? Validation)
+{
+    /// <summary>The progress in one line, as a fit logs it.</summary>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture,
+        $"Epoch {Epoch}, step {Step} of {TotalSteps}: loss {Loss:F4}, learning rate {LearningRate:G3}, {RowsPerSecond:F1} rows/s.{(Validation is null ? "" : $" Validation: {TrainingMetrics.Text(Validation)}.")}");
+}

@@ -26,6 +26,15 @@ internal sealed class TrainingState
 
     public Dictionary<string, double>? Best { get; set; }
 
+    /// <summary>The last evaluation of this epoch.</summary>
+    public Dictionary<string, double>? Validation { get; set; }
+
+    /// <summary>The epochs that were done.</summary>
+    public List<TrainingEpoch> History { get; set; } = [];
+
+    /// <summary>Whether a rising loss was warned of.</summary>
+    public bool HasWarned { get; set; }
+
     /// <summary>Evaluations since the best one.</summary>
     public int Unimproved { get; set; }
 

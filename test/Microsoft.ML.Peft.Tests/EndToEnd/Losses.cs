@@ -15,6 +15,6 @@ internal static class Losses
     {
         TaskRuntime task = model.Scorer.Task;
         using RowSet read = RowSet.Read(rows, task.InputColumns.Concat(task.LabelColumns), row => task.CreateReader(row, withLabels: true), () => { });
-        return Evaluator.Run(new BatchRunner(model.Scorer.Model, task, CPU), task.Pack(read.Examples), BatchSize)[Evaluator.Loss];
+        return Evaluator.Run(new BatchRunner(model.Scorer.Model, task, CPU), task.Pack(read.Examples), BatchSize)[TrainingMetrics.Loss];
     }
 }

@@ -166,6 +166,8 @@ public sealed class FineTuningTests
                 cancel(context, source);
         }), source.Token);
         Assert.IsInRange(CancelAt, CancelAt + 1, seen[^1].Step);
+        Assert.AreEqual(TrainingEnd.Cancelled, stopped.Training!.End);
+        Assert.AreEqual(seen[^1].Step, stopped.Training.Steps);
         int best = seen.Where(p => p.Validation is not null).MinBy(p => p.Validation!["Loss"]).Step;
         // As it was at that evaluation, in a run that nobody stopped.
         context = new MLContext(seed: 1);
@@ -181,7 +183,7 @@ public sealed class FineTuningTests
                 Training = new TrainingOptions
                 {
                     MaxEpochs = epochs, MaxSteps = steps, BatchSize = 8, LearningRate = 1e-2, WarmupSteps = 0,
-                    Schedule = LearningRateSchedule.Constant, Progress = progress, CancellationToken = token,
+                    Schedule = LearningRateSchedule.Constant, Progress = progress, CancellationToken = token, ReturnBestWhenCancelled = true,
                 },
             }).Fit(data);
     }

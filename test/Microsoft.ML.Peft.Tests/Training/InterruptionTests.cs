@@ -27,12 +27,13 @@ public sealed class InterruptionTests
         using TunedModel whole = TinyModel.Create(dropout: 0.2), first = TinyModel.Create(dropout: 0.2), second = TinyModel.Create(dropout: 0.2);
         TrainingResult expected = TinyRun.Train(whole, Options(), validation: _validation);
 
-        Assert.AreEqual(TrainingEnd.Cancelled, StopAfter(stop, first).End);
+        StopAfter(stop, first);
         TrainingResult resumed = TinyRun.Train(second, Options(), validation: _validation);
 
         CollectionAssert.AreEqual(TinyRun.Weights(whole), TinyRun.Weights(second));
-        Assert.AreEqual(expected with { Best = null }, resumed with { Best = null });
-        CollectionAssert.AreEqual(expected.Best!.ToArray(), resumed.Best!.ToArray());
+        Assert.AreEqual(expected with { BestMetrics = null, History = [] }, resumed with { BestMetrics = null, History = [] });
+        CollectionAssert.AreEqual(expected.BestMetrics!.ToArray(), resumed.BestMetrics!.ToArray());
+        CollectionAssert.AreEqual(expected.History.Select(e => e.ToString()).ToArray(), resumed.History.Select(e => e.ToString()).ToArray());
         Assert.IsFalse(System.IO.File.Exists(File), "a complete run leaves no state");
     }
 
@@ -115,13 +116,43 @@ public sealed class InterruptionTests
     }
 
     [TestMethod]
-    public void Cancelling_keeps_the_best_model()
+    public void Cancelling_writes_the_state_and_is_an_exception()
+    {
+        using TunedModel model = TinyModel.Create();
+        StringAssert.Contains(StopAfter(3, model).Message, File);
+        Assert.IsTrue(System.IO.File.Exists(File));
+        TrainingOptions nowhere = Options();
+        nowhere.CheckpointFolder = null;
+        StringAssert.Contains(StopAfter(3, model, nowhere).Message, "nothing was kept");
+    }
+
+    [TestMethod]
+    public void By_option_cancelling_gives_the_last_weights_where_nothing_was_evaluated()
+    {
+        using TunedModel model = TinyModel.Create(), expected = TinyModel.Create();
+        using var source = new CancellationTokenSource();
+        TrainingOptions options = Options();
+        (options.ReturnBestWhenCancelled, options.CancellationToken) = (true, source.Token);
+        options.Progress = new TinyRun.Callback(p =>
+        {
+            if (p.Step == 3)
+                source.Cancel();
+        });
+        TrainingResult result = TinyRun.Train(model, options);
+        Assert.AreEqual((TrainingEnd.Cancelled, 3), (result.End, result.Steps));
+        Assert.IsTrue(System.IO.File.Exists(File), "it can go on all the same");
+        StopAfter(3, expected);
+        CollectionAssert.AreEqual(TinyRun.Weights(expected), TinyRun.Weights(model));
+    }
+
+    [TestMethod]
+    public void By_option_cancelling_keeps_the_best_model()
     {
         using TunedModel model = TinyModel.Create();
         float[]? best = null;
         using var source = new CancellationTokenSource();
         TrainingOptions options = Options();
-        options.CancellationToken = source.Token;
+        (options.ReturnBestWhenCancelled, options.CancellationToken) = (true, source.Token);
         options.Progress = new TinyRun.Callback(p =>
         {
             best ??= p.Validation is null ? null : TinyRun.Weights(model);
@@ -129,7 +160,9 @@ public sealed class InterruptionTests
                 source.Cancel();
         });
         TrainingResult result = TinyRun.Train(model, options, validation: _validation);
+        Assert.AreEqual(TrainingEnd.Cancelled, result.End);
         Assert.AreEqual(7, result.BestStep);
+        Assert.AreEqual(result.BestMetrics![TrainingMetrics.Loss], result.History.Single().Validation![TrainingMetrics.Loss]);
         CollectionAssert.AreEqual(best, TinyRun.Weights(model));
     }
 
@@ -142,7 +175,7 @@ public sealed class InterruptionTests
         options.Progress = new TinyRun.Callback(p =>
         {
             if (p.Validation is { } metrics)
-                evaluations.Add((TinyRun.Weights(model), metrics[Evaluator.Loss]));
+                evaluations.Add((TinyRun.Weights(model), metrics[TrainingMetrics.Loss]));
         });
         TrainingResult result = TinyRun.Train(model, options, validation: _validation);
 
@@ -150,7 +183,7 @@ public sealed class InterruptionTests
         var best = evaluations.MinBy(e => e.Loss);
         Assert.AreEqual(evaluations.Count - 3, evaluations.IndexOf(best), "two more were waited for");
         CollectionAssert.AreEqual(best.Weights, TinyRun.Weights(model));
-        Assert.AreEqual(best.Loss, result.Best![Evaluator.Loss]);
+        Assert.AreEqual(best.Loss, result.BestMetrics![TrainingMetrics.Loss]);
     }
 
     [TestMethod]
@@ -172,10 +205,28 @@ public sealed class InterruptionTests
         using TunedModel model = TinyModel.Create();
         TrainingOptions options = Options();
         options.EarlyStoppingMetric = "F2";
-        var e = Assert.ThrowsExactly<ArgumentException>(() => TinyRun.Train(model, options, validation: _validation));
+        var log = new TinyRun.Log();
+        var e = Assert.ThrowsExactly<ArgumentException>(() => TinyRun.Train(model, options, validation: _validation, reporter: log));
         StringAssert.Contains(e.Message, "Accuracy");
+        Assert.IsEmpty(log.Steps, "it is known before the first step");
+        options.EarlyStoppingMetric = "accuracy";
+        StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => TinyRun.Train(model, options)).Message, "validation set");
         options.EarlyStoppingPatience = 1;
         StringAssert.Contains(Assert.ThrowsExactly<ArgumentException>(() => TinyRun.Train(model, options)).Message, "validation set");
+    }
+
+    [TestMethod]
+    [DataRow("accuracy", true)]
+    [DataRow("LOSS", false)]
+    public void The_best_evaluation_is_found_by_a_metric_in_any_case(string metric, bool highest)
+    {
+        using TunedModel model = TinyModel.Create();
+        TrainingOptions options = Overfitting();
+        options.EarlyStoppingMetric = metric;
+        TrainingResult result = TinyRun.Train(model, options, validation: _validation);
+        string name = result.BestMetrics!.Keys.Single(key => key.Equals(metric, StringComparison.OrdinalIgnoreCase));
+        double[] values = [.. result.History.Select(epoch => epoch.Validation![name])];
+        Assert.AreEqual(highest ? values.Max() : values.Min(), result.BestMetrics[name]);
     }
 
     private TrainingOptions Options(TrainingOptimizer optimizer = TrainingOptimizer.AdamW) => new()
@@ -189,7 +240,7 @@ public sealed class InterruptionTests
         CheckpointFolder = _folder,
     };
 
-    private TrainingResult StopAfter(int step, TunedModel model, TrainingOptions? options = null)
+    private OperationCanceledException StopAfter(int step, TunedModel model, TrainingOptions? options = null)
     {
         using var source = new CancellationTokenSource();
         options ??= Options();
@@ -198,6 +249,6 @@ public sealed class InterruptionTests
             if (p.Step == step)
                 source.Cancel();
         });
-        return TinyRun.Train(model, options, validation: _validation, token: source.Token);
+        return Assert.ThrowsExactly<OperationCanceledException>(() => TinyRun.Train(model, options, validation: _validation, token: source.Token));
     }
 }

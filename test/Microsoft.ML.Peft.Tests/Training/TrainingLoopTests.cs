@@ -28,7 +28,7 @@ public sealed class TrainingLoopTests
 
         Assert.AreEqual(TrainingEnd.Completed, result.End);
         Assert.AreEqual(20 * 7, result.Steps);
-        Assert.IsGreaterThan(0.6, result.Best!["Accuracy"]);
+        Assert.IsGreaterThan(0.6, result.BestMetrics![TrainingMetrics.Accuracy]);
         Assert.IsLessThan(log.Steps[0].Loss, result.Loss);
         Assert.HasCount(140, log.Steps);
         Assert.AreEqual(20, log.Steps.Count(s => s.Validation is not null));
@@ -101,7 +101,30 @@ public sealed class TrainingLoopTests
         using TunedModel model = TinyModel.Create();
         var log = new TinyRun.Log();
         TinyRun.Train(model, Options(), reporter: log, task: new TinyTask { OnLoss = (n, loss) => n < 13 ? loss : loss * 10 });
-        StringAssert.Contains(log.Warnings.First(), "Epoch 2");
+        StringAssert.Contains(log.Warnings.Single(), "Epoch 2", "it is said once");
+    }
+
+    [TestMethod]
+    public void A_loss_that_rises_from_nothing_to_next_to_nothing_is_none()
+    {
+        using TunedModel model = TinyModel.Create();
+        var log = new TinyRun.Log();
+        TinyRun.Train(model, Options(), reporter: log, task: new TinyTask { OnLoss = (n, loss) => loss * (n < 13 ? 1e-6f : 1e-3f) });
+        Assert.IsEmpty(log.Warnings);
+    }
+
+    [TestMethod]
+    public void Progress_and_results_say_what_they_hold()
+    {
+        using TunedModel model = TinyModel.Create();
+        var log = new TinyRun.Log();
+        TrainingResult result = TinyRun.Train(model, Options(), validation: TinyTask.Rows(20), reporter: log);
+        StringAssert.Contains(log.Steps[^1].ToString(), "Validation: Loss ");
+        Assert.IsFalse(log.Steps[0].ToString().Contains("Validation", StringComparison.Ordinal));
+        StringAssert.StartsWith(result.ToString(), $"Completed at step {result.Steps}");
+        StringAssert.Contains(result.ToString(), "Accuracy ");
+        Assert.HasCount(3, result.History);
+        StringAssert.Contains(result.History[1].ToString(), "Epoch 2");
     }
 
     [TestMethod]

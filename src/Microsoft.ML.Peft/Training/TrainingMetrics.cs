@@ -1,0 +1,32 @@
+using System.Globalization;
+
+namespace Microsoft.ML.Peft;
+
+/// <summary>
+/// Names of what a validation set is measured by: in <see cref="TrainingProgress.Validation"/>, in <see cref="TrainingResult"/> and
+/// for <see cref="TrainingOptions.EarlyStoppingMetric"/>.
+/// </summary>
+public static class TrainingMetrics
+{
+    /// <summary>The mean loss, of every task. Lower is better.</summary>
+    public const string Loss = "Loss";
+
+    /// <summary>The share of right labels, of text and token classification.</summary>
+    public const string Accuracy = "Accuracy";
+
+    /// <summary>The mean of all labels' F1, of text and token classification.</summary>
+    public const string MacroF1 = "MacroF1";
+
+    /// <summary>The exponential of the mean loss of a token, of tasks that train a decoder. Lower is better.</summary>
+    public const string Perplexity = "Perplexity";
+
+    /// <summary>The share of masked tokens that were found, of masked language modelling.</summary>
+    public const string MaskedAccuracy = "MaskedAccuracy";
+
+    /// <summary>A metric as a number of which more is better.</summary>
+    internal static double Score(string name, double value) => name is Loss or Perplexity ? -value : value;
+
+    /// <summary>Names and values in a line.</summary>
+    internal static string Text(IEnumerable<KeyValuePair<string, double>> metrics) =>
+        string.Join(", ", metrics.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Key} {m.Value:f4}")));
+}
