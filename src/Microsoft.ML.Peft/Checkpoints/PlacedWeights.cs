@@ -1,6 +1,3 @@
-using System.Security.Cryptography;
-using System.Text;
-using Microsoft.ML.Peft.Interop;
 using Microsoft.ML.Peft.Quantization;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -61,7 +58,7 @@ internal sealed class PlacedWeights(ITensorSource source, Device device, ScalarT
     public string ContentHash()
     {
         lock (_names)
-            return _hash ??= Hash();
+            return _hash ??= Checkpoints.ContentHash.Of(Source);
     }
 
     public void Dispose()
@@ -104,43 +101,5 @@ internal sealed class PlacedWeights(ITensorSource source, Device device, ScalarT
         if (type != tensor.dtype || Device.type != DeviceType.CPU || !Source.IsView(name))
             CopiedBytes += placed.numel() * placed.element_size();
         return placed.DetachFromDisposeScope();
-    }
-
-    private string Hash()
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        if (Source.Files.Count > 0)
-            HashFiles(hash);
-        else
-            HashTensors(hash);
-        return Convert.ToHexString(hash.GetHashAndReset()).ToLowerInvariant();
-    }
-
-    private void HashFiles(IncrementalHash hash)
-    {
-        var buffer = new byte[1 << 20];
-        foreach (FileRegion region in Source.Files)
-        {
-            using FileStream stream = File.OpenRead(region.Path);
-            stream.Position = region.Offset;
-            for (long left = region.Length; left > 0;)
-            {
-                int read = stream.Read(buffer, 0, (int)Math.Min(left, buffer.Length));
-                if (read == 0)
-                    throw Malformed.File(region.Path, $"{region.Length} bytes at {region.Offset}", $"{left} fewer");
-                hash.AppendData(buffer, 0, read);
-                left -= read;
-            }
-        }
-    }
-
-    private void HashTensors(IncrementalHash hash)
-    {
-        foreach (string name in _names.Order(StringComparer.Ordinal))
-        {
-            using Tensor tensor = Source.Read(name);
-            hash.AppendData(Encoding.UTF8.GetBytes($"{name}:{tensor.dtype}:{Malformed.Shape(tensor.shape)}\n"));
-            NativeTensor.VisitBytes(tensor, hash.AppendData);
-        }
     }
 }

@@ -12,21 +12,26 @@ public abstract class FineTuneOptions : ModelOptions
     /// An adapter to start from, with its settings and weights: a PEFT folder, or a LoRA adapter as a .gguf file; null (the default) to
     /// start anew.
     /// </summary>
+    [NotLearnt]
     public string? AdapterFolder { get; set; }
 
     /// <summary>
     /// Whether <see cref="AdapterFolder"/> may name another base than this one, such as the same in another precision or format; false by default: it is
     /// refused where it names its base's hash and that is not this one's.
     /// </summary>
+    [NotLearnt]
     public bool AllowOtherBase { get; set; }
 
     /// <summary>What the model is to learn. Required.</summary>
+    [NotLearnt]
     public PeftTask? Task { get; set; }
 
     /// <summary>Epochs, batches, optimizer and schedule; what it leaves null is the method's own.</summary>
+    [NotLearnt]
     public TrainingOptions Training { get; set; } = new();
 
     /// <summary>Data to measure each epoch on; null (the default) for none.</summary>
+    [NotLearnt]
     public IDataView? ValidationSet { get; set; }
 
     /// <summary>Whether the base's weights start at random; only a method that trains all of them can.</summary>

@@ -40,7 +40,7 @@ internal sealed class FineTuning
         using var reporter = new HostReporter(_host, _options.Training.CancellationToken);
         reporter.Info($"{Estimate(run)}{(AllocatorSwitch.GivesBack ? "" : $" Without {AllocatorSwitch.Variable} the allocator keeps freed blocks, and the peak is higher.")}");
         TrainingResult result = TrainingLoop.Run(
-            run.Model, run.Task, run.Train, run.Validation, _options.Run, run.Device, _host.Seed, reporter, reporter.Token);
+            run.Model, run.Task, run.Train, run.Validation, _options.Run, run.Device, run.Seed, reporter, reporter.Token, run.Facts);
         var archived = new ArchivedModel(
             run.Model, run.Task, run.Tuner, run.Files, Path.GetFullPath(_options.BaseModel), null, _options.EmbedBase, _options.ScoringBatchSize);
         return new PeftTransformer(_host, archived, run.Device, result);
@@ -55,7 +55,7 @@ internal sealed class FineTuning
     });
 
     private TrainingEstimate Estimate(Run run) =>
-        Forecast.Of(run.Model, run.Train, run.Validation is { Count: > 0 }, _options.Run, run.Device, _host.Seed);
+        Forecast.Of(run.Model, run.Train, run.Validation is { Count: > 0 }, _options.Run, run.Device, run.Seed);
 
     /// <summary>Does all that comes before training. What the use makes of it takes the model over; if it fails, the model goes.</summary>
     private T Prepare<T>(IDataView data, Func<Run, T> use)
@@ -76,9 +76,10 @@ internal sealed class FineTuning
             files = files.With(added, tokenizer);
             tokenizer = files.Load();
         }
+        long seed = _host.Seed ?? SeedOfState() ?? _host.NewSeed();
         PretrainedModel model = _options.FromScratch
-            ? BaseModels.Create(_options.BaseModel, device, _host.Seed)
-            : BaseModels.Open(_options.BaseModel, device, _host.Seed, _options.Precision);
+            ? BaseModels.Create(_options.BaseModel, device, seed)
+            : BaseModels.Open(_options.BaseModel, device, seed, _options.Precision);
         TaskRuntime task = trained.Bind(data.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, _options.MaxLength));
         return Failure.Disposes(model, () =>
         {
@@ -86,11 +87,27 @@ internal sealed class FineTuning
             CheckVariety(train, task);
             using RowSet? validation = _options.ValidationSet is { } set ? Read(set, task, "validation") : null;
             using AdapterState? start = _options.AdapterFolder is { } adapter ? AdapterFiles.Open(adapter, model, _options.AllowOtherBase) : null;
-            TunedModel tuned = TunedModelFactory.Create(model, task, tuner, _host.Seed, start?.Tensors);
+            TunedModel tuned = TunedModelFactory.Create(model, task, tuner, seed, start?.Tensors);
             return Failure.Disposes(tuned.Tuner, () => use(new Run(
-                tuned, task, tuner, files, task.Pack(train.Examples), validation is null ? null : task.Pack(validation.Examples), device)));
+                tuned, task, tuner, files, task.Pack(train.Examples), validation is null ? null : task.Pack(validation.Examples), device, seed,
+                _options.Training.CheckpointFolder is null ? null : FactsOf(model, task, tuner, start))));
         });
     }
+
+    // A run that nobody gave a seed goes on with the one that it drew.
+    private long? SeedOfState() =>
+        _options.Training is { Resume: true, CheckpointFolder: { } folder } ? TrainingCheckpoint.SeedIn(folder) : null;
+
+    private RunFacts FactsOf(PretrainedModel model, TaskRuntime task, TunerOptions tuner, AdapterState? start) => new RunFacts()
+        .With("method", tuner.Key)
+        .With("task", task.Task.Key)
+        .WithOptions(_options)
+        .WithOptions(tuner)
+        .WithOptions(task.Task)
+        .WithOptions(_options.Precision)
+        .WithContent("labels", RunFacts.HashOf(task.Labels.ToJson()))
+        .WithContent("base weights", model.Weights.Checkpoint?.ContentHash)
+        .WithContent("weights in the adapter folder", start is null ? null : ContentHash.Of(start.Tensors));
 
     private RowSet Read(IDataView data, TaskRuntime task, string what)
     {
@@ -123,5 +140,5 @@ internal sealed class FineTuning
     /// <summary>All that training needs.</summary>
     private sealed record Run(
         TunedModel Model, TaskRuntime Task, TunerOptions Tuner, TokenizerFiles Files, IReadOnlyList<Example> Train,
-        IReadOnlyList<Example>? Validation, Device Device);
+        IReadOnlyList<Example>? Validation, Device Device, long Seed, RunFacts? Facts);
 }

@@ -13,6 +13,7 @@ public sealed class LoraFineTune : FineTuneEstimator
     public sealed class Options : FineTuneOptions
     {
         /// <summary>Rank, scale, targets; what it leaves null is the method's own.</summary>
+        [NotLearnt]
         public LoraOptions Lora { get; set; } = new();
 
         internal override TunerOptions Tuner => Lora.Over(new LoraOptions());

@@ -6,30 +6,37 @@ public abstract class ModelOptions
     private protected ModelOptions() { }
 
     /// <summary>The folder of a Hugging Face model: config.json, weights and tokenizer. Required.</summary>
+    [NotLearnt]
     public string BaseModel { get; set; } = "";
 
     /// <summary>Tokens at which longer texts are cut, as far as the model goes; null (the default) for what the folder says, as a rule 512.</summary>
+    [NotLearnt]
     public int? MaxLength { get; set; }
 
     /// <summary>Rows scored at once; 32 by default.</summary>
+    [NotLearnt]
     public int ScoringBatchSize { get; set; } = 32;
 
     /// <summary>
     /// Whether a saved model holds the base's weights; true by default. If false it names the base's folder and the hash of its
     /// weights, and is a few MB.
     /// </summary>
+    [NotLearnt]
     public bool EmbedBase { get; set; } = true;
 
     /// <summary>
     /// How the base's matrices are kept: in 4 or 8 bits, or as floats if null (the default). Embeddings, norms and heads stay
     /// floats. A checkpoint that is quantized already stays as it is.
     /// </summary>
+    [NotLearnt]
     public QuantizationOptions? Quantization { get; set; }
 
     /// <summary>The GPU to run on; null (the default) for the context's choice, the CPU if it has none.</summary>
+    [NotLearnt]
     public int? GpuDeviceId { get; set; }
 
     /// <summary>Whether to run on the CPU if the GPU is not there; null (the default) for the context's choice.</summary>
+    [NotLearnt]
     public bool? FallbackToCpu { get; set; }
 
     /// <summary>How the base's matrices are kept, with the method's own values where nothing is said.</summary>

@@ -18,6 +18,7 @@ public sealed class QloraFineTune : FineTuneEstimator
         public Options() => Quantization = new();
 
         /// <summary>Rank, scale, targets; what it leaves null is the paper's: rank 64, alpha 16, dropout 0.1, every linear layer.</summary>
+        [NotLearnt]
         public LoraOptions Lora { get; set; } = new();
 
         internal override TunerOptions Tuner =>

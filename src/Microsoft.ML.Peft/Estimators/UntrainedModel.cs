@@ -27,14 +27,15 @@ internal sealed class UntrainedModel(
         task.CheckScoringSchema(SchemaShapes.Of(input.Schema));
         Device device = host.ChooseDevice(options.GpuDeviceId, options.FallbackToCpu);
         TextTokenizer tokenizer = TextTokenizer.Load(AdapterFolder.TokenizerOf(adapterPath, options.BaseModel));
-        PretrainedModel model = BaseModels.Open(options.BaseModel, device, host.Seed, options.Precision);
+        long seed = host.NewSeed();
+        PretrainedModel model = BaseModels.Open(options.BaseModel, device, seed, options.Precision);
         return Failure.Disposes(model, () =>
         {
             TaskRuntime runtime = task.WithDefaultsOf(options.BaseModel)
                 .Bind(input.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, maxLength));
             using AdapterState? adapter = adapterPath is null ? null : AdapterFiles.Open(adapterPath, model, allowOtherBase);
             TunerOptions tuner = adapter?.Settings ?? new FrozenOptions();
-            TunedModel tuned = TunedModelFactory.Create(model, runtime, tuner, host.Seed, adapter?.Tensors);
+            TunedModel tuned = TunedModelFactory.Create(model, runtime, tuner, seed, adapter?.Tensors);
             return new PeftTransformer(host, new ArchivedModel(
                 tuned, runtime, tuner, TokenizerFiles.Of(tokenizer), Path.GetFullPath(options.BaseModel), null,
                 options.EmbedBase, options.ScoringBatchSize), device);

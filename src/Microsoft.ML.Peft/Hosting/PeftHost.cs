@@ -22,8 +22,11 @@ internal sealed class PeftHost
 
     public string Name { get; }
 
-    /// <summary>The context's seed; a random one where it has none.</summary>
-    public long Seed => (Environment as IHostEnvironmentInternal)?.Seed ?? _host.Rand.Next();
+    /// <summary>The context's seed; null where it has none.</summary>
+    public long? Seed => (Environment as IHostEnvironmentInternal)?.Seed;
+
+    /// <summary>The context's seed, or one that is drawn now: another at each call.</summary>
+    public long NewSeed() => Seed ?? _host.Rand.Next();
 
     /// <summary>Whether the context's execution was cancelled.</summary>
     public bool IsCanceled => _host is ICancelable { IsCanceled: true };

@@ -49,6 +49,7 @@ public sealed class QuantizationOptions
     public double OutlierThreshold { get; set; }
 
     /// <summary>Whether a matrix that an adapter was merged into is quantized again, as PEFT does (the default), or is kept in floats.</summary>
+    [NotLearnt]
     public bool RequantizeMerged { get; set; } = true;
 
     /// <summary>

@@ -28,8 +28,10 @@ namespace Microsoft.ML.Peft.Tasks
     /// <summary>Causal language modelling on a text column.</summary>
     internal sealed class CausalLanguageModelTask : PeftTask
     {
+        [NotLearnt]
         public required string TextColumnName { get; init; }
 
+        [NotLearnt]
         public required string OutputColumnName { get; init; }
 
         internal override string Key => "causal-language-modelling";

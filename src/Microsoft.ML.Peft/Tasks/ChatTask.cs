@@ -32,6 +32,7 @@ namespace Microsoft.ML.Peft.Tasks
     /// <summary>Answers in chats.</summary>
     internal sealed class ChatTask : GenerationTask
     {
+        [NotLearnt]
         public required string MessagesColumnName { get; init; }
 
         internal override string Key => "chat";

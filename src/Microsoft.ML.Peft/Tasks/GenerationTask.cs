@@ -13,12 +13,15 @@ namespace Microsoft.ML.Peft.Tasks;
 /// <summary>What all tasks share whose answer is text that a decoder writes.</summary>
 internal abstract class GenerationTask : PeftTask
 {
+    [NotLearnt]
     public required string OutputColumnName { get; init; }
 
     /// <summary>What the user set.</summary>
+    [NotLearnt]
     public required GenerationOptions Generation { get; init; }
 
     /// <summary>What the model's folder says where the user says nothing.</summary>
+    [NotLearnt]
     public GenerationOptions? FolderGeneration { get; set; }
 
     internal override string PeftTaskType => "CAUSAL_LM";

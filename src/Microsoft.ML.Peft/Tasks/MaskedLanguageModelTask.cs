@@ -34,8 +34,10 @@ namespace Microsoft.ML.Peft.Tasks
     /// <summary>Pretraining on a text column, and filling of masks.</summary>
     internal sealed class MaskedLanguageModelTask : PeftTask
     {
+        [NotLearnt]
         public required string TextColumnName { get; init; }
 
+        [NotLearnt]
         public required string OutputColumnName { get; init; }
 
         public required double MaskProbability { get; init; }

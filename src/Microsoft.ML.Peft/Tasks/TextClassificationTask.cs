@@ -34,14 +34,19 @@ namespace Microsoft.ML.Peft.Tasks
     /// <summary>Sequence classification: one label for a text or a pair.</summary>
     internal sealed class TextClassificationTask : PeftTask
     {
+        [NotLearnt]
         public required string Sentence1ColumnName { get; init; }
 
+        [NotLearnt]
         public required string? Sentence2ColumnName { get; init; }
 
+        [NotLearnt]
         public required string LabelColumnName { get; init; }
 
+        [NotLearnt]
         public required string OutputColumnName { get; init; }
 
+        [NotLearnt]
         public required string ScoreColumnName { get; init; }
 
         internal override string Key => "text-classification";

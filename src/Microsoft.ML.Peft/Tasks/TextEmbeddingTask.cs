@@ -44,12 +44,16 @@ namespace Microsoft.ML.Peft.Tasks
     /// <summary>Sentence embeddings (Reimers and Gurevych 2019).</summary>
     internal sealed class TextEmbeddingTask : PeftTask
     {
+        [NotLearnt]
         public required string InputColumnName { get; init; }
 
+        [NotLearnt]
         public required string OutputColumnName { get; init; }
 
+        [NotLearnt]
         public required TextPooling? Pooling { get; init; }
 
+        [NotLearnt]
         public required bool Normalize { get; init; }
 
         internal override string Key => "text-embedding";

@@ -38,8 +38,10 @@ namespace Microsoft.ML.Peft.Tasks
     /// <summary>Completions of prompts.</summary>
     internal sealed class TextGenerationTask : GenerationTask
     {
+        [NotLearnt]
         public required string PromptColumnName { get; init; }
 
+        [NotLearnt]
         public required string CompletionColumnName { get; init; }
 
         internal override string Key => "text-generation";

@@ -41,14 +41,19 @@ namespace Microsoft.ML.Peft.Tasks
     /// <summary>Token classification: one label for each word.</summary>
     internal sealed class TokenClassificationTask : PeftTask
     {
+        [NotLearnt]
         public required string Sentence1ColumnName { get; init; }
 
+        [NotLearnt]
         public required string LabelColumnName { get; init; }
 
+        [NotLearnt]
         public required string OutputColumnName { get; init; }
 
+        [NotLearnt]
         public required string ScoreColumnName { get; init; }
 
+        [NotLearnt]
         public required string SpansColumnName { get; init; }
 
         internal override string Key => "token-classification";

@@ -14,7 +14,7 @@ namespace Microsoft.ML.Peft.Training;
 /// The state of a run in one safetensors file, replaced as a whole: weights, moments, best weights, and the position in the
 /// metadata. A hash over all of it tells a damaged file.
 /// </summary>
-internal sealed class TrainingCheckpoint(string folder, string fingerprint, IReadOnlyList<Parameter> parameters, AdamW optimizer, BestWeights best)
+internal sealed class TrainingCheckpoint(string folder, string facts, IReadOnlyList<Parameter> parameters, AdamW optimizer, BestWeights best)
 {
     public const string FileName = "training-state.safetensors";
 
@@ -23,13 +23,24 @@ internal sealed class TrainingCheckpoint(string folder, string fingerprint, IRea
 
     public string File { get; } = Path.Combine(folder, FileName);
 
+    /// <summary>The seed of the run whose state lies in a folder; null where there is none.</summary>
+    /// <exception cref="InvalidDataException">The file is damaged; the message names it.</exception>
+    public static long? SeedIn(string folder)
+    {
+        string file = Path.Combine(folder, FileName);
+        if (!System.IO.File.Exists(file))
+            return null;
+        using var source = SafetensorsFile.Open(file);
+        return RunFacts.SeedIn(source.Metadata.GetValueOrDefault(RunKey));
+    }
+
     public void Save(TrainingState state)
     {
         Directory.CreateDirectory(folder);
         List<(string Name, Tensor Value)> tensors = Collect();
         var metadata = new Dictionary<string, string>
         {
-            [RunKey] = fingerprint,
+            [RunKey] = facts,
             [StateKey] = JsonSerializer.Serialize(state),
             [StepsKey] = JsonSerializer.Serialize(optimizer.Export().ToDictionary(m => m.Name, m => m.Steps)),
         };
@@ -78,10 +89,11 @@ internal sealed class TrainingCheckpoint(string folder, string fingerprint, IRea
     {
         if (!metadata.TryGetValue(HashKey, out string? hash) || hash != Hash(metadata, tensors.Select(t => (t.Key, t.Value))))
             throw new InvalidDataException($"{File}: the training state is damaged: its content does not match its hash.");
-        if (metadata[RunKey] != fingerprint)
+        if (metadata[RunKey] != facts)
         {
             throw new InvalidDataException(
-                $"{File} was written by a run with other data, options, seed or trained weights. Remove it, or set {nameof(TrainingOptions.Resume)} to false to start over.");
+                $"{File} was written by another run: {RunFacts.Differences(metadata[RunKey], facts)}. "
+                + $"Go on with what it had, or remove it, or set {nameof(TrainingOptions.Resume)} to false to start over.");
         }
     }
 

@@ -31,7 +31,7 @@ internal sealed class TrainingLoop : IDisposable
 
     private TrainingLoop(
         TunedModel model, TaskRuntime task, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation,
-        TrainingSettings options, Device device, long seed, ITrainingReporter reporter)
+        TrainingSettings options, Device device, long seed, ITrainingReporter reporter, RunFacts? facts)
     {
         (_train, _validation, _options, _reporter) = (train, validation, options, reporter);
         _plan = new TrainingPlan(options, train, seed);
@@ -42,7 +42,10 @@ internal sealed class TrainingLoop : IDisposable
         _step = new TrainingStep(_runner, model.Trainable, _optimizer, options, seed);
         _meter = new ProgressMeter(_plan, options.Given.Progress, reporter);
         if (options.Given.CheckpointFolder is { } folder)
-            _checkpoint = new TrainingCheckpoint(folder, _plan.Fingerprint(model, train, validation), model.Trainable, _optimizer, _best);
+        {
+            string run = (facts ?? new RunFacts()).WithRun(options, seed, model, train, validation).ToJson();
+            _checkpoint = new TrainingCheckpoint(folder, run, model.Trainable, _optimizer, _best);
+        }
     }
 
     /// <summary>Trains a model in place.</summary>
@@ -55,18 +58,20 @@ internal sealed class TrainingLoop : IDisposable
     /// <param name="seed">Decides order, dropout and masks.</param>
     /// <param name="reporter">The log.</param>
     /// <param name="token">Ends the run after the step it is in, besides the options' own token.</param>
+    /// <param name="facts">What else decides what is learnt: the method, the task, the base.</param>
     /// <exception cref="ArgumentException">There is nothing to train, or an option does not fit.</exception>
     /// <exception cref="InvalidOperationException">Loss or gradient are no longer finite.</exception>
     /// <exception cref="OperationCanceledException">The run was cancelled, and the options do not ask for what it had, or it had nothing.</exception>
     /// <exception cref="InvalidDataException">The state in the checkpoint folder is damaged or another run's.</exception>
     public static TrainingResult Run(
         TunedModel model, TaskRuntime task, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation,
-        TrainingSettings options, Device device, long seed, ITrainingReporter reporter, CancellationToken token)
+        TrainingSettings options, Device device, long seed, ITrainingReporter reporter, CancellationToken token,
+        RunFacts? facts = null)
     {
         validation = validation is { Count: > 0 } ? validation : null;
         Check(model, train, validation, options);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(token, options.Given.CancellationToken);
-        using var loop = new TrainingLoop(model, task, train, validation, options, device, seed, reporter);
+        using var loop = new TrainingLoop(model, task, train, validation, options, device, seed, reporter, facts);
         try
         {
             return loop.Run(CanCache(model, task, train), linked.Token);

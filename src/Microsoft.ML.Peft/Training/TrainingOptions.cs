@@ -22,6 +22,7 @@ public sealed class TrainingOptions
     /// How AdamW's state is held: in memory or paged, in 32 bits or in 8; null (the default) for the method's own:
     /// <see cref="TrainingOptimizer.AdamW"/>, QLoRA <see cref="TrainingOptimizer.PagedAdamW32Bit"/>.
     /// </summary>
+    [NotLearnt]
     public TrainingOptimizer? Optimizer { get; set; }
 
     /// <summary>AdamW's decay of the gradient's running mean (β₁). Default 0.9.</summary>
@@ -58,6 +59,7 @@ public sealed class TrainingOptions
     public bool GroupByLength { get; set; } = true;
 
     /// <summary>Whether blocks are computed again for the backward pass, about a quarter more time, half the memory; null (the default) for the method's own: false, QLoRA true.</summary>
+    [NotLearnt]
     public bool? GradientCheckpointing { get; set; }
 
     /// <summary>Evaluations without improvement after which the run ends; null (the default) for never. Needs a validation set.</summary>
@@ -79,15 +81,19 @@ public sealed class TrainingOptions
     /// The folder where the state of the run is kept, so that an interrupted run goes on to the same bits; null (the
     /// default) for nowhere. The file is removed when the run is complete.
     /// </summary>
+    [NotLearnt]
     public string? CheckpointFolder { get; set; }
 
     /// <summary>Steps between two writings of the state. Default 500. A cancelled run writes it in any case.</summary>
+    [NotLearnt]
     public int CheckpointEverySteps { get; set; } = 500;
 
     /// <summary>Whether a state that lies in <see cref="CheckpointFolder"/> is taken up. Default true; false starts over.</summary>
+    [NotLearnt]
     public bool Resume { get; set; } = true;
 
     /// <summary>Is told of every step, with the evaluation where one follows it; called on the thread that trains. Null (the default) for nobody.</summary>
+    [NotLearnt]
     public IProgress<TrainingProgress>? Progress { get; set; }
 
     /// <summary>
@@ -95,11 +101,13 @@ public sealed class TrainingOptions
     /// in an <see cref="OperationCanceledException"/>, unless <see cref="ReturnBestWhenCancelled"/> is set. To cancel the context's
     /// execution does the same.
     /// </summary>
+    [NotLearnt]
     public CancellationToken CancellationToken { get; set; }
 
     /// <summary>
     /// Whether a run that is cancelled after its first step hands back what it has: the weights of its best evaluation, or its last ones
     /// where there was none. <see cref="PeftTransformer.Training"/> then says so. Default false.
     /// </summary>
+    [NotLearnt]
     public bool ReturnBestWhenCancelled { get; set; }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.Tests.Estimators;
 using Microsoft.ML.Peft.Tests.Training;
 using Microsoft.ML.Peft.Tests.Training.OptimizerStates;
 using Microsoft.ML.Peft.TestSupport;
@@ -39,6 +40,13 @@ internal static partial class Commands
         TorchSharp.torch.Tensor[] tensors = [.. Enumerable.Range(0, 100).Select(_ => TorchSharp.torch.zeros(1 << 20))];
         Console.WriteLine((long)MappedBlocks().Count - before);
         GC.KeepAlive(tensors);
+    }
+
+    /// <summary>Goes on with a cancelled fit of a context without a seed, and prints the losses of its steps.</summary>
+    public static void ResumeUnseeded(string[] arguments)
+    {
+        foreach (double loss in ResumedFitTests.Losses(new MLContext(), ResumedFitTests.Options(arguments[0], arguments[1])))
+            Console.WriteLine(loss.ToString("R", CultureInfo.InvariantCulture));
     }
 
     /// <summary>Merges an adapter into a base that is quantized on the way, and prints the process's megabytes of anonymous memory before and at the peak.</summary>

@@ -9,6 +9,7 @@ Dictionary<string, Action<string[]>> commands = new()
     ["save-forever"] = Commands.SaveForever,
     ["save-without-space"] = Commands.SaveWithoutSpace,
     ["page-without-space"] = Commands.PageWithoutSpace,
+    ["resume-unseeded"] = Commands.ResumeUnseeded,
     ["measure-fit"] = Commands.MeasureFit,
 };
 if (args.Length == 0 || !commands.TryGetValue(args[0], out Action<string[]>? run))
