@@ -22,7 +22,7 @@ internal sealed class KeyedTypes<T>(Func<T, string> keyOf)
             throw new InvalidDataException($"Unknown {what} '{key}'; known are {string.Join(", ", _types.Value.Keys.Order())}.");
         try
         {
-            return WithoutNulls((T)json.Deserialize(type)!);
+            return WithoutNulls((T)json.Deserialize(type, AnyText.Options)!);
         }
         catch (JsonException e)
         {

@@ -26,6 +26,7 @@ internal sealed class FineTuning
         TunerOptions tuner = options.Tuner;
         tuner.Create().Dispose();
         (_host, _options, _task) = (host, options, options.Task!);
+        _task.CheckOutputNames(new SchemaShape([]));
         _tuner = options.AdapterFolder is { } adapter ? AdapterFiles.ReadSettings(adapter, options.BaseModel) : tuner;
     }
 
@@ -62,8 +63,9 @@ internal sealed class FineTuning
     {
         ArgumentNullException.ThrowIfNull(data);
         _task.CheckTrainingSchema(SchemaShapes.Of(data.Schema));
+        LabelSet labels = _task.LabelsOf(data.Schema);
         if (_options.ValidationSet is { } given)
-            _task.CheckValidationSet(given.Schema, data.Schema);
+            _task.CheckValidationSet(given.Schema, labels);
         Device device = _host.ChooseDevice(_options.GpuDeviceId, _options.FallbackToCpu);
         AllocatorSwitch.Advise(_host);
         PeftTask trained = _task.WithDefaultsOf(_options.BaseModel);
@@ -80,7 +82,7 @@ internal sealed class FineTuning
         PretrainedModel model = _options.FromScratch
             ? BaseModels.Create(_options.BaseModel, device, seed)
             : BaseModels.Open(_options.BaseModel, device, seed, _options.Precision);
-        TaskRuntime task = trained.Bind(data.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, _options.MaxLength));
+        TaskRuntime task = trained.Bind(labels, tokenizer, BaseModels.MaxLength(model, tokenizer, _options.MaxLength));
         return Failure.Disposes(model, () =>
         {
             using RowSet train = Read(data, task, "training");
@@ -121,10 +123,16 @@ internal sealed class FineTuning
             $"The {what} data has no row to use: {rows.Skipped} rows, none with a value in {Names([.. task.LabelColumns, .. task.InputColumns])}.");
     }
 
-    private static void CheckVariety(RowSet rows, TaskRuntime task)
+    private void CheckVariety(RowSet rows, TaskRuntime task)
     {
         if (task.Labels.Count > 0 && rows.DistinctLabels < 2)
             throw new InvalidOperationException($"The training data has fewer than two different labels in {Names(task.LabelColumns)}.");
+        if (rows.DistinctLabels < task.Labels.Count)
+        {
+            _host.Warning(
+                $"{task.Labels.Count} classes, {rows.DistinctLabels} seen: no row of the training data has one of the others in {Names(task.LabelColumns)}. "
+                + "Nothing is learnt of them, and each takes memory.");
+        }
     }
 
     private void ThrowIfCanceled()

@@ -32,7 +32,7 @@ internal sealed class UntrainedModel(
         return Failure.Disposes(model, () =>
         {
             TaskRuntime runtime = task.WithDefaultsOf(options.BaseModel)
-                .Bind(input.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, maxLength));
+                .Bind(LabelSet.None, tokenizer, BaseModels.MaxLength(model, tokenizer, maxLength));
             using AdapterState? adapter = adapterPath is null ? null : AdapterFiles.Open(adapterPath, model, allowOtherBase);
             TunerOptions tuner = adapter?.Settings ?? new FrozenOptions();
             TunedModel tuned = TunedModelFactory.Create(model, runtime, tuner, seed, adapter?.Tensors);

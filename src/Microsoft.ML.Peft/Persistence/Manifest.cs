@@ -83,7 +83,7 @@ internal sealed record Manifest
 
     private const string VersionKey = "formatVersion";
 
-    private static readonly JsonSerializerOptions s_options = new()
+    private static readonly JsonSerializerOptions s_options = new(AnyText.Options)
     {
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
         WriteIndented = true,

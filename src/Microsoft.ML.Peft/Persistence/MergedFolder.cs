@@ -94,10 +94,7 @@ internal sealed class MergedFolder
         else if (!json.ContainsKey(QuantizationConfig.Key) && _packed.Values.FirstOrDefault(w => !w.IsVocabulary) is { } first && QuantizationConfig.Of(first.Matrix) is { } form)
             json[QuantizationConfig.Key] = form;
         if (labels.Count > 0)
-        {
-            json["id2label"] = new JsonObject(labels.Names.Select((name, id) => KeyValuePair.Create($"{id}", (JsonNode?)name)));
-            json["label2id"] = new JsonObject(labels.Names.Select((name, id) => KeyValuePair.Create(name, (JsonNode?)id)));
-        }
+            labels.WriteConfig(json);
         return json;
     }
 

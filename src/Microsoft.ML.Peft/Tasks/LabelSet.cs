@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
 
@@ -14,7 +15,12 @@ internal sealed class LabelSet
         NumberDataViewType.UInt32, NumberDataViewType.Int64, NumberDataViewType.UInt64, BooleanDataViewType.Instance,
     }.ToDictionary(type => type.ToString()!);
 
+    /// <summary>The most classes that a task can have: a head's rows, and what an optimizer keeps of them, are memory.</summary>
+    public const int MaxCount = 1_000_000;
+
     private const int Listed = 10;
+
+    private static readonly JsonSerializerOptions s_json = new(AnyText.Options) { PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
 
     private readonly PrimitiveDataViewType _type;
 
@@ -34,13 +40,19 @@ internal sealed class LabelSet
     public static LabelSet Text(IReadOnlyList<string> names) => new(names, TextDataViewType.Instance);
 
     /// <summary>Takes the values of a key column; keys without values are named by their index.</summary>
-    /// <exception cref="ArgumentException">The column holds no keys, or keys over values of an unknown type.</exception>
+    /// <exception cref="ArgumentException">The column holds no keys, keys over values of an unknown type, or more keys than a task can have.</exception>
     public static LabelSet Of(DataViewSchema.Column column)
     {
         if (KeyTypeOf(column) is not { } key)
             throw new ArgumentException($"Column '{column.Name}' must hold keys (MapValueToKey makes them), but is {column.Type}.");
-        if (column.Annotations.Schema.GetColumnOrNull("KeyValues") is not { Type: VectorDataViewType { ItemType: var type } })
-            return new LabelSet([.. Enumerable.Range(0, checked((int)key.Count)).Select(i => i.ToString(CultureInfo.InvariantCulture))], TextDataViewType.Instance, hasValues: false);
+        if (key.Count > MaxCount)
+        {
+            throw new ArgumentException(
+                $"Column '{column.Name}' has {key.Count} keys; a task can have {MaxCount} classes at most. MapValueToKey makes keys for the values alone that there are.");
+        }
+        var count = (int)key.Count;
+        if (column.Annotations.Schema.GetColumnOrNull("KeyValues") is not { Type: VectorDataViewType { ItemType: var type, Size: var size } } || size != count)
+            return new LabelSet([.. Enumerable.Range(0, count).Select(i => i.ToString(CultureInfo.InvariantCulture))], TextDataViewType.Instance, hasValues: false);
         if (!Types.ContainsKey(type.ToString()!))
             throw new ArgumentException($"Column '{column.Name}' has key values of type {type}, which is not supported.");
         return new LabelSet(Generic.Invoke<string[]>(Read<int>, type.RawType, column), type);
@@ -77,19 +89,33 @@ internal sealed class LabelSet
         Generic.Invoke<bool>(Add<int>, _type.RawType, builder, kind, vector, Names);
     }
 
-    public JsonObject ToJson() => new()
+    /// <summary>Writes the labels into a model's config.json.</summary>
+    /// <exception cref="NotSupportedException">A label is no text that such a file holds.</exception>
+    public void WriteConfig(JsonObject config)
     {
-        ["type"] = _type.ToString(),
-        ["names"] = new JsonArray([.. Names.Select(name => JsonValue.Create(name))]),
-    };
+        if (Names.FirstOrDefault(name => !AnyText.IsWellFormed(name)) is { } bad)
+            throw new NotSupportedException($"The label '{bad}' holds half of a surrogate pair, which a config.json cannot: save the model as an archive.");
+        config["id2label"] = new JsonObject(Names.Select((name, id) => KeyValuePair.Create($"{id}", (JsonNode?)name)));
+        // As transformers does, of two labels of one name the later counts.
+        config["label2id"] = new JsonObject(Names.Select((name, id) => (name, id)).GroupBy(label => label.name, StringComparer.Ordinal)
+            .Select(same => KeyValuePair.Create(same.Key, (JsonNode?)same.Last().id)));
+    }
+
+    public JsonObject ToJson() => JsonSerializer.SerializeToNode(new Saved(_type.ToString()!, Names) { HasValues = HasValues }, s_json)!.AsObject();
 
     /// <exception cref="InvalidDataException">The JSON does not describe labels.</exception>
     public static LabelSet FromJson(JsonObject json)
     {
-        if (json["names"] is not JsonArray names || json["type"]?.GetValue<string>() is not { } type || !Types.TryGetValue(type, out var known))
-            throw new InvalidDataException("The archive's labels are not a list of names of a known type.");
-        return new LabelSet(
-            [.. names.Select(name => name?.GetValue<string>() ?? throw new InvalidDataException("The archive's labels have a name that is null."))], known);
+        try
+        {
+            return json.Deserialize<Saved>(s_json) is { Type: { } type, Names: { } names } saved && Types.TryGetValue(type, out var known) && !names.Contains(null!)
+                ? new LabelSet(names, known, saved.HasValues)
+                : throw new InvalidDataException("The archive's labels are not a list of names of a known type.");
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDataException($"The archive's labels cannot be read: {e.Message}", e);
+        }
     }
 
     private static string[] Read<T>(DataViewSchema.Column column)
@@ -106,5 +132,11 @@ internal sealed class LabelSet
             : (T)Convert.ChangeType(name, typeof(T), CultureInfo.InvariantCulture))];
         builder.Add(kind, vector, (ref VBuffer<T> buffer) => buffer = new VBuffer<T>(values.Length, values));
         return true;
+    }
+
+    /// <summary>The form in an archive.</summary>
+    private sealed record Saved(string Type, IReadOnlyList<string> Names)
+    {
+        public bool HasValues { get; init; } = true;
     }
 }

@@ -36,30 +36,45 @@ public abstract partial class PeftTask
     /// <summary>Joins the task with its labels and a tokenizer, after a fit as from an archive.</summary>
     internal abstract TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength);
 
-    /// <summary>Reads label values and types from the training data.</summary>
-    internal TaskRuntime Bind(DataViewSchema schema, TextTokenizer tokenizer, int maxLength) =>
-        Bind(LabelsOf(schema), tokenizer, maxLength);
+    /// <summary>Label values and types, from the training data.</summary>
+    /// <exception cref="ArgumentException">The label column is missing, or has no labels that a task can have.</exception>
+    internal LabelSet LabelsOf(DataViewSchema schema) =>
+        Labels.OfType<LabelColumn>().Select(label => label.Values(schema)).FirstOrDefault(LabelSet.None);
 
     /// <summary>Column names and settings, for the archive.</summary>
-    internal JsonObject ToJson() => JsonSerializer.SerializeToNode(this, GetType())!.AsObject();
+    internal JsonObject ToJson() => JsonSerializer.SerializeToNode(this, GetType(), AnyText.Options)!.AsObject();
 
     /// <exception cref="ArgumentException">A column that a fit needs is missing or holds something else.</exception>
-    internal void CheckTrainingSchema(SchemaShape schema) => Check(Inputs.Concat(Labels), schema);
+    internal void CheckTrainingSchema(SchemaShape schema)
+    {
+        Check(Inputs.Concat(Labels), schema);
+        CheckOutputNames(schema);
+    }
+
+    /// <exception cref="ArgumentException">Two output columns have one name, or the data has a column of the name.</exception>
+    internal void CheckOutputNames(SchemaShape schema)
+    {
+        var taken = new HashSet<string>(StringComparer.Ordinal);
+        foreach (string name in OutputShape(schema).Select(column => column.Name))
+        {
+            if (!taken.Add(name))
+                throw new ArgumentException($"Two output columns are called '{name}': the second would hide the first.");
+            if (schema.Any(column => column.Name == name))
+                throw new ArgumentException($"The output column '{name}' would hide the data's column of that name: choose another name, or drop the column.");
+        }
+    }
 
     /// <exception cref="ArgumentException">A column is missing or holds something else, or labels that the training data does not know.</exception>
-    internal void CheckValidationSet(DataViewSchema schema, DataViewSchema training)
+    internal void CheckValidationSet(DataViewSchema schema, LabelSet known)
     {
         const string Where = " of the validation set";
         Check(Inputs.Concat(Labels), SchemaShapes.Of(schema), Where);
         foreach (LabelColumn label in Labels.OfType<LabelColumn>())
-            label.PlacesIn(label.Values(training), schema, Where);
+            label.PlacesIn(known, schema, Where);
     }
 
     /// <exception cref="ArgumentException">A column that scoring needs is missing or holds something else.</exception>
     internal void CheckScoringSchema(SchemaShape schema) => Check(Inputs, schema);
-
-    private LabelSet LabelsOf(DataViewSchema schema) =>
-        Labels.OfType<LabelColumn>().Select(label => label.Values(schema)).FirstOrDefault(LabelSet.None);
 
     private static void Check(IEnumerable<TaskColumn> columns, SchemaShape schema, string where = "")
     {

@@ -49,7 +49,7 @@ public abstract class TunerOptions
     internal virtual AdapterState Mix(string name, IReadOnlyList<(AdapterState State, double Weight)> parts, AdapterMixOptions options) =>
         throw NoAdapter();
 
-    internal JsonObject ToJson() => JsonSerializer.SerializeToNode(this, GetType())!.AsObject();
+    internal JsonObject ToJson() => JsonSerializer.SerializeToNode(this, GetType(), AnyText.Options)!.AsObject();
 
     private NotSupportedException NoAdapter() => new($"'{Key}' makes no adapter that PEFT knows.");
 }

@@ -43,7 +43,7 @@ internal static class OfflineMerge
         PretrainedModel model = BaseModels.Open(source.Path, CPU, seed: 0, source.Quantization);
         (TaskRuntime runtime, TunedModel made) = Failure.Disposes(model, () =>
         {
-            TaskRuntime runtime = task.WithDefaultsOf(source.Path).Bind(rows.Schema, tokenizer, BaseModels.MaxLength(model, tokenizer, null));
+            TaskRuntime runtime = task.WithDefaultsOf(source.Path).Bind(task.LabelsOf(rows.Schema), tokenizer, BaseModels.MaxLength(model, tokenizer, null));
             return (runtime, TunedModelFactory.Create(model, runtime, adapter.Settings, seed: 0, adapter.Tensors));
         });
         using TunedModel tuned = made;
