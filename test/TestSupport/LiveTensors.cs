@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Estimators;
 using TorchSharp;
 
 namespace Microsoft.ML.Peft.TestSupport;
@@ -17,6 +18,8 @@ public static class LiveTensors
             before = torch.Tensor.TotalCount;
             GC.Collect();
             GC.WaitForPendingFinalizers();
+            // A model whose last engine is collected goes on a thread of the pool.
+            SpinWait.SpinUntil(() => ModelLifetime.Pending == 0);
         }
         while (torch.Tensor.TotalCount != before);
         return before;

@@ -11,7 +11,8 @@ internal sealed class OnnxTensorSource : MappedTensors<OnnxWeight>
     {
         if (mapping.Length > int.MaxValue)
             throw Malformed.File(Description, "at most 2 GiB, protobuf's own limit", $"{mapping.Length} bytes");
-        Entries = OnnxNames.Resolve(OnnxGraph.Parse(mapping.Span(0, (int)mapping.Length), Description));
+        using MappedFile.Reading reading = mapping.Read();
+        Entries = OnnxNames.Resolve(OnnxGraph.Parse(reading.Span(0, (int)mapping.Length), Description));
         if (Entries.Count == 0)
             throw Malformed.File(Description, "an ONNX graph with weights", "none");
         foreach (var (name, weight) in Entries)

@@ -15,6 +15,7 @@ internal sealed class PlacedWeights(ITensorSource source, Device device, ScalarT
     private readonly Dictionary<(string Name, string Format), PackedMatrix> _packed = [];
     private readonly HashSet<string> _names = new(source.Names, StringComparer.Ordinal);
     private string? _hash;
+    private bool _disposed;
 
     public ITensorSource Source { get; } = source;
 
@@ -33,6 +34,7 @@ internal sealed class PlacedWeights(ITensorSource source, Device device, ScalarT
         // One at a time, so that no more than one tensor exists twice.
         lock (_placed)
         {
+            ObjectDisposedException.ThrowIf(_disposed, this);
             if (!_placed.TryGetValue(name, out Tensor? tensor))
                 _placed.Add(name, tensor = Place(name));
             return tensor;
@@ -46,6 +48,7 @@ internal sealed class PlacedWeights(ITensorSource source, Device device, ScalarT
         string format = own ? "" : options!.Key;
         lock (_placed)
         {
+            ObjectDisposedException.ThrowIf(_disposed, this);
             if (!_packed.TryGetValue((name, format), out PackedMatrix? matrix))
             {
                 matrix = own ? QuantStateFile.Read(Source, name, outputs, inputs, Device) : Pack(name, transposed ? [inputs, outputs] : [outputs, inputs], transposed, options!);
@@ -65,6 +68,7 @@ internal sealed class PlacedWeights(ITensorSource source, Device device, ScalarT
     {
         lock (_placed)
         {
+            _disposed = true;
             foreach (Tensor tensor in _placed.Values)
                 tensor.Dispose();
             _placed.Clear();

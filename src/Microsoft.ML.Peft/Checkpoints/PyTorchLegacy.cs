@@ -39,7 +39,8 @@ internal static class PyTorchLegacy
 
     private static object? Next(MappedFile file, string path, ref long at)
     {
-        ReadOnlySpan<byte> rest = file.Span(at, (int)Math.Min(file.Length - at, int.MaxValue));
+        using MappedFile.Reading reading = file.Read();
+        ReadOnlySpan<byte> rest = reading.Span(at, (int)Math.Min(file.Length - at, int.MaxValue));
         object? value = PickleReader.Read(rest, path, out int consumed);
         at += consumed;
         return value;
@@ -48,7 +49,7 @@ internal static class PyTorchLegacy
     private static FileRegion Storage(MappedFile file, string path, string name, int elementSize, ref long at)
     {
         long left = file.Length - at - sizeof(long);
-        long count = left < 0 ? -1 : BinaryPrimitives.ReadInt64LittleEndian(file.Span(at, sizeof(long)));
+        long count = left < 0 ? -1 : BinaryPrimitives.ReadInt64LittleEndian(file.Bytes(at, sizeof(long)));
         if (count < 0 || count > left / elementSize)
             throw Malformed.File(path, $"storage '{name}' at {at}", $"{count} elements of {elementSize} bytes, but a file of {file.Length} bytes");
         var region = new FileRegion(path, at + sizeof(long), count * elementSize);

@@ -13,20 +13,21 @@ internal static class PyTorchZip
         string pickle = entries.Keys.FirstOrDefault(name => name.EndsWith(PickleName, StringComparison.Ordinal))
             ?? throw Malformed.File(path, $"an entry *{PickleName}", "none");
         string folder = pickle[..^PickleName.Length];
-        CheckByteOrder(file, path, entries, $"{folder}/byteorder");
-        object? root = PickleReader.Read(Bytes(file, path, entries[pickle]), path, out _);
+        using MappedFile.Reading reading = file.Read();
+        CheckByteOrder(reading, path, entries, $"{folder}/byteorder");
+        object? root = PickleReader.Read(Bytes(reading, path, entries[pickle]), path, out _);
         string prefix = $"{folder}/data/";
         return (root, entries.Where(entry => entry.Key.StartsWith(prefix, StringComparison.Ordinal))
             .ToDictionary(entry => entry.Key[prefix.Length..], entry => entry.Value));
     }
 
-    private static void CheckByteOrder(MappedFile file, string path, IReadOnlyDictionary<string, FileRegion> entries, string name)
+    private static void CheckByteOrder(MappedFile.Reading file, string path, IReadOnlyDictionary<string, FileRegion> entries, string name)
     {
         if (entries.TryGetValue(name, out FileRegion order) && !Bytes(file, path, order).SequenceEqual("little"u8))
             throw new NotSupportedException($"{path}: only little-endian files are read.");
     }
 
-    private static ReadOnlySpan<byte> Bytes(MappedFile file, string path, FileRegion entry) => entry.Length <= int.MaxValue
+    private static ReadOnlySpan<byte> Bytes(MappedFile.Reading file, string path, FileRegion entry) => entry.Length <= int.MaxValue
         ? file.Span(entry.Offset, (int)entry.Length)
         : throw Malformed.File(path, "a pickle of at most 2 GiB", $"{entry.Length} bytes");
 }

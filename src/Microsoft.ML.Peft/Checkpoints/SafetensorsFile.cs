@@ -16,7 +16,7 @@ internal sealed class SafetensorsFile : MappedTensors<TensorEntry>
     {
         int length = HeaderLength();
         _dataStart = LengthPrefix + length;
-        _header = SafetensorsHeader.Parse(mapping.Span(LengthPrefix, length).ToArray(), mapping.Length - _dataStart, Description);
+        _header = SafetensorsHeader.Parse(mapping.Bytes(LengthPrefix, length), mapping.Length - _dataStart, Description);
     }
 
     public override Dictionary<string, TensorEntry> Entries => _header.Entries;
@@ -41,7 +41,7 @@ internal sealed class SafetensorsFile : MappedTensors<TensorEntry>
     {
         if (Mapping.Length < LengthPrefix)
             throw Malformed.File(Description, $"a header length of {LengthPrefix} bytes", $"{Mapping.Length} bytes in all");
-        ulong length = BinaryPrimitives.ReadUInt64LittleEndian(Mapping.Span(0, LengthPrefix));
+        ulong length = BinaryPrimitives.ReadUInt64LittleEndian(Mapping.Bytes(0, LengthPrefix));
         long most = Math.Min(Mapping.Length - LengthPrefix, SafetensorsHeader.LongestHeader);
         return length <= (ulong)most ? (int)length : throw Malformed.File(Description, $"a header of at most {most} bytes", $"{length}");
     }

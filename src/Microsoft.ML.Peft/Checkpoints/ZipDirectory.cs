@@ -34,7 +34,7 @@ internal sealed class ZipDirectory
 
     /// <summary>Whether a file begins as zip files do.</summary>
     public static bool IsZip(MappedFile file) =>
-        file.Length >= sizeof(uint) && BinaryPrimitives.ReadUInt32LittleEndian(file.Span(0, sizeof(uint))) == LocalSignature;
+        file.Length >= sizeof(uint) && BinaryPrimitives.ReadUInt32LittleEndian(file.Bytes(0, sizeof(uint))) == LocalSignature;
 
     private (long Count, long Offset) FindDirectory()
     {
@@ -115,8 +115,8 @@ internal sealed class ZipDirectory
         return new(_path, start, size);
     }
 
-    private ReadOnlySpan<byte> Bytes(long offset, int count) => offset >= 0 && offset <= _file.Length - count
-        ? _file.Span(offset, count)
+    private byte[] Bytes(long offset, int count) => offset >= 0 && offset <= _file.Length - count
+        ? _file.Bytes(offset, count)
         : throw Malformed.File(_path, $"{count} bytes of zip directory at {offset}", $"a file of {_file.Length} bytes");
 
     private static int U16(ReadOnlySpan<byte> bytes, int at) => BinaryPrimitives.ReadUInt16LittleEndian(bytes[at..]);

@@ -1,17 +1,27 @@
+using System.Runtime.InteropServices;
+
 namespace Microsoft.ML.Peft.Estimators;
 
 /// <summary>
 /// Decides when a transformer's model goes. <c>PredictionEngine.Dispose</c> disposes its transformer, once for each engine
-/// over it, but never the row that the engine reads. So from the first disposal on nothing new starts, rows that are there
-/// go on, and the model goes when there were as many disposals as rows, or when the rows are collected; never under a call.
+/// over it, but never the row that the engine reads; so a disposal says nothing of who else is there, and a second one no more
+/// than the first. From then on nothing new starts, and the model goes when no call runs and the last row was disposed or
+/// collected: at once where there is none, never under a call, never on the finalizer's thread.
 /// </summary>
 internal sealed class ModelLifetime(IDisposable model, string name) : IDisposable
 {
-    private readonly object _lock = new();
-    private int _rows, _rowsAlive, _disposals, _calls;
-    private bool _released;
+    private static int s_pending;
 
-    private bool Closed => _disposals > 0 && (_rowsAlive == 0 || _disposals >= _rows);
+    private readonly object _lock = new();
+    private int _rows, _calls;
+    private bool _disposed, _released;
+    // While it waits for rows to be collected, so that nothing of the model is finalized before it is freed.
+    private GCHandle _waits;
+
+    /// <summary>Models that the pool is yet to free; for tests of lifetimes.</summary>
+    public static int Pending => Volatile.Read(ref s_pending);
+
+    private IDisposable Model => model;
 
     /// <summary>Keeps the model for a call.</summary>
     /// <exception cref="ObjectDisposedException">The model is gone, or about to go.</exception>
@@ -19,10 +29,10 @@ internal sealed class ModelLifetime(IDisposable model, string name) : IDisposabl
     {
         lock (_lock)
         {
-            ThrowIf(Closed);
+            ThrowIf(_disposed && _rows == 0);
             _calls++;
         }
-        return new Call(this);
+        return new Use(this, () => _calls--);
     }
 
     /// <summary>Keeps the model for a row, until the row is disposed or collected.</summary>
@@ -31,9 +41,8 @@ internal sealed class ModelLifetime(IDisposable model, string name) : IDisposabl
     {
         lock (_lock)
         {
-            ThrowIfDisposed();
+            ThrowIf(_disposed);
             _rows++;
-            _rowsAlive++;
         }
         return new Row(this);
     }
@@ -42,13 +51,16 @@ internal sealed class ModelLifetime(IDisposable model, string name) : IDisposabl
     public void Check()
     {
         lock (_lock)
-            ThrowIfDisposed();
+            ThrowIf(_disposed);
     }
 
-    /// <summary>The transformer's disposal, by its owner or by an engine.</summary>
-    public void Dispose() => Change(() => _disposals++);
-
-    private void ThrowIfDisposed() => ThrowIf(_disposals > 0);
+    /// <summary>The transformer's disposal, by its owner or by an engine, or by both.</summary>
+    public void Dispose() => Change(() =>
+    {
+        if (!_disposed)
+            _waits = GCHandle.Alloc(this);
+        _disposed = true;
+    });
 
     private void ThrowIf(bool gone)
     {
@@ -58,19 +70,26 @@ internal sealed class ModelLifetime(IDisposable model, string name) : IDisposabl
 
     private void Change(Action change)
     {
+        if (Ends(change))
+            Model.Dispose();
+    }
+
+    private bool Ends(Action change)
+    {
         lock (_lock)
         {
             change();
-            if (!Closed || _calls > 0 || _released)
-                return;
+            if (!_disposed || _rows > 0 || _calls > 0 || _released)
+                return false;
             _released = true;
+            _waits.Free();
+            return true;
         }
-        model.Dispose();
     }
 
-    private sealed class Call(ModelLifetime owner) : IDisposable
+    private sealed class Use(ModelLifetime owner, Action end) : IDisposable
     {
-        public void Dispose() => owner.Change(() => owner._calls--);
+        public void Dispose() => owner.Change(end);
     }
 
     private sealed class Row(ModelLifetime owner) : IDisposable
@@ -78,7 +97,13 @@ internal sealed class ModelLifetime(IDisposable model, string name) : IDisposabl
         private bool _disposed;
 
         // An engine never disposes its row.
-        ~Row() => owner.Change(() => owner._rowsAlive--);
+        ~Row()
+        {
+            if (!owner.Ends(() => owner._rows--))
+                return;
+            Interlocked.Increment(ref s_pending);
+            ThreadPool.UnsafeQueueUserWorkItem(Free, owner.Model, preferLocal: false);
+        }
 
         public void Dispose()
         {
@@ -86,11 +111,13 @@ internal sealed class ModelLifetime(IDisposable model, string name) : IDisposabl
                 return;
             _disposed = true;
             GC.SuppressFinalize(this);
-            owner.Change(() =>
-            {
-                owner._rows--;
-                owner._rowsAlive--;
-            });
+            owner.Change(() => owner._rows--);
+        }
+
+        private static void Free(IDisposable model)
+        {
+            model.Dispose();
+            Interlocked.Decrement(ref s_pending);
         }
     }
 }

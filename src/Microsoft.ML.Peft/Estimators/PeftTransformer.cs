@@ -18,7 +18,8 @@ namespace Microsoft.ML.Peft;
 /// </summary>
 /// <remarks>
 /// It holds native memory: dispose it. <c>PredictionEngine.Dispose</c> disposes its transformer unless told otherwise. After
-/// that nothing new can be made of the transformer; other engines over it work on, and the model goes with the last of them.
+/// that nothing new can be made of the transformer; other engines over it work on, and the model goes when the last of them is
+/// collected (ML.NET tells nobody that an engine was disposed). Where no engine was made it goes at once.
 /// </remarks>
 public sealed class PeftTransformer : ITransformer, IDisposable
 {
@@ -174,7 +175,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
         return report;
     }
 
-    /// <summary>Refuses new uses, and frees the model once no engine over it is alive and no call is running.</summary>
+    /// <summary>Refuses new uses, and frees the model once no engine over it is alive and no call is running. Again it does nothing.</summary>
     public void Dispose() => _scorer.Dispose();
 
     void ICanSaveModel.Save(ModelSaveContext ctx)

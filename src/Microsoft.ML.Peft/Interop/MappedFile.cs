@@ -9,7 +9,8 @@ namespace Microsoft.ML.Peft.Interop;
 
 /// <summary>
 /// A mapped file, and tensors over it without a copy: a range of a given file, whose changes stay the process's own, or a
-/// temporary file. It is unmapped when it has been disposed and the last such tensor is gone.
+/// temporary file. It is unmapped when it has been disposed and the last such tensor is gone. Whoever uses its memory is
+/// registered first, under the lock that closing takes: there is no address of a file that may be closed meanwhile.
 /// </summary>
 internal sealed unsafe class MappedFile : IDisposable
 {
@@ -86,25 +87,32 @@ internal sealed unsafe class MappedFile : IDisposable
         }
     }
 
-    /// <summary>Bytes of the mapping; valid until <see cref="Dispose"/>.</summary>
-    public ReadOnlySpan<byte> Span(long offset, int count)
+    /// <summary>Keeps the mapping while its bytes are read, by one thread or several.</summary>
+    /// <exception cref="ObjectDisposedException">The file was disposed.</exception>
+    public Reading Read() => new(this);
+
+    /// <summary>A copy of some bytes.</summary>
+    /// <exception cref="ObjectDisposedException">The file was disposed.</exception>
+    public byte[] Bytes(long offset, int count)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        CheckRange(offset, count);
-        return new(_start + offset, count);
+        using Reading reading = Read();
+        return reading.Span(offset, count).ToArray();
     }
 
     /// <summary>A tensor over the bytes at <paramref name="offset"/>; copied only where they are not aligned for their type.</summary>
+    /// <exception cref="ObjectDisposedException">The file was disposed.</exception>
     public Tensor Tensor(long offset, ScalarType type, ReadOnlySpan<long> shape)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
         long bytes = type.ElementSize();
         foreach (long size in shape)
             bytes = checked(bytes * size);
         CheckRange(offset, bytes);
         byte* data = _start + offset;
         if (bytes == 0 || (nint)data % type.ElementSize() != 0)
+        {
+            using Reading reading = Read();
             return Copy(data, bytes, type, shape);
+        }
         Register((nint)data);
         try
         {
@@ -152,8 +160,8 @@ internal sealed unsafe class MappedFile : IDisposable
     {
         lock (s_live)
         {
+            Enter();
             s_live[data] = (this, s_live.TryGetValue(data, out var entry) ? entry.Tensors + 1 : 1);
-            _users++;
         }
     }
 
@@ -170,6 +178,13 @@ internal sealed unsafe class MappedFile : IDisposable
         }
     }
 
+    // Under the lock, as Release.
+    private void Enter()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        _users++;
+    }
+
     private void Release()
     {
         if (--_users > 0)
@@ -183,4 +198,39 @@ internal sealed unsafe class MappedFile : IDisposable
 
     [UnmanagedCallersOnly(CallConvs = [typeof(CallConvCdecl)])]
     private static void Released(nint data) => Unregister(data);
+
+    /// <summary>A use of the bytes, during which they stay mapped.</summary>
+    public sealed class Reading : IDisposable
+    {
+        private readonly MappedFile _owner;
+        private bool _ended;
+
+        internal Reading(MappedFile owner)
+        {
+            _owner = owner;
+            lock (s_live)
+                owner.Enter();
+        }
+
+        public long Length => _owner.Length;
+
+        /// <summary>Bytes of the mapping; valid until <see cref="Dispose"/>.</summary>
+        public ReadOnlySpan<byte> Span(long offset, int count)
+        {
+            ObjectDisposedException.ThrowIf(_ended, this);
+            _owner.CheckRange(offset, count);
+            return new(_owner._start + offset, count);
+        }
+
+        public void Dispose()
+        {
+            lock (s_live)
+            {
+                if (_ended)
+                    return;
+                _ended = true;
+                _owner.Release();
+            }
+        }
+    }
 }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.TestSupport;
 
 namespace Microsoft.ML.Peft.Tests.Estimators;
@@ -27,16 +29,42 @@ public sealed class PredictionEngineTests
     }
 
     [TestMethod]
-    public void TheLastEngineTakesTheModelAlong()
+    public void DisposingTwiceLeavesTheEnginesWorking()
     {
-        // A chain hands on its first disposal alone; a bare transformer sees each.
-        ITransformer model = _context.Peft().Lora(_bert.Folder, PeftTask.TextClassification(), maxEpochs: 1).Fit(Review.Load(_context));
-        var first = _context.Model.CreatePredictionEngine<Review, Scores>(model);
+        PeftTransformer model = FitBare();
+        var first = _context.Model.CreatePredictionEngine<Review, Scores>(model, s_borrowing);
         var second = _context.Model.CreatePredictionEngine<Review, Scores>(model);
+        float[] before = second.Predict(Review.Make(1)[0]).Score;
+        model.Dispose();
+        model.Dispose();
         first.Dispose();
-        Assert.HasCount(2, second.Predict(Review.Make(1)[0]).Score);
+        CollectionAssert.AreEqual(before, first.Predict(Review.Make(1)[0]).Score);
+        CollectionAssert.AreEqual(before, second.Predict(Review.Make(1)[0]).Score);
+        Assert.ThrowsExactly<ObjectDisposedException>(() => _context.Model.CreatePredictionEngine<Review, Scores>(model));
         second.Dispose();
-        Assert.ThrowsExactly<ObjectDisposedException>(() => second.Predict(Review.Make(1)[0]));
+    }
+
+    [TestMethod]
+    public void TheModelGoesWithTheLastEngineThatIsCollected()
+    {
+        long before = LiveTensors.Settled();
+        WeakReference transformer = UseAndDispose();
+        Assert.AreEqual(before, LiveTensors.Settled(), "live tensors");
+        Assert.IsFalse(transformer.IsAlive);
+    }
+
+    [TestMethod]
+    public void NothingIsFreedOnTheFinalizersThread()
+    {
+        var freed = new TaskCompletionSource<int>();
+        var finalizer = new TaskCompletionSource<int>();
+        HoldAndDispose(new Recorder(freed), new FinalizerThread(finalizer));
+        while (!freed.Task.IsCompleted || !finalizer.Task.IsCompleted)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+        Assert.AreNotEqual(finalizer.Task.Result, freed.Task.Result);
     }
 
     [TestMethod]
@@ -71,11 +99,43 @@ public sealed class PredictionEngineTests
         });
     }
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private WeakReference UseAndDispose()
+    {
+        PeftTransformer model = FitBare();
+        using (var engine = _context.Model.CreatePredictionEngine<Review, Scores>(model))
+            engine.Predict(Review.Make(1)[0]);
+        using (var engine = new MLContext().Model.CreatePredictionEngine<Review, Scores>(FitBare()))
+            engine.Predict(Review.Make(1)[0]);
+        return new WeakReference(model);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void HoldAndDispose(Recorder model, FinalizerThread finalizer)
+    {
+        var lifetime = new ModelLifetime(model, "test");
+        lifetime.Hold();
+        lifetime.Dispose();
+        GC.KeepAlive(finalizer);
+    }
+
+    private PeftTransformer FitBare() => _context.Peft().Lora(_bert.Folder, PeftTask.TextClassification(), maxEpochs: 1).Fit(Review.Load(_context));
+
     private ITransformer Fit()
     {
         IEstimator<ITransformer> pipeline = _context.Peft().Lora(_bert.Folder, PeftTask.TextClassification(), maxEpochs: 1)
             .Append(_context.Transforms.Conversion.MapKeyToValue("PredictedLabel"));
         return pipeline.Fit(Review.Load(_context));
+    }
+
+    private sealed class Recorder(TaskCompletionSource<int> freed) : IDisposable
+    {
+        public void Dispose() => freed.SetResult(Environment.CurrentManagedThreadId);
+    }
+
+    private sealed class FinalizerThread(TaskCompletionSource<int> found)
+    {
+        ~FinalizerThread() => found.SetResult(Environment.CurrentManagedThreadId);
     }
 
     private sealed class Scores

@@ -73,10 +73,11 @@ internal sealed class GgufFile : ITensorSource
         (GgufTensor a, GgufTensor b) = (Find(first), Find(second));
         if (a.Type != b.Type || !a.Shape.SequenceEqual(b.Shape))
             return false;
+        using MappedFile.Reading reading = _mapping.Read();
         for (long at = 0; at < a.Bytes; at += Stretch)
         {
             int count = (int)Math.Min(Stretch, a.Bytes - at);
-            if (!_mapping.Span(a.Offset + at, count).SequenceEqual(_mapping.Span(b.Offset + at, count)))
+            if (!reading.Span(a.Offset + at, count).SequenceEqual(reading.Span(b.Offset + at, count)))
                 return false;
         }
         return true;
@@ -85,29 +86,31 @@ internal sealed class GgufFile : ITensorSource
     /// <summary>Writes the file as it is.</summary>
     public void CopyTo(Stream stream)
     {
+        using MappedFile.Reading reading = _mapping.Read();
         for (long at = 0; at < _mapping.Length; at += Stretch)
-            stream.Write(_mapping.Span(at, (int)Math.Min(Stretch, _mapping.Length - at)));
+            stream.Write(reading.Span(at, (int)Math.Min(Stretch, _mapping.Length - at)));
     }
 
     public void Dispose() => _mapping.Dispose();
 
     private unsafe Tensor Decode(GgufTensor tensor, BlockDecoder decode)
     {
+        using MappedFile.Reading reading = _mapping.Read();
         Tensor values = NativeTensor.Empty(tensor.Shape);
         float* target = (float*)NativeTensor.Address(values);
         long count = values.numel();
         Parallel.For(0, (count + Stretch - 1) / Stretch, part =>
         {
             long first = part * Stretch;
-            DecodeStretch(tensor, decode, first, new(target + first, (int)Math.Min(Stretch, count - first)));
+            DecodeStretch(reading, tensor, decode, first, new(target + first, (int)Math.Min(Stretch, count - first)));
         });
         return values;
     }
 
-    private void DecodeStretch(GgufTensor tensor, BlockDecoder decode, long first, Span<float> values)
+    private static void DecodeStretch(MappedFile.Reading reading, GgufTensor tensor, BlockDecoder decode, long first, Span<float> values)
     {
         (int size, int bytes) = (tensor.Type.BlockSize, tensor.Type.BlockBytes);
-        ReadOnlySpan<byte> blocks = _mapping.Span(tensor.Offset + first / size * bytes, values.Length / size * bytes);
+        ReadOnlySpan<byte> blocks = reading.Span(tensor.Offset + first / size * bytes, values.Length / size * bytes);
         for (int at = 0; at < values.Length; at += size)
         {
             decode(blocks[..bytes], values.Slice(at, size));

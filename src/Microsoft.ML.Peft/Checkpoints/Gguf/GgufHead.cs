@@ -15,7 +15,8 @@ internal static class GgufHead
 
     public static (GgufMetadata Metadata, Dictionary<string, GgufTensor> Tensors) Read(MappedFile file, string path)
     {
-        var reader = new GgufReader(file, path);
+        using MappedFile.Reading reading = file.Read();
+        var reader = new GgufReader(reading, path);
         CheckVersion(reader, path);
         long tensors = reader.Count(SmallestTensor), pairs = reader.Count(SmallestPair);
         var metadata = new GgufMetadata(reader, pairs, file, path);

@@ -44,11 +44,16 @@ internal sealed class GgufMetadata
 
     public bool Has(string key) => _entries.ContainsKey(key);
 
-    public string? Text(string key) =>
-        Find(key) is not { } entry ? null : entry.Type == GgufValueType.String ? ReaderAt(key, entry.Offset).Text() : throw Wrong(key, "a string", entry);
+    public string? Text(string key)
+    {
+        if (Find(key) is not { } entry)
+            return null;
+        using MappedFile.Reading reading = _file.Read();
+        return entry.Type == GgufValueType.String ? ReaderAt(reading, key, entry.Offset).Text() : throw Wrong(key, "a string", entry);
+    }
 
     public bool? Flag(string key) =>
-        Find(key) is not { } entry ? null : entry.Type == GgufValueType.Bool ? _file.Span(entry.Offset, 1)[0] != 0 : throw Wrong(key, "a truth value", entry);
+        Find(key) is not { } entry ? null : entry.Type == GgufValueType.Bool ? _file.Bytes(entry.Offset, 1)[0] != 0 : throw Wrong(key, "a truth value", entry);
 
     /// <summary>An integer of any size.</summary>
     public long? Integer(string key) => Find(key) is { } entry ? AsInteger(key, entry) : null;
@@ -109,7 +114,8 @@ internal sealed class GgufMetadata
             return null;
         if (entry.Type != GgufValueType.Array)
             throw Wrong(key, expected, entry);
-        GgufReader reader = ReaderAt(key, entry.Offset);
+        using MappedFile.Reading reading = _file.Read();
+        GgufReader reader = ReaderAt(reading, key, entry.Offset);
         GgufValueType found = ReadType(reader);
         if (found != type)
             throw Malformed.File(_path, $"{expected} under '{key}'", $"a list of {found}");
@@ -138,9 +144,9 @@ internal sealed class GgufMetadata
     private T Finite<T>(string key, T number) where T : IFloatingPoint<T> =>
         T.IsFinite(number) ? number : throw Malformed.File(_path, $"a finite number under '{key}'", $"{number}");
 
-    private ReadOnlySpan<byte> Bytes(Entry entry) => _file.Span(entry.Offset, s_sizes[(int)entry.Type]);
+    private byte[] Bytes(Entry entry) => _file.Bytes(entry.Offset, s_sizes[(int)entry.Type]);
 
-    private GgufReader ReaderAt(string key, long offset) => new(_file, _path) { Position = offset, Subject = $"metadata key '{key}'" };
+    private GgufReader ReaderAt(MappedFile.Reading reading, string key, long offset) => new(reading, _path) { Position = offset, Subject = $"metadata key '{key}'" };
 
     private Entry? Find(string key) => _entries.TryGetValue(key, out Entry entry) ? entry : null;
 

@@ -5,7 +5,7 @@ using Microsoft.ML.Peft.Interop;
 namespace Microsoft.ML.Peft.Checkpoints.Gguf;
 
 /// <summary>Reads the head of a GGUF file in order. Nothing is taken that the file does not hold.</summary>
-internal sealed class GgufReader(MappedFile file, string path)
+internal sealed class GgufReader(MappedFile.Reading file, string path)
 {
     // The format's own limit for keys, and plenty for tensor names.
     private const int LongestName = ushort.MaxValue;
