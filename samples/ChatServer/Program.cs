@@ -1,31 +1,29 @@
 using ChatServer;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.AI;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.ML.Peft;
 
-// dotnet run -c Release --project samples/ChatServer -- [MODEL] [NAME=ADAPTER ...] [--urls http://localhost:5000]
-// MODEL is a folder or .gguf file; an adapter is a PEFT folder, which clients choose by giving its name as the model.
-string[] positional = [.. args.TakeWhile(arg => !arg.StartsWith("--", StringComparison.Ordinal))];
-string model = positional.FirstOrDefault(arg => !arg.Contains('=')) ?? DefaultModel()
-    ?? throw new ArgumentException("Name a model: the folder of a Hugging Face decoder with a chat template, or a .gguf file.");
-
-WebApplicationBuilder builder = WebApplication.CreateBuilder(args[positional.Length..]);
-builder.Services.AddPeftChatClient(model, options =>
+return await Arguments.Line.RunAsync(args, async values =>
 {
-    foreach (string[] pair in positional.Where(arg => arg.Contains('=')).Select(arg => arg.Split('=', 2)))
-        options.Adapters[pair[0]] = pair[1];
+    var arguments = new Arguments(values);
+    WebApplicationBuilder builder = WebApplication.CreateBuilder(arguments.ForHost);
+    builder.Services.AddPeftChatClient(arguments.Folder, arguments.Configure);
+    await using WebApplication app = builder.Build();
+    app.MapChatApi();
+    await CheckAsync(app.Services.GetRequiredService<IChatClient>(), arguments.Folder);
+    await app.RunAsync();
 });
-WebApplication app = builder.Build();
-app.MapChatApi();
-app.Run();
 
-// SmolLM2, where it lies beside the repository.
-static string? DefaultModel()
+// Opening the model reads its files and its adapters; one token shows that it chats. What is wrong is said before anyone can ask.
+static async Task CheckAsync(IChatClient client, string model)
 {
-    for (DirectoryInfo? folder = new(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+    try
     {
-        string model = Path.Combine(folder.FullName, "..", "shared", "data", "models", "smollm2-135m-instruct");
-        if (File.Exists(Path.Combine(folder.FullName, "Extensions.sln")))
-            return Directory.Exists(model) ? model : null;
+        await client.GetResponseAsync("Hello", new ChatOptions { MaxOutputTokens = 1 });
     }
-    return null;
+    catch (Exception failure) when (failure is InvalidOperationException or ChatTemplateException)
+    {
+        throw new NotSupportedException($"{model} cannot chat: {failure.Message}", failure);
+    }
 }

@@ -11,11 +11,14 @@ const int Shown = 3;
 // Memory goes back to the system, as the estimate takes for granted.
 Environment.SetEnvironmentVariable("PEFT_MMAP_THRESHOLD", "1048576");
 
-var arguments = new Arguments(args);
-using ChatModel model = ChatModel.Load(arguments.Chat ?? Train());
-await ChatAsync();
+return await Arguments.Line.RunAsync(args, async values =>
+{
+    var arguments = new Arguments(values);
+    using ChatModel model = ChatModel.Load(arguments.Chat ?? Train(arguments));
+    await ChatAsync(model);
+});
 
-string Train()
+static string Train(Arguments arguments)
 {
     string baseModel = PairData.Model(arguments);
     IReadOnlyList<LabelledText> pairs = PairData.Load(arguments);
@@ -53,7 +56,7 @@ static string[] Ask(ChatModel model, LabelledText[] asked)
 
 static string OneLine(string text) => text.Trim().ReplaceLineEndings(" / ");
 
-async Task ChatAsync()
+static async Task ChatAsync(ChatModel model)
 {
     Console.WriteLine("\nTalk to it; /new begins another chat, an empty line ends.");
     List<ChatMessage> chat = [];

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft;
@@ -18,44 +17,52 @@ string[] questions =
     "Returns a value that indicates [MASK] the two instances are equal.",
 ];
 
-int rows = args is ["--rows", var count] ? int.Parse(count, CultureInfo.InvariantCulture) : 12_000;
-var clock = Stopwatch.StartNew();
-string folder = AppContext.BaseDirectory;
-DataSplit data = DataSplit.Of(ApiDocs.Load(), rows);
-Console.WriteLine($"{data.Train.Count:N0} texts to train (--rows {rows} is the cap), {data.Validation.Count:N0} to validate.");
+const int UsualRows = 12_000;
+return new CommandLine(
+    "Pretrains a small masked language model from nothing on the API documentation of the .NET SDK, and lets it fill masks.",
+    new CommandLineOption("rows", "NUMBER", $"training rows at most ({UsualRows})"))
+    .Run(args, values => PretrainOn(values.Number("rows", UsualRows)));
 
-var ml = new MLContext(seed: 1);
-PeftTransformer? model = null;
-IReadOnlyList<TrainingProgress> run = LiveProgress.Show("Pretraining", progress => model = Train(progress));
-using (model)
+void PretrainOn(int rows)
 {
-    foreach (TrainingProgress evaluation in run.Where(step => step.Validation is not null))
-        Console.WriteLine($"epoch {evaluation.Epoch}: {string.Join(", ", evaluation.Validation!.Select(metric => $"{metric.Key} {metric.Value:F3}"))}");
-    Console.WriteLine($"Loss curve: {LossChart.Save(run, "MaskedAccuracy", "Masked-LM pretraining from scratch", Path.Combine(folder, "pretrain-loss.png"))}");
-    ml.Model.SaveAtomically(model!, null, Path.Combine(folder, "pretrained.zip"));
-}
-FillMasks(Path.Combine(folder, "pretrained.zip"));
-Console.WriteLine($"All of it: {clock.Elapsed:m\\:ss} min.");
+    var clock = Stopwatch.StartNew();
+    string folder = AppContext.BaseDirectory;
+    DataSplit data = DataSplit.Of(ApiDocs.Load(), rows);
+    Console.WriteLine($"{data.Train.Count:N0} texts to train (--rows {rows} is the cap), {data.Validation.Count:N0} to validate.");
 
-PeftTransformer Train(IProgress<TrainingProgress> progress) => ml.Peft().FullFineTune(new FullFineTune.Options
-{
-    BaseModel = TinyBert.WriteFolder(Path.Combine(folder, "cache", "tiny-bert")),
-    StartFromScratch = true,
-    Task = PeftTask.MaskedLanguageModelling(),
-    ValidationSet = Texts(data.Validation.Select(row => row.Text)),
-    MaxLength = 64,
-    Training = new TrainingOptions { MaxEpochs = 3, LearningRate = 2e-3, Progress = progress },
-}).Fit(Texts(data.Train.Select(row => row.Text)));
+    var ml = new MLContext(seed: 1);
+    PeftTransformer? model = null;
+    IReadOnlyList<TrainingProgress> run = LiveProgress.Show("Pretraining", progress => model = Train(progress));
+    using (model)
+    {
+        foreach (TrainingProgress evaluation in run.Where(step => step.Validation is not null))
+            Console.WriteLine($"epoch {evaluation.Epoch}: {string.Join(", ", evaluation.Validation!.Select(metric => $"{metric.Key} {metric.Value:F3}"))}");
+        Console.WriteLine($"Loss curve: {LossChart.Save(run, "MaskedAccuracy", "Masked-LM pretraining from scratch", Path.Combine(folder, "pretrain-loss.png"))}");
+        ml.Model.SaveAtomically(model!, null, Path.Combine(folder, "pretrained.zip"));
+    }
+    FillMasks(Path.Combine(folder, "pretrained.zip"));
+    Console.WriteLine($"All of it: {clock.Elapsed:m\\:ss} min.");
 
-IDataView Texts(IEnumerable<string> texts) => ml.Data.LoadFromEnumerable(texts.Select(text => new Sentence { Text = text }));
+    PeftTransformer Train(IProgress<TrainingProgress> progress) => ml.Peft().FullFineTune(new FullFineTune.Options
+    {
+        BaseModel = TinyBert.WriteFolder(Path.Combine(folder, "cache", "tiny-bert")),
+        StartFromScratch = true,
+        Task = PeftTask.MaskedLanguageModelling(),
+        ValidationSet = Texts(data.Validation.Select(row => row.Text)),
+        MaxLength = 64,
+        Training = new TrainingOptions { MaxEpochs = 3, LearningRate = 2e-3, Progress = progress },
+    }).Fit(Texts(data.Train.Select(row => row.Text)));
 
-void FillMasks(string path)
-{
-    ITransformer loaded = ml.Model.Load(path, out _);
-    var answers = loaded.Transform(Texts(questions)).GetColumn<string[]>("PredictedTokens");
-    foreach (var (question, answer) in questions.Zip(answers))
-        Console.WriteLine($"  {question} -> {string.Join(", ", answer)}");
-    (loaded as IDisposable)?.Dispose();
+    IDataView Texts(IEnumerable<string> texts) => ml.Data.LoadFromEnumerable(texts.Select(text => new Sentence { Text = text }));
+
+    void FillMasks(string path)
+    {
+        ITransformer loaded = ml.Model.Load(path, out _);
+        var answers = loaded.Transform(Texts(questions)).GetColumn<string[]>("PredictedTokens");
+        foreach (var (question, answer) in questions.Zip(answers))
+            Console.WriteLine($"  {question} -> {string.Join(", ", answer)}");
+        (loaded as IDisposable)?.Dispose();
+    }
 }
 
 /// <summary>A row to learn from, or to complete.</summary>

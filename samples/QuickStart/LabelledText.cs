@@ -26,11 +26,17 @@ internal sealed record DataSplit(IReadOnlyList<LabelledText> Train, IReadOnlyLis
     private const int Parts = 10;
 
     /// <summary>A tenth for validation and a fifth for testing, then the cap: <paramref name="rows"/> for training, a sixth and a third of that.</summary>
+    /// <exception cref="InvalidDataException">A part is empty.</exception>
     public static DataSplit Of(IReadOnlyList<LabelledText> all, int rows)
     {
         ILookup<int, LabelledText> parts = all.OrderBy(row => row.Hash).ToLookup(row => (int)(row.Hash % Parts));
-        return new(Take(parts, 3..Parts, rows), Take(parts, 2..3, rows / 6), Take(parts, 0..2, rows / 3));
+        DataSplit split = new(Take(parts, 3..Parts, rows), Take(parts, 2..3, Share(rows, 6)), Take(parts, 0..2, Share(rows, 3)));
+        return split is { Train: [_, ..], Validation: [_, ..], Test: [_, ..] }
+            ? split
+            : throw new InvalidDataException($"{all.Count} rows are too few to train, validate and test on; some dozens are needed.");
     }
+
+    private static int Share(int rows, int parts) => Math.Max(1, rows / parts);
 
     private static LabelledText[] Take(ILookup<int, LabelledText> parts, Range which, int most) =>
         [.. Enumerable.Range(which.Start.Value, which.End.Value - which.Start.Value).SelectMany(i => parts[i]).OrderBy(row => row.Hash).Take(most)];

@@ -14,26 +14,33 @@ string[] sentences =
     "Encrypts data with the specified key and initialization vector.",
 ];
 
-var arguments = new Arguments(args);
-if (arguments.Predict is { } saved)
+return Arguments.Line.Run(args, values =>
 {
-    Predict(saved);
-    return;
-}
-var clock = Stopwatch.StartNew();
-string folder = AppContext.BaseDirectory;
-var comparison = new Comparison(arguments.Model ?? MiniLm.WriteFolder(Path.Combine(folder, "cache", "all-MiniLM-L6-v2")), LoadData(), folder);
-comparison.Run();
-PredictElsewhere(comparison.ModelPath, args);
-Console.WriteLine($"All of it: {clock.Elapsed:m\\:ss} min.");
+    var arguments = new Arguments(values);
+    if (arguments.Predict is { } saved)
+        Predict(arguments, saved);
+    else
+        Compare(arguments);
+});
 
-IReadOnlyList<LabelledText> Rows() => arguments.Data is { } path
+void Compare(Arguments arguments)
+{
+    var clock = Stopwatch.StartNew();
+    string folder = AppContext.BaseDirectory;
+    var comparison = new Comparison(
+        arguments.Model ?? MiniLm.WriteFolder(Path.Combine(folder, "cache", "all-MiniLM-L6-v2")), LoadData(arguments), folder);
+    comparison.Run();
+    PredictElsewhere(comparison.ModelPath, args);
+    Console.WriteLine($"All of it: {clock.Elapsed:m\\:ss} min.");
+}
+
+static IReadOnlyList<LabelledText> Rows(Arguments arguments) => arguments.Data is { } path
     ? TsvFile.Read(path, arguments.Text, arguments.Label)
     : ApiDocs.Commonest(ApiDocs.Load(), Labels);
 
-DataSplit LoadData()
+static DataSplit LoadData(Arguments arguments)
 {
-    IReadOnlyList<LabelledText> rows = Rows();
+    IReadOnlyList<LabelledText> rows = Rows(arguments);
     DataSplit split = DataSplit.Of(rows, arguments.Rows);
     string[] labels = [.. rows.Select(row => row.Label).Distinct().Order(StringComparer.Ordinal)];
     Console.WriteLine($"{rows.Count:N0} different texts in {labels.Length} classes ({string.Join(", ", labels)}); used (--rows {arguments.Rows} is the cap): "
@@ -57,12 +64,12 @@ static void PredictElsewhere(string path, string[] args)
 }
 
 // One's own data is asked about itself: rows that no training saw.
-void Predict(string path)
+void Predict(Arguments arguments, string path)
 {
     using TextModel model = TextModel.Load(path);
     IEnumerable<LabelledText> asked = arguments.Data is null
         ? sentences.Select(sentence => new LabelledText(sentence, ""))
-        : DataSplit.Of(Rows(), arguments.Rows).Test.Take(sentences.Length);
+        : DataSplit.Of(Rows(arguments), arguments.Rows).Test.Take(sentences.Length);
     foreach (LabelledText row in asked)
     {
         var best = model.PredictAllLabels(row.Text).Take(3).Select(l => $"{l.Label} {l.Score:P0}");

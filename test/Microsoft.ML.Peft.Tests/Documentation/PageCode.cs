@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using System.Xml.Linq;
 using Microsoft.ML.Peft.TestSupport;
 
 namespace Microsoft.ML.Peft.Tests.Documentation;
@@ -6,19 +7,38 @@ namespace Microsoft.ML.Peft.Tests.Documentation;
 /// <summary>Code on a page of the documentation, which compiles because its lines stand in a file of the tests too.</summary>
 internal static partial class PageCode
 {
+    // A program of its own, which a test builds as it stands.
+    private const string FirstLine = "// Program.cs\n";
+
     public static void AssertStandsIn(string testClass, string page)
     {
         string here = Lines(File.ReadAllText(Path.Combine(
             SharedData.Repository, "test", "Microsoft.ML.Peft.Tests", nameof(Documentation), testClass + ".cs")));
-        Match[] blocks = [.. Code().Matches(File.ReadAllText(Path.Combine(SharedData.Repository, page))).Cast<Match>()];
+        string[] blocks = [.. Blocks(page, "csharp").Where(code => !code.StartsWith(FirstLine, StringComparison.Ordinal))];
         Assert.IsNotEmpty(blocks, $"{page} has no code; was it read?");
-        foreach (Match block in blocks)
-            StringAssert.Contains(here, Lines(block.Groups["code"].Value), $"Code of {page} does not stand in {testClass}.");
+        foreach (string block in blocks)
+            StringAssert.Contains(here, Lines(block), $"Code of {page} does not stand in {testClass}.");
     }
+
+    /// <summary>The one complete program of a page.</summary>
+    public static string Program(string page) => Blocks(page, "csharp").Single(code => code.StartsWith(FirstLine, StringComparison.Ordinal));
+
+    /// <summary>The one project file of a page, with our package taken in another version from another feed.</summary>
+    public static string Project(string page, string version, string feed)
+    {
+        XDocument project = XDocument.Parse(Blocks(page, "xml").Single());
+        project.Descendants("PackageReference").Single(reference => (string?)reference.Attribute("Include") == "Microsoft.ML.Peft").SetAttributeValue("Version", $"[{version}]");
+        project.Descendants("RestoreAdditionalProjectSources").Single().Value = feed;
+        return project.ToString();
+    }
+
+    private static IEnumerable<string> Blocks(string page, string language) =>
+        Code().Matches(File.ReadAllText(Path.Combine(SharedData.Repository, page)).ReplaceLineEndings("\n"))
+            .Where(block => block.Groups["language"].Value == language).Select(block => block.Groups["code"].Value);
 
     // Indentation and blank lines differ between the two.
     private static string Lines(string text) => string.Join('\n', text.Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0));
 
-    [GeneratedRegex("```csharp\n(?<code>.*?)```", RegexOptions.Singleline)]
+    [GeneratedRegex("```(?<language>\\w*)\n(?<code>.*?)```", RegexOptions.Singleline)]
     private static partial Regex Code();
 }

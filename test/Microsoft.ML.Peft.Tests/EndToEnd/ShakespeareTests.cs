@@ -44,7 +44,7 @@ public sealed class ShakespeareTests
     // A blank line stands between two speeches.
     private IDataView Speeches(string part, int every)
     {
-        string text = File.ReadAllText(Directory.GetFiles(Path.Combine(SharedData.Data, "tiny-shakespeare"), part + ".*")[0]);
+        string text = File.ReadAllText(SharedData.Require(Path.Combine(SharedData.Data, "tiny-shakespeare"), part + ".txt"));
         return _ml.Data.LoadFromEnumerable(text.Split("\n\n").Where((_, i) => i % every == 0).Select(speech => new Speech { Text = speech }));
     }
 

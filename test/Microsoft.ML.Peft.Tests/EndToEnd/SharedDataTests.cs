@@ -111,7 +111,7 @@ public sealed class SharedDataTests
     private static IEnumerable<TaggedRow> TaggedRows(string part)
     {
         var tokens = new List<string[]>();
-        foreach (string line in File.ReadLines(Directory.GetFiles(Path.Combine(SharedData.Data, "wnut17"), part + ".*")[0]).Append(""))
+        foreach (string line in File.ReadLines(DataFile("wnut17", part + ".conll")).Append(""))
         {
             if (line.Length > 0)
             {
@@ -124,7 +124,7 @@ public sealed class SharedDataTests
         }
     }
 
-    private static string DataFile(string set, string file) => Path.Combine(SharedData.Data, set, file);
+    private static string DataFile(string set, string file) => SharedData.Require(Path.Combine(SharedData.Data, set), file);
 
     private sealed class TextRow
     {

@@ -113,7 +113,7 @@ public sealed class TableToTextTests
 
     private IDataView Data(IEnumerable<Pair> rows) => _ml.Data.LoadFromEnumerable(rows);
 
-    private static IEnumerable<Pair> Rows(string part) => File.ReadLines(Path.Combine(SharedData.Data, "e2e", part + ".tsv")).Skip(1)
+    private static IEnumerable<Pair> Rows(string part) => File.ReadLines(SharedData.Require(Path.Combine(SharedData.Data, "e2e"), part + ".tsv")).Skip(1)
         .Select(line => line.Split('\t')).Select(cells => new Pair { Prompt = cells[0] + "\n", Completion = cells[1] });
 
     /// <summary>The mean loss of the completions, and how what the model writes compares with what people wrote.</summary>

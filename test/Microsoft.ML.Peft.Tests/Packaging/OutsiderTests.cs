@@ -1,77 +1,73 @@
-using System.IO.Compression;
-using System.Xml.Linq;
+using System.Globalization;
+using System.Text.RegularExpressions;
 using Microsoft.ML.Peft.Interop;
+using Microsoft.ML.Peft.Tests.Documentation;
 using Microsoft.ML.Peft.TestSupport;
 
 namespace Microsoft.ML.Peft.Tests.Packaging;
 
 /// <summary>Packs both libraries and uses them as a stranger would: packages only, no source, no internals.</summary>
 [TestClass, TestCategory("Packaging")]
-public sealed class OutsiderTests
+public sealed partial class OutsiderTests
 {
-    private static readonly string[] Packages = ["Microsoft.ML.Peft", "Microsoft.ML.VisionLanguage"];
+    private const int TrainRows = 800, TestRows = 200;
 
-    // New for every run, so that no cache holds an older package of the same version.
-    private readonly string _suffix = $"t{DateTime.UtcNow.Ticks}";
+    private static readonly Lazy<PackedFeed> s_feed = new();
 
-    private string Version => $"0.1.0-{_suffix}";
+    [ClassCleanup]
+    public static void Forget()
+    {
+        if (s_feed.IsValueCreated)
+            s_feed.Value.Dispose();
+    }
 
     [TestMethod]
     public void AProgramOnThePackagesBuildsAndRuns()
     {
+        PackedFeed feed = s_feed.Value;
+        Assert.AreEqual($"[{feed.Version}]", feed.DependencyOnPeft(), "VisionLanguage uses internals of Peft, so it takes its own version alone.");
         using var scratch = new ScratchFolder();
-        string feed = scratch.Folder("feed");
-        try
-        {
-            Pack(scratch.Folder("sources"), feed);
-            Assert.AreEqual($"[{Version}]", DependencyOnPeft(feed), "VisionLanguage uses internals of Peft, so it takes its own version alone.");
-            BuildAndRun(scratch.Folder("outsider"), feed);
-        }
-        finally
-        {
-            ForgetPackages();
-        }
-    }
-
-    private void Pack(string sources, string feed)
-    {
-        RepositoryFolder.CopySourcesTo(sources);
-        string suffix = $"-p:VersionSuffix={_suffix}";
-        string last = Path.Combine("src", Packages[^1]);
-        DotNetCommand.Restore(sources, last, suffix);
-        foreach (string package in Packages)
-            DotNetCommand.Run(sources, "pack", Path.Combine("src", package), "-c", "Release", "-o", feed, suffix, "-p:RunAnalyzers=false");
-    }
-
-    private string DependencyOnPeft(string feed)
-    {
-        using ZipArchive package = ZipFile.OpenRead(Path.Combine(feed, $"{Packages[1]}.{Version}.nupkg"));
-        using Stream nuspec = package.GetEntry($"{Packages[1]}.nuspec")!.Open();
-        return XDocument.Load(nuspec).Descendants().Where(e => e.Name.LocalName == "dependency" && (string?)e.Attribute("id") == Packages[0])
-            .Select(e => (string?)e.Attribute("version")).Single()!;
-    }
-
-    private void BuildAndRun(string folder, string feed)
-    {
         foreach (string template in Directory.EnumerateFiles(RepositoryFolder.TestFolder("Packaging/Outsider"), "*.template"))
         {
-            string text = File.ReadAllText(template).Replace("$version$", Version).Replace("$feed$", feed);
-            File.WriteAllText(Path.Combine(folder, Path.GetFileNameWithoutExtension(template)), text);
+            string text = File.ReadAllText(template).Replace("$version$", feed.Version).Replace("$feed$", feed.Folder);
+            File.WriteAllText(Path.Combine(scratch.Root, Path.GetFileNameWithoutExtension(template)), text);
         }
-        DotNetCommand.Restore(folder);
-        DotNetCommand.Run(folder, "build", "--no-restore", "-c", "Release");
-        DotNetCommand.Run(folder, "run", "--no-build", "-c", "Release");
-        bool carriesKernels = Directory.EnumerateFiles(folder, "*peft_native*", SearchOption.AllDirectories).Any();
+        BuildAndRun(scratch.Root);
+        bool carriesKernels = Directory.EnumerateFiles(scratch.Root, "*peft_native*", SearchOption.AllDirectories).Any();
         Assert.AreEqual(PeftNative.IsAvailable, carriesKernels, "Packages built where kernels are built carry them.");
     }
 
-    private void ForgetPackages()
+    /// <summary>The README's project and program as they stand there, on the first rows of sms-spam: all of it takes a minute.</summary>
+    [TestMethod]
+    public void TheProgramOfTheReadmeBuildsAndLearns()
     {
-        foreach (string package in Packages)
-        {
-            string folder = GlobalPackages.Folder(package, Version);
-            if (Directory.Exists(folder))
-                Directory.Delete(folder, recursive: true);
-        }
+        string model = Path.Combine(SharedData.Models, "all-minilm-l6-v2"), data = Path.Combine(SharedData.Data, "sms-spam");
+        SharedData.RequireFolder(model);
+        SharedData.RequireFolder(data);
+        using var scratch = new ScratchFolder();
+        File.WriteAllText(Path.Combine(scratch.Root, "Spam.csproj"), PageCode.Project("README.md", s_feed.Value.Version, s_feed.Value.Folder));
+        File.WriteAllText(Path.Combine(scratch.Root, "Program.cs"), PageCode.Program("README.md"));
+        foreach (string file in Directory.EnumerateFiles(model))
+            File.Copy(file, Path.Combine(scratch.Folder("models/all-MiniLM-L6-v2"), Path.GetFileName(file)));
+        foreach (var (part, rows) in new[] { ("train.tsv", TrainRows), ("test.tsv", TestRows) })
+            File.WriteAllLines(Path.Combine(scratch.Folder("sms-spam"), part), File.ReadLines(Path.Combine(data, part)).Take(rows + 1));
+
+        string output = BuildAndRun(scratch.Root);
+
+        Console.WriteLine(output);
+        double accuracy = double.Parse(Accuracy().Match(output).Groups[1].Value.Replace(',', '.'), CultureInfo.InvariantCulture);
+        Assert.IsGreaterThan(0.93, accuracy, "Always saying ham is right for 0.87 of the rows.");
+        StringAssert.Contains(output, "spam: You have won");
+        Assert.IsTrue(File.Exists(Path.Combine(scratch.Root, "spam.zip")));
     }
+
+    private static string BuildAndRun(string folder)
+    {
+        DotNetCommand.Restore(folder);
+        DotNetCommand.Run(folder, "build", "--no-restore", "-c", "Release");
+        return DotNetCommand.Run(folder, "run", "--no-build", "-c", "Release");
+    }
+
+    [GeneratedRegex(@"Accuracy (\d[.,]\d+)")]
+    private static partial Regex Accuracy();
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tokenization;
 
 namespace Microsoft.ML.Peft.Tests.Tokenization;
@@ -6,12 +7,14 @@ namespace Microsoft.ML.Peft.Tests.Tokenization;
 /// <summary>Where the shared cases and models lie, which are not part of the repository.</summary>
 internal static class Shared
 {
-    public static string ParityRoot { get; } = Root("PARITY_ROOT", "parity");
+    public static string ParityRoot => SharedData.Parity;
 
-    public static string ModelsRoot { get; } = Root("MODELS_ROOT", Path.Combine("data", "models"));
+    public static string ModelsRoot => SharedData.Models;
+
+    public static IEnumerable<string> Folders(string root) => Directory.Exists(root) ? Directory.GetDirectories(root).Order() : [];
 
     public static IEnumerable<string> Folders(string root, string file) =>
-        Directory.Exists(root) ? Directory.GetDirectories(root).Where(folder => File.Exists(Path.Combine(folder, file))).Order() : [];
+        Folders(root).Where(folder => File.Exists(Path.Combine(folder, file)));
 
     public static JsonElement Json(params string[] path) => JsonDocument.Parse(File.ReadAllBytes(Path.Combine(path))).RootElement;
 
@@ -20,29 +23,12 @@ internal static class Shared
     public static TextTokenizer Load(params string[] path)
     {
         string folder = Path.Combine(path);
-        if (!Directory.Exists(folder))
-        {
-            Assert.Inconclusive($"{folder} is missing: there is nothing to compare with.");
-        }
+        SharedData.RequireFolder(folder);
         return TextTokenizer.Load(folder);
     }
 
     public static void AreEqual(int[] expected, int[] actual, string what) =>
         Assert.AreEqual(string.Join(' ', expected), string.Join(' ', actual), what);
-
-    private static string Root(string variable, string below)
-    {
-        if (Environment.GetEnvironmentVariable(variable) is { Length: > 0 } given)
-        {
-            return given;
-        }
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Extensions.sln")))
-        {
-            folder = folder.Parent;
-        }
-        return Path.Combine(folder?.FullName ?? ".", "..", "shared", below);
-    }
 }
 
 /// <summary>A folder of its own for the files of one test.</summary>

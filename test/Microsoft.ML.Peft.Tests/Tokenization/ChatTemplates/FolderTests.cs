@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tokenization.ChatTemplates;
 
 namespace Microsoft.ML.Peft.Tests.Tokenization.ChatTemplates;
@@ -86,10 +87,7 @@ public sealed class FolderTests
     public void SmolLM2RendersAsItsFolderSays()
     {
         string folder = Path.Combine(Shared.ModelsRoot, "smollm2-135m-instruct");
-        if (!Directory.Exists(folder))
-        {
-            Assert.Inconclusive($"{folder} is missing: there is nothing to render.");
-        }
+        SharedData.RequireFolder(folder);
         // The text that the template of its tokenizer_config.json spells out.
         Assert.AreEqual(
             "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"

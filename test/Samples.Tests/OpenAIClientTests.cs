@@ -1,5 +1,6 @@
 using System.ClientModel;
 using System.ClientModel.Primitives;
+using ChatServer;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
@@ -10,7 +11,7 @@ using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.TestSupport;
 using OpenAI;
 
-namespace ChatServer.Tests;
+namespace Samples.Tests;
 
 /// <summary>OpenAI's own .NET library, which knows nothing of us, against the sample on a free port.</summary>
 [TestClass]
