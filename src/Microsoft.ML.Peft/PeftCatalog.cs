@@ -197,8 +197,8 @@ namespace Microsoft.ML.Peft
             ArgumentException.ThrowIfNullOrWhiteSpace(adapter);
             ArgumentException.ThrowIfNullOrWhiteSpace(folder);
             (options ??= new()).Validate();
-            Host(nameof(MergeAdapter));
-            return OfflineMerge.Run(model, adapter, folder, options, task ?? PeftTask.CausalLanguageModelling());
+            PeftHost host = Host(nameof(MergeAdapter));
+            return OfflineMerge.Run(model, adapter, folder, options, task ?? PeftTask.CausalLanguageModelling(), host.Warning);
         }
 
         private PeftHost Host(string name) => new(_environment, name);

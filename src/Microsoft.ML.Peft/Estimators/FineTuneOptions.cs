@@ -10,7 +10,8 @@ public abstract class FineTuneOptions : ModelOptions
 
     /// <summary>
     /// An adapter to start from, with its settings and weights: a PEFT folder, or a LoRA adapter as a .gguf file; null (the default) to
-    /// start anew.
+    /// start anew. It must be of the method's kind. The method's options are the adapter's where they are left at their defaults; those
+    /// that say how it is trained (dropout, LoRA+) count as given, and others that contradict the adapter are refused by name.
     /// </summary>
     [NotLearnt]
     public string? AdapterFolder { get; set; }
@@ -39,6 +40,9 @@ public abstract class FineTuneOptions : ModelOptions
 
     /// <summary>The method, with its own values where nothing is said.</summary>
     internal abstract TunerOptions Tuner { get; }
+
+    /// <summary>The method's options as they were given.</summary>
+    internal virtual TunerOptions Given => Tuner;
 
     /// <summary>What the method trains with where <see cref="Training"/> says nothing.</summary>
     private protected abstract TrainingDefaults Defaults { get; }

@@ -27,7 +27,7 @@ internal sealed class FineTuning
         tuner.Create().Dispose();
         (_host, _options, _task) = (host, options, options.Task!);
         _task.CheckOutputNames(new SchemaShape([]));
-        _tuner = options.AdapterFolder is { } adapter ? AdapterFiles.ReadSettings(adapter, options.BaseModel) : tuner;
+        _tuner = options.AdapterFolder is { } adapter ? Continue(adapter, options) : tuner;
     }
 
     public SchemaShape GetOutputSchema(SchemaShape input)
@@ -54,6 +54,14 @@ internal sealed class FineTuning
         run.Model.Dispose();
         return estimate;
     });
+
+    private static TunerOptions Continue(string adapter, FineTuneOptions options)
+    {
+        TunerOptions settings = AdapterFiles.ReadSettings(adapter, options.BaseModel), given = options.Given;
+        return settings.Key == given.Key ? given.Continue(settings, adapter) : throw new ArgumentException(
+            $"The adapter in '{adapter}' is of kind '{settings.Key}', and this method is '{given.Key}': train it further by its own method, or merge it "
+            + $"into the base ({nameof(PeftCatalog.MergeAdapter)}) and start from that.", nameof(options.AdapterFolder));
+    }
 
     private TrainingEstimate Estimate(Run run) =>
         Forecast.Of(run.Model, run.Train, run.Validation is { Count: > 0 }, _options.Run, run.Device, run.Seed);
@@ -89,7 +97,7 @@ internal sealed class FineTuning
             CheckVariety(train, task);
             using RowSet? validation = _options.ValidationSet is { } set ? Read(set, task, "validation") : null;
             using AdapterState? start = _options.AdapterFolder is { } adapter ? AdapterFiles.Open(adapter, model, _options.AllowOtherBase) : null;
-            TunedModel tuned = TunedModelFactory.Create(model, task, tuner, seed, start?.Tensors);
+            TunedModel tuned = TunedModelFactory.Create(model, task, tuner, seed, start?.Tensors, _host.Warning);
             return Failure.Disposes(tuned.Tuner, () => use(new Run(
                 tuned, task, tuner, files, task.Pack(train.Examples), validation is null ? null : task.Pack(validation.Examples), device, seed,
                 _options.Training.CheckpointFolder is null ? null : FactsOf(model, task, tuner, start))));

@@ -18,6 +18,8 @@ public sealed class LoraFineTune : FineTuneEstimator
 
         internal override TunerOptions Tuner => Lora.Over(new LoraOptions());
 
+        internal override TunerOptions Given => Lora;
+
         private protected override TrainingDefaults Defaults => new(LearningRate: 1e-3);
 
         internal override void Validate()

@@ -38,7 +38,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
         TrainedWeights = Count(archived.Model.Trainable);
         Weights = Count(archived.Model.Model.Weights.All.Concat(archived.Model.Trainable).DistinctBy(p => p.Name))
             + archived.Model.Model.Weights.Quantized.Sum(weight => weight.Inputs * weight.Outputs);
-        Adapters = new PeftAdapters(scorer, () => BaseHash);
+        Adapters = new PeftAdapters(scorer, () => BaseHash, host.Warning);
         _adapterColumn = archived.AdapterColumn is { } name ? new TextColumn(name, "Adapter") : null;
     }
 

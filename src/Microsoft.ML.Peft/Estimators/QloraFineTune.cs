@@ -26,6 +26,8 @@ public sealed class QloraFineTune : FineTuneEstimator
 
         internal override QuantizationOptions? Precision => Quantization?.Over(doubleQuantization: true);
 
+        internal override TunerOptions Given => Lora;
+
         private protected override TrainingDefaults Defaults => new(LearningRate: 2e-4)
         {
             BatchSize = 16,

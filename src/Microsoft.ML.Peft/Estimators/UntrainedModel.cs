@@ -35,7 +35,7 @@ internal sealed class UntrainedModel(
                 .Bind(LabelSet.None, tokenizer, BaseModels.MaxLength(model, tokenizer, maxLength));
             using AdapterState? adapter = adapterPath is null ? null : AdapterFiles.Open(adapterPath, model, allowOtherBase);
             TunerOptions tuner = adapter?.Settings ?? new FrozenOptions();
-            TunedModel tuned = TunedModelFactory.Create(model, runtime, tuner, seed, adapter?.Tensors);
+            TunedModel tuned = TunedModelFactory.Create(model, runtime, tuner, seed, adapter?.Tensors, host.Warning);
             return new PeftTransformer(host, new ArchivedModel(
                 tuned, runtime, tuner, TokenizerFiles.Of(tokenizer), Path.GetFullPath(options.BaseModel), null,
                 options.EmbedBase, options.ScoringBatchSize), device);

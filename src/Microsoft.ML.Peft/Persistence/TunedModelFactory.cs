@@ -13,9 +13,9 @@ internal static class TunedModelFactory
     /// <summary>Attaches a further adapter to a model in use: nothing of it is seen before a call asks for its key.</summary>
     /// <exception cref="InvalidDataException">The adapter does not fit the model; the message names tensors or modules.</exception>
     /// <exception cref="NotSupportedException">It, or the one that the model was tuned with, changes the base itself.</exception>
-    public static ITuner AddAdapter(TunedModel model, TunerOptions settings, ITensorSource tensors, string key)
+    public static ITuner AddAdapter(TunedModel model, TunerOptions settings, ITensorSource tensors, string key, Action<string>? warn = null)
     {
-        var target = new TuningTarget(model.Model.Weights, model.Model.DefaultTargets, model.Head.Parameters, tensors) { IsShared = true };
+        var target = new TuningTarget(model.Model.Weights, model.Model.DefaultTargets, model.Head.Parameters, tensors) { IsShared = true, Warn = warn };
         target.CheckChanges(model.Tuner.InPlace);
         return Attach(settings, target, seed: 0, key);
     }
@@ -47,10 +47,12 @@ internal static class TunedModelFactory
     /// <param name="options">The tuner's settings.</param>
     /// <param name="seed">Seed of the tuner's own weights.</param>
     /// <param name="saved">The tensors that the tuner takes; null for new ones.</param>
-    public static TunedModel Create(PretrainedModel model, TaskRuntime task, TunerOptions options, long seed, ITensorSource? saved = null)
+    /// <param name="warn">Is told of settings that match nothing beside saved tensors; null where nobody listens.</param>
+    public static TunedModel Create(
+        PretrainedModel model, TaskRuntime task, TunerOptions options, long seed, ITensorSource? saved = null, Action<string>? warn = null)
     {
         Head head = task.CreateHead(model);
-        var target = new TuningTarget(model.Weights, model.DefaultTargets, head.Parameters, saved);
+        var target = new TuningTarget(model.Weights, model.DefaultTargets, head.Parameters, saved) { Warn = warn };
         return new TunedModel(model, head, Attach(options, target, seed));
     }
 }

@@ -15,6 +15,20 @@ internal sealed record TuningTarget(
     /// <summary>Other adapters stand on the same weights, which must stay as they are.</summary>
     public bool IsShared { get; init; }
 
+    /// <summary>Is told of what is odd and does no harm; null where nobody listens.</summary>
+    public Action<string>? Warn { get; init; }
+
+    /// <summary>Takes note of settings that match nothing: an error, but where tensors are read, whose names decide, a warning.</summary>
+    /// <param name="settings">A sentence for each.</param>
+    /// <exception cref="ArgumentException">There is one, and no tensor is about to be read.</exception>
+    public void CheckMatches(IReadOnlyList<string> settings)
+    {
+        if (Saved is null && settings.Count > 0)
+            throw new ArgumentException(string.Join(' ', settings));
+        foreach (string setting in settings)
+            Warn?.Invoke($"{Saved!.Description}: {setting}");
+    }
+
     /// <exception cref="NotSupportedException">Weights of the model itself would change, and are shared.</exception>
     public void CheckChanges(IReadOnlyList<Parameter> inPlace)
     {

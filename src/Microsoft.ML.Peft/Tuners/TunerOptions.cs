@@ -17,6 +17,12 @@ public abstract class TunerOptions
     /// <exception cref="ArgumentException">A setting is out of range; the message names it.</exception>
     internal abstract ITuner Create();
 
+    /// <summary>The settings of a fit that starts from an adapter, with these beside it.</summary>
+    /// <param name="adapter">The adapter's settings, which are of the same kind and taken over.</param>
+    /// <param name="path">Where it lies.</param>
+    /// <exception cref="ArgumentException">These settings contradict the adapter's; the message names them.</exception>
+    internal virtual TunerOptions Continue(TunerOptions adapter, string path) => adapter;
+
     /// <summary>The kind in PEFT's <c>adapter_config.json</c>; null where PEFT has none.</summary>
     internal virtual string? PeftType => null;
 

@@ -15,14 +15,15 @@ namespace Microsoft.ML.Peft.Estimators;
 internal static class OfflineMerge
 {
     public static MergeReport Run(
-        ModelSource model, string adapterPath, string folder, MergeOptions options, PeftTask task, long shardBytes = ShardedWriter.DefaultShardBytes)
+        ModelSource model, string adapterPath, string folder, MergeOptions options, PeftTask task, Action<string>? warn = null,
+        long shardBytes = ShardedWriter.DefaultShardBytes)
     {
         HfConfig config = HfConfig.Load(model.Path);
         using PretrainedModel opened = ModelRegistry.Create(config, Open(model, config), CPU, seed: 0, model.Quantization);
         using AdapterState adapter = AdapterFiles.Open(adapterPath, opened, options.AllowOtherBase);
         TextTokenizer tokenizer = TextTokenizer.Load(AdapterFolder.TokenizerOf(adapterPath, model.Path));
         using ITuner tuner = TunedModelFactory.Attach(
-            adapter.Settings, new TuningTarget(opened.Weights, opened.DefaultTargets, [], adapter.Tensors), seed: 0);
+            adapter.Settings, new TuningTarget(opened.Weights, opened.DefaultTargets, [], adapter.Tensors) { Warn = warn }, seed: 0);
         using MergeSample? sample = options.SampleRows is { } rows ? Sample(rows, model, adapter, tokenizer, task) : null;
         return MeasuredMerge.Write(
             folder, new MergeSource(opened.Weights, tuner.MergedWeights(), config, LabelSet.None, TokenizerFiles.Of(tokenizer), model.Path), options, sample, shardBytes);

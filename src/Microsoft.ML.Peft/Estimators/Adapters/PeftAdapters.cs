@@ -12,8 +12,9 @@ public sealed class PeftAdapters
 {
     private readonly Scorer _scorer;
     private readonly Func<string?> _baseHash;
+    private readonly Action<string> _warn;
 
-    internal PeftAdapters(Scorer scorer, Func<string?> baseHash) => (_scorer, _baseHash) = (scorer, baseHash);
+    internal PeftAdapters(Scorer scorer, Func<string?> baseHash, Action<string> warn) => (_scorer, _baseHash, _warn) = (scorer, baseHash, warn);
 
     /// <summary>The names, in order.</summary>
     public IReadOnlyList<string> Names => [.. Set.All.Select(adapter => adapter.Name)];
@@ -129,7 +130,7 @@ public sealed class PeftAdapters
         return key =>
         {
             using AdapterState state = AdapterFiles.Open(path, Set.Model.Model.Config, _baseHash, allowOtherBase);
-            return (TunedModelFactory.AddAdapter(Set.Model, state.Settings, state.Tensors, key), state.Settings);
+            return (TunedModelFactory.AddAdapter(Set.Model, state.Settings, state.Tensors, key, _warn), state.Settings);
         };
     }
 

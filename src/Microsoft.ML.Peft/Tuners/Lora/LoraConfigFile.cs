@@ -11,24 +11,26 @@ internal static class LoraConfigFile
     // What PEFT takes where a file says nothing: its alpha is a number of its own, not the rank.
     private const int PeftRank = 8, PeftAlpha = 8;
 
-    // Settings that change the numbers and that this library does not know: to pass over one would give wrong answers.
-    private static readonly string[] Refused =
-    [
-        "lora_bias", "use_qalora", "use_bdlora", "layer_replication", "target_parameters", "alora_invocation_tokens", "arrow_config",
-        "ensure_weight_tying", "kasa_config", "monteclora_config", "velora_config",
-    ];
+    // What is read below, and what changes no number of a trained adapter. To pass over another one would give wrong answers.
+    private static readonly HashSet<string> Known = new(StringComparer.Ordinal)
+    {
+        "r", "lora_alpha", "lora_dropout", "use_rslora", "use_dora", "fan_in_fan_out", "init_lora_weights", "loftq_config", "bias",
+        "target_modules", "exclude_modules", "rank_pattern", "alpha_pattern", "layers_to_transform", "layers_pattern", "modules_to_save",
+        "trainable_token_indices", "peft_type", "peft_version", "task_type", "base_model_name_or_path", "revision", "inference_mode",
+        "auto_mapping", "megatron_core", "runtime_config", "qalora_group_size", "eva_config", "corda_config", "lora_ga_config",
+    };
 
     /// <exception cref="InvalidDataException">A setting has the wrong type.</exception>
     /// <exception cref="NotSupportedException">A setting is in use that is not supported.</exception>
     public static LoraOptions Read(JsonObject config, string file)
     {
-        foreach (string key in Refused.Where(key => IsSet(config[key])))
-            throw new NotSupportedException($"{file}: '{key}' is {config[key]!.ToJsonString()}, which is not supported.");
+        foreach (var (key, value) in config.Where(setting => !Known.Contains(setting.Key) && IsSet(setting.Value)))
+            throw new NotSupportedException($"{file}: '{key}' is {value!.ToJsonString()}, which is not supported.");
         try
         {
             JsonNode? targets = config["target_modules"];
             string? pattern = targets is JsonValue value ? value.GetValue<string>() : null;
-            bool all = pattern == LoraOptions.AllLinear;
+            bool all = string.Equals(pattern, LoraOptions.AllLinear, StringComparison.OrdinalIgnoreCase);
             (LoraStart start, int? iterations) = StartNames.Read(config["init_lora_weights"], file);
             JsonNode? excluded = config["exclude_modules"], tokens = config["trainable_token_indices"];
             return new LoraOptions
@@ -46,7 +48,7 @@ internal static class LoraConfigFile
                 TargetModules = all ? [LoraOptions.AllLinear] : targets is JsonArray ? Strings(targets) : null,
                 TargetPattern = all ? null : pattern,
                 ExcludeModules = excluded is JsonArray ? Strings(excluded) : [],
-                ExcludePattern = (excluded as JsonValue)?.GetValue<string>(),
+                ExcludePattern = (excluded as JsonValue)?.GetValue<string>() is { Length: > 0 } excludes ? excludes : null,
                 RankPattern = config["rank_pattern"]?.Deserialize<Dictionary<string, int>>() ?? [],
                 AlphaPattern = config["alpha_pattern"]?.Deserialize<Dictionary<string, double>>() ?? [],
                 LayersToTransform = config["layers_to_transform"] switch
@@ -123,8 +125,10 @@ internal static class LoraConfigFile
     private static string[] Strings(JsonNode? node) => node switch
     {
         JsonArray array => [.. array.Select(item => item!.GetValue<string>())],
-        JsonValue one => [one.GetValue<string>()],
-        _ => [],
+        // An empty text is none, as in PEFT.
+        JsonValue one when one.GetValue<string>() is { Length: > 0 } name => [name],
+        JsonValue or null => [],
+        _ => throw new FormatException($"expected a text or a list of them, found {node.ToJsonString()}"),
     };
 
     private static bool IsSet(JsonNode? node) => node switch

@@ -181,6 +181,8 @@ public sealed class LoraOptions : TunerOptions
 
     internal override TunerOptions ReadAdapterConfig(JsonObject config, string file) => LoraConfigFile.Read(config, file);
 
+    internal override TunerOptions Continue(TunerOptions adapter, string path) => LoraContinuation.Of(this, (LoraOptions)adapter, path);
+
     internal override JsonObject ToAdapterConfig(string? taskType, string baseModel) => HasOwnMatrices
         ? throw new NotSupportedException(
             $"The adapter has quantized matrices of its own ({nameof(LoftqIterations)} {LoftqIterations}), which PEFT's files cannot hold: "
@@ -211,6 +213,7 @@ public sealed class LoraOptions : TunerOptions
         if (TargetModules is not null && TargetPattern is not null)
             throw new ArgumentException($"{nameof(TargetModules)} and {nameof(TargetPattern)} exclude each other: give one.", nameof(TargetPattern));
         CheckLayers();
+        LoraSelectors.CheckPatterns(this);
         return new LoraTuner(this);
     }
 

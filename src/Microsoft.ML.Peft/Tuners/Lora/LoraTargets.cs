@@ -21,6 +21,11 @@ internal sealed record LoraTargets(IReadOnlyList<Projection> Projections, IReadO
         return chosen.Projections.Count + chosen.Embeddings.Count > 0 ? chosen : throw Nothing(options, target);
     }
 
+    /// <summary>The names that choose these modules, as PEFT writes them: those given, the architecture's own, or every linear layer's path.</summary>
+    public IReadOnlyList<string> Names(LoraOptions options, TuningTarget target) => options.TargetModules is [LoraOptions.AllLinear]
+        ? [.. Projections.Select(site => site.Path)]
+        : options.TargetModules ?? target.DefaultTargets;
+
     private static bool IsTarget(string path, LoraOptions options, TuningTarget target)
     {
         if (IsExcluded(path, options))

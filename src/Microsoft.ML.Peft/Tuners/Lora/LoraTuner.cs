@@ -13,6 +13,7 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
 {
     private readonly List<LoraPart> _parts = [];
     private IReadOnlyList<Parameter> _inPlace = [];
+    private IReadOnlyList<string> _targets = [];
     private string _adapter = ForwardContext.DefaultAdapter;
     private BaseTables _tables = BaseTables.None;
     private bool _transposed, _growsHead, _merged, _shared;
@@ -33,6 +34,8 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
         _adapter = adapter;
         WholeModules whole = WholeModules.Choose(options, target);
         LoraTargets targets = LoraTargets.Choose(options, target, whole);
+        target.CheckMatches(new LoraSelectors(options, target, targets).Unmatched());
+        _targets = targets.Names(options, target);
         if (options.Start == LoraStart.Loftq && !targets.Projections.Any(site => site.Weight is QuantizedWeight))
         {
             throw new ArgumentException(
@@ -68,6 +71,9 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
     {
         LoraOptions settings = ((LoraOptions)given).ForPlainBase();
         settings.FanInFanOut = _transposed;
+        // Other tools want the list that was used.
+        if (settings.TargetPattern is null)
+            settings.TargetModules = _targets;
         // New tokens are trained tokens from now on; a head's own rows need its name.
         if (_growsHead)
             (settings.TrainableTokens, settings.TrainableTokensByModule) = ([], _parts.OfType<TokenRows>().ToDictionary(r => r.Path, r => r.Ids));

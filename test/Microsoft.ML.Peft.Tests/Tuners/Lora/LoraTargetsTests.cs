@@ -28,7 +28,7 @@ public sealed class LoraTargetsTests
         LoraOptions options = Targets("q_proj");
         (options.LayersToTransform, options.LayersPattern) = ([1], ["blocks"]);
         Assert.Contains("q_proj", Assert.ThrowsExactly<ArgumentException>(() => PathsOf(options)).Message);
-        options.LayersPattern = ["blocks", "layers"];
+        options.LayersPattern = ["layers"];
         CollectionAssert.AreEqual(new[] { "model.layers.1.self_attn.q_proj" }, PathsOf(options));
     }
 
