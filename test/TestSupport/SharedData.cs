@@ -31,6 +31,9 @@ public static class SharedData
         return path;
     }
 
+    /// <summary>Whether the folder beside the repository is used, which holds everything; another may hold a part.</summary>
+    public static bool IsDefault(string variable) => Environment.GetEnvironmentVariable(variable) is not { Length: > 0 };
+
     private static string Folder(string variable, string beside) =>
         Environment.GetEnvironmentVariable(variable) is { Length: > 0 } set ? set : Path.Combine(Repository, "..", "shared", beside);
 

@@ -26,6 +26,9 @@ internal sealed class ForwardContext
     /// <summary>The adapters of the rows where they differ, and <see cref="Adapter"/> counts for nothing; null where all use that one.</summary>
     public AdapterRows? Rows { get; private init; }
 
+    /// <summary>Sees the hidden states before each block, which last as long as the block runs; null where nobody looks.</summary>
+    public Action<Tensor>? BeforeBlock { get; init; }
+
     /// <summary>What a decoder has read before; null where it reads a whole text at once.</summary>
     public KeyValueCache? Cache { get; init; }
 
@@ -52,6 +55,7 @@ internal sealed class ForwardContext
     /// <summary>Runs one block of a model; what it makes on the way is gone afterwards, but for what backward needs.</summary>
     public Tensor Block(Tensor input, Func<Tensor, Tensor> block)
     {
+        BeforeBlock?.Invoke(input);
         if (Checkpointing)
             return Recompute(input, block);
         using var scope = NewDisposeScope();

@@ -15,21 +15,26 @@ namespace Microsoft.ML.Peft.Tests.Models;
 /// <summary><c>expected-greedy.json</c> and <c>expected-generation.json</c>: what a real decoder says, each prompt alone and all of an option set in one batch.</summary>
 internal sealed class GenerationExpectations
 {
+    public const string Expectations = @"^\$\.(items\[\d+\]\.(ids|generated|text|scores|last_logits_top5)|mean_nll\.value)$";
+
+    private readonly ExpectedJson _expected;
     private readonly DecoderModel _model;
     private readonly Head _head;
     private readonly TextTokenizer _tokenizer;
     private readonly GenerationOptions _folder;
 
-    private GenerationExpectations(string folder, PretrainedModel model)
+    private GenerationExpectations(ExpectedJson expected, string folder, PretrainedModel model)
     {
+        _expected = expected;
         (_model, _head) = ((DecoderModel)model, model.CreateLanguageModelHead());
         (_tokenizer, _folder) = (TextTokenizer.Load(folder), GenerationConfigFile.Load(folder, model.Config));
     }
 
-    public static void Check(string folder, PretrainedModel model, JsonObject expected)
+    public static void Check(ExpectedJson expected, ExpectationPlace at)
     {
-        var expectations = new GenerationExpectations(folder, model);
-        JsonObject[] items = [.. expected["items"]!.AsArray().Select(item => item!.AsObject())];
+        using PretrainedModel model = ModelExpectationTests.Load(at.Folder);
+        var expectations = new GenerationExpectations(expected, at.Folder, model);
+        JsonObject[] items = [.. expected.Root["items"]!.AsArray().Select(item => item!.AsObject())];
         foreach (JsonObject item in items)
             expectations.CheckPrompt(item);
         foreach (JsonObject[] set in items.GroupBy(OptionsOf).Select(set => set.ToArray()))
@@ -38,17 +43,17 @@ internal sealed class GenerationExpectations
                 expectations.CheckTexts([item]);
             expectations.CheckTexts(set);
         }
-        if (expected["mean_nll"] is { } likelihood)
+        if (expected.Root["mean_nll"] is { } likelihood)
             expectations.CheckLikelihood(likelihood.AsObject());
     }
 
     /// <summary>Nats a token of a text that an expectation describes.</summary>
     public static double MeanLikelihood(string folder, PretrainedModel model, JsonObject text) =>
-        new GenerationExpectations(folder, model).MeanLikelihood(text);
+        MeanLikelihood((DecoderModel)model, model.CreateLanguageModelHead(), TextTokenizer.Load(folder), text);
 
     /// <summary>The logits after a prompt against the highest ones of an expectation.</summary>
-    public static void CheckLogits(string folder, PretrainedModel model, int[] ids, JsonArray best, double tolerance, string what) =>
-        new GenerationExpectations(folder, model).CheckLogits(ids, best, tolerance, what);
+    public static void CheckLogits(ExpectedJson expected, string folder, PretrainedModel model, int[] ids, JsonArray best, double tolerance, string what) =>
+        new GenerationExpectations(expected, folder, model).CheckLogits(ids, best, tolerance, what);
 
     private static string OptionsOf(JsonObject item) =>
         (item["options"] ?? new JsonObject { ["max_new_tokens"] = item["max_new_tokens"]!.DeepClone() }).ToJsonString();
@@ -56,7 +61,7 @@ internal sealed class GenerationExpectations
     private void CheckPrompt(JsonObject item)
     {
         string prompt = item["prompt"]!.GetValue<string>();
-        CollectionAssert.AreEqual(Ids(item["ids"]!), _tokenizer.Encode(prompt).Ids, prompt);
+        _expected.Same(item["ids"]!, _tokenizer.Encode(prompt).Ids, prompt);
         if (item["last_logits_top5"]?.AsArray() is { } best)
             CheckLogits(Ids(item["ids"]!), best, 5e-3, prompt);
     }
@@ -65,8 +70,9 @@ internal sealed class GenerationExpectations
     {
         using var session = new DecoderSession(_model, _head, null);
         using Tensor logits = session.Read(tensor(ids.Select(id => (long)id).ToArray()).unsqueeze(0), null);
-        foreach (JsonNode? pair in best)
-            Assert.AreEqual(pair![1]!.GetValue<float>(), logits[0, pair[0]!.GetValue<int>()].item<float>(), tolerance, $"{what}: logit of {pair[0]}");
+        // Pairs of a token and its logit.
+        double[] found = [.. best.Select(pair => pair![0]!.GetValue<int>()).SelectMany(id => new double[] { id, logits[0, id].item<float>() })];
+        _expected.Close(best, found, (i, _) => i % 2 == 0 ? 0 : tolerance, $"{what}: tokens and their logits");
     }
 
     private void CheckTexts(JsonObject[] items)
@@ -84,38 +90,35 @@ internal sealed class GenerationExpectations
         // Several sequences are lists of lists with padding at their ends.
         bool several = item["generated"]![0] is JsonArray;
         JsonNode[] ids = several ? [.. item["generated"]!.AsArray()!] : [item["generated"]!];
-        JsonNode[] texts = several ? [.. item["text"]!.AsArray()!] : [item["text"]!];
         Assert.HasCount(ids.Length, found, what);
-        for (int i = 0; i < ids.Length; i++)
-        {
-            int[] expected = Ids(ids[i]);
-            CollectionAssert.AreEqual(expected[..found[i].Ids.Length], found[i].Ids, $"{what}: sequence {i}");
-            Assert.IsTrue(expected[found[i].Ids.Length..].All(id => id == 0), $"{what}: sequence {i} is too short");
-            Assert.AreEqual(texts[i].GetValue<string>(), TextGenerator.Text(found[i], _tokenizer, settings), $"{what}: text {i}");
-            if (item["scores"] is { } scores)
-                Assert.AreEqual(scores[i]!.GetValue<float>(), found[i].Score!.Value, 1e-4 * Math.Max(1, Math.Abs(found[i].Score!.Value)), $"{what}: score {i}");
-        }
+        _expected.Same(item["generated"]!, ids.Zip(found).SelectMany(pair => Padded(pair.Second.Ids, pair.First.AsArray().Count)), $"{what}: ids");
+        JsonNode?[] texts = [.. found.Select(sequence => (JsonNode)TextGenerator.Text(sequence, _tokenizer, settings))];
+        _expected.Same(item["text"]!, several ? new JsonArray(texts) : texts[0], $"{what}: text");
+        if (item["scores"] is { } scores)
+            _expected.Close(scores, [.. found.Select(sequence => (double)sequence.Score!.Value)], (_, score) => 1e-4 * Math.Max(1, Math.Abs(score)), $"{what}: scores");
     }
 
-    private void CheckLikelihood(JsonObject expected) => Assert.AreEqual(
-        expected["value"]!.GetValue<double>(), MeanLikelihood(expected), expected["tolerance"]!.GetValue<double>(), "mean negative log-likelihood");
+    private static IEnumerable<int> Padded(int[] ids, int length) => ids.Concat(Enumerable.Repeat(0, Math.Max(0, length - ids.Length)));
 
-    private double MeanLikelihood(JsonObject text)
+    private void CheckLikelihood(JsonObject expected) => _expected.Close(
+        expected["value"]!, [MeanLikelihood(_model, _head, _tokenizer, expected)], (_, _) => expected["tolerance"]!.GetValue<double>(), "mean negative log-likelihood");
+
+    private static double MeanLikelihood(DecoderModel model, Head head, TextTokenizer tokenizer, JsonObject text)
     {
         string file = Path.Combine(SharedData.Data, text["file"]!.GetValue<string>());
         int window = text["window"]!.GetValue<int>(), count = text["tokens"]!.GetValue<int>(), skip = text["skip_tokens"]!.GetValue<int>();
-        int[] ids = _tokenizer.Encode(File.ReadAllText(file), addSpecialTokens: false).Ids[skip..(skip + count)];
-        return ids.Chunk(window).Sum(Likelihood) / ids.Chunk(window).Sum(chunk => chunk.Length - 1);
+        int[] ids = tokenizer.Encode(File.ReadAllText(file), addSpecialTokens: false).Ids[skip..(skip + count)];
+        return ids.Chunk(window).Sum(chunk => Likelihood(model, head, chunk)) / ids.Chunk(window).Sum(chunk => chunk.Length - 1);
     }
 
-    private double Likelihood(int[] ids)
+    private static double Likelihood(DecoderModel model, Head head, int[] ids)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         Tensor tokens = tensor(ids.Select(id => (long)id).ToArray());
         using var batch = new Batch { Ids = tokens.unsqueeze(0), Examples = [] };
         var context = new ForwardContext { Adapter = null };
-        Tensor logits = _head.Forward(_model.Forward(batch, RowSelection.All, context), batch, context)[0];
+        Tensor logits = head.Forward(model.Forward(batch, RowSelection.All, context), batch, context)[0];
         return nn.functional.cross_entropy(logits.narrow(0, 0, ids.Length - 1), tokens.narrow(0, 1, ids.Length - 1), reduction: nn.Reduction.Sum).item<float>();
     }
 

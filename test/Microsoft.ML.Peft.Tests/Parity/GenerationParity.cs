@@ -1,72 +1,62 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Microsoft.ML.Peft.Generation;
-using Microsoft.ML.Peft.Layers;
-using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Tests.Parity;
 
-/// <summary>What a decoder goes on to say: every <c>out.greedy</c>, <c>out.beamN</c> and <c>out.repX</c> of a case.</summary>
+/// <summary>What a model goes on to say: every <c>out.greedy</c>, <c>out.beamN</c> and <c>out.repX</c> of a case.</summary>
 internal static partial class GenerationParity
 {
     public static void Run(ParityCase parity, LoadedModel loaded)
     {
-        if (loaded.Model is not DecoderModel decoder)
-            return;
         using var scope = NewDisposeScope();
         foreach (string name in parity.TensorNames)
         {
             if (Way().Match(name) is { Success: true } way)
-                Check(parity, loaded, decoder, name, way);
+                Check(parity, loaded, name, way);
         }
     }
 
-    private static void Check(ParityCase parity, LoadedModel loaded, DecoderModel decoder, string name, Match way)
+    private static void Check(ParityCase parity, LoadedModel loaded, string name, Match way)
     {
-        int[][] expected = Rows(parity, name);
-        var (prompts, mask) = Prompts(parity, expected);
-        using var owned = mask;
-        int start = prompts[0].Length, count = expected[0].Length - start;
+        var (prompts, mask) = Prompts(parity, name);
+        // The cases suppress the end token: as many new tokens as the tensor holds.
+        int count = (int)(parity.ShapeOf(name)[1] - prompts.shape[1]);
         var options = new GenerationOptions
         {
-            // The cases suppress the end token: all rows have the same length.
-            MinNewTokens = count,
             MaxNewTokens = count,
+            MinNewTokens = count,
             NumBeams = way.Groups["beams"] is { Success: true } beams ? int.Parse(beams.Value, CultureInfo.InvariantCulture) : null,
+            LengthPenalty = Number(way.Groups["length"]),
             // The cases' "rep" bans repeated pairs as well: none of their rows has one, whatever its model.
             NoRepeatNgramSize = way.Groups["penalty"].Success ? 2 : null,
-            RepetitionPenalty = way.Groups["penalty"] is { Success: true } penalty ? double.Parse(penalty.Value, CultureInfo.InvariantCulture) : null,
+            RepetitionPenalty = Number(way.Groups["penalty"]),
         };
-        GenerationOptions folder = GenerationConfigFile.Load(Path.Combine(parity.Folder, "model"), decoder.Config);
-        using var decoding = new DecoderSession(decoder, loaded.Head, ForwardContext.DefaultAdapter);
+        GenerationOptions folder = GenerationConfigFile.Load(Path.Combine(parity.Folder, "model"), loaded.Model.Config);
+        using IDecodingSession decoding = loaded.OpenSession();
         using var session = new MaskedPrompts(decoding, mask);
-        var found = TextGenerator.Generate(session, prompts, GenerationSettings.Resolve(options, folder));
-        for (int row = 0; row < expected.Length; row++)
-            CollectionAssert.AreEqual(expected[row][start..], found[row][0].Ids, $"{Path.GetFileName(parity.Folder)}: {name}, row {row}");
+        int[][] rows = [.. prompts.data<long>().Select(id => (int)id).Chunk((int)prompts.shape[1])];
+        var found = TextGenerator.Generate(session, rows, GenerationSettings.Resolve(options, folder));
+        long[] ids = [.. rows.Zip(found).SelectMany(row => row.First.Concat(row.Second[0].Ids)).Select(id => (long)id)];
+        Assert.AreEqual(parity.ShapeOf(name).Aggregate((a, b) => a * b), ids.Length, $"{parity.Name}: {name}, ids in all");
+        parity.CheckExactly(name, tensor(ids, parity.ShapeOf(name)));
     }
 
     // A case without prompts, as an adapter's, begins with the first tokens of its input.
-    private static (int[][] Prompts, Tensor? Mask) Prompts(ParityCase parity, int[][] expected)
+    private static (Tensor Prompts, Tensor? Mask) Prompts(ParityCase parity, string name)
     {
         if (parity.Has("in.prompt_ids"))
-        {
-            using Tensor mask = parity.Read("in.prompt_mask");
-            return (Rows(parity, "in.prompt_ids"), mask.to(ScalarType.Bool));
-        }
-        int common = expected.Zip(Rows(parity, "in.input_ids"), (row, input) => row.Zip(input).TakeWhile(pair => pair.First == pair.Second).Count()).Min();
-        return ([.. expected.Select(row => row[..common])], null);
+            return (parity.Input("in.prompt_ids"), parity.Input("in.prompt_mask").to(ScalarType.Bool));
+        Tensor input = parity.Input("in.input_ids");
+        return (input.narrow(1, 0, parity.CommonColumns(name, input)).contiguous(), null);
     }
 
-    private static int[][] Rows(ParityCase parity, string name)
-    {
-        using Tensor values = parity.Read(name);
-        return [.. values.data<long>().Select(id => (int)id).Chunk((int)values.shape[1])];
-    }
+    private static double? Number(Group group) => group.Success ? double.Parse(group.Value, CultureInfo.InvariantCulture) : null;
 
-    [GeneratedRegex(@"^out\.(greedy|beam(?<beams>\d+)|rep(?<penalty>[\d.]+))$")]
+    [GeneratedRegex(@"^out\.(greedy|beam(?<beams>\d+)(_lp(?<length>-?[\d.]+))?|rep(?<penalty>[\d.]+))$")]
     private static partial Regex Way();
 
     /// <summary>

@@ -1,5 +1,6 @@
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
@@ -45,6 +46,11 @@ internal sealed class LoadedModel : IDisposable
         return Head.Forward(hidden, Batch, context).MoveToOuterDisposeScope();
     }
 
+    /// <summary>A session of the model that generates, under the adapter that is attached.</summary>
+    public IDecodingSession OpenSession() => Model is DecoderModel decoder
+        ? new DecoderSession(decoder, Head, ForwardContext.DefaultAdapter)
+        : throw new NotSupportedException($"'{Model.Config.ModelType}' opens no decoding session.");
+
     public Tensor Loss(Tensor logits)
     {
         using var scope = NewDisposeScope();
@@ -65,13 +71,13 @@ internal sealed class LoadedModel : IDisposable
 
     private static Batch ReadBatch(ParityCase parity, string inputs)
     {
-        using Tensor? mask = parity.Has(inputs + "attention_mask") ? parity.Read(inputs + "attention_mask") : null;
+        using Tensor? mask = parity.Has(inputs + "attention_mask") ? parity.Input(inputs + "attention_mask") : null;
         return new Batch
         {
-            Ids = parity.Read(inputs + "input_ids"),
+            Ids = parity.Input(inputs + "input_ids"),
             Mask = mask?.to(ScalarType.Bool),
-            TypeIds = parity.Has(inputs + "token_type_ids") ? parity.Read(inputs + "token_type_ids") : null,
-            Labels = parity.Read(parity.Has("in.labels") ? "in.labels" : inputs + "input_ids"),
+            TypeIds = parity.Has(inputs + "token_type_ids") ? parity.Input(inputs + "token_type_ids") : null,
+            Labels = parity.Input(parity.Has("in.labels") ? "in.labels" : inputs + "input_ids"),
             Examples = [],
         };
     }

@@ -6,6 +6,11 @@ namespace Microsoft.ML.Peft.Tests.Parity;
 /// <summary>Scores of given texts and labels.</summary>
 internal static class MetricsParity
 {
+    /// <summary>Every number within a section.</summary>
+    public const string Expectations = @"^\$\.(bleu|rouge|entities|squad)\.(score\w*|precisions|brevity_penalty|rouge\w+|precision|recall|f1|exact_match)$";
+
+    public const string CiderExpectations = @"^\$\.(score|each)$";
+
     private static readonly Dictionary<string, Action<ParityCase, JsonObject>> Sections = new()
     {
         ["bleu"] = Bleu,
@@ -68,13 +73,8 @@ internal static class MetricsParity
         Check(parity, "answer f1", expected["f1"]!, score.F1);
     }
 
-    private static void Check(ParityCase parity, string name, JsonNode expected, params double[] actual)
-    {
-        double[] wanted = expected is JsonArray all ? [.. all.Select(value => value!.GetValue<double>())] : [expected.GetValue<double>()];
-        Assert.HasCount(wanted.Length, actual, name);
-        for (int i = 0; i < wanted.Length; i++)
-            Assert.AreEqual(wanted[i], actual[i], parity.Absolute, name);
-    }
+    private static void Check(ParityCase parity, string name, JsonNode expected, params double[] actual) =>
+        parity.Texts.Close(expected, actual, (_, _) => parity.Absolute, $"{parity.Name}: {name}");
 
     private static string[] Texts(JsonNode list) => [.. list.AsArray().Select(text => text!.GetValue<string>())];
 

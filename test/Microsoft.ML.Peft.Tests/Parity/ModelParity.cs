@@ -5,10 +5,10 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Tests.Parity;
 
-/// <summary>A model under its head: logits, loss, last hidden states, gradients, and what a decoder generates.</summary>
+/// <summary>A model under its head: logits, loss, hidden states of each layer, gradients, and what a decoder generates.</summary>
 internal static class ModelParity
 {
-    private const string Gradient = "out.grad.";
+    private const string Gradient = "out.grad.", Hidden = "out.hidden.";
 
     public static void Run(ParityCase parity)
     {
@@ -48,9 +48,12 @@ internal static class ModelParity
 
     private static void CheckHidden(ParityCase parity, LoadedModel loaded)
     {
-        string? last = parity.TensorNames.Where(n => n.StartsWith("out.hidden.", StringComparison.Ordinal))
-            .MaxBy(n => int.Parse(n["out.hidden.".Length..], System.Globalization.CultureInfo.InvariantCulture));
-        if (last is not null)
-            parity.Check(last, loaded.Model.Forward(loaded.Batch, RowSelection.All, ForwardContext.Inference));
+        using var noGrad = no_grad();
+        var states = new List<Tensor>();
+        // What a block gets belongs to the model.
+        var context = new ForwardContext { BeforeBlock = input => states.Add(input.clone()) };
+        states.Add(loaded.Model.Forward(loaded.Batch, RowSelection.All, context));
+        foreach (var (state, layer) in states.Select((state, layer) => (state, layer)).Where(s => parity.Has(Hidden + s.layer)))
+            parity.Check(Hidden + layer, state);
     }
 }

@@ -18,7 +18,7 @@ internal static class SamplingParity
     {
         using var scope = NewDisposeScope();
         JsonObject options = parity.Json["options"]!.AsObject();
-        Tensor previous = parity.Read("in.previous_ids"), scores = parity.Read("in.logits");
+        Tensor previous = parity.Input("in.previous_ids"), scores = parity.Input("in.logits");
         TokenSequence[] rows = [.. Enumerable.Range(0, (int)previous.shape[0]).Select(row =>
             new TokenSequence([.. previous[row].data<long>().Select(id => (int)id)]))];
         foreach (var (key, value) in options.Where(o => !Companions.Contains(o.Key)))

@@ -1,4 +1,6 @@
-using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.Peft.Tests.Parity;
 using Microsoft.ML.Peft.Tokenization;
 
 namespace Microsoft.ML.Peft.Tests.Tokenization;
@@ -8,90 +10,80 @@ namespace Microsoft.ML.Peft.Tests.Tokenization;
 [TestCategory("Parity")]
 public sealed class ParityTests
 {
-    private const string Missing = "(none)";
+    /// <summary>The runner's name in the lists of families.</summary>
+    internal const string Runner = "tokenizer";
 
-    private static readonly string Root = Path.Combine(Shared.ParityRoot, "tokenizers");
+    private const string Expectations =
+        @"^\$\.(rows\[\d+\]\.(ids|mask|plain|decoded|pieces)|truncated16|pair\.(input_ids|token_type_ids|attention_mask))$";
 
-    public static IEnumerable<object[]> Cases =>
-        Shared.Folders(Root).Select(folder => Path.GetFileName(folder)).DefaultIfEmpty(Missing).Select(name => new object[] { name });
+    public static IEnumerable<object[]> Cases => CaseNames.Rows(CaseNames.OfTokenizers);
 
-    public static string CaseName(System.Reflection.MethodInfo method, object[] data) => $"{method.Name} {data[0]}";
+    public static string CaseName(System.Reflection.MethodInfo method, object[] data) => (string)data[0];
 
     [TestMethod]
     [DynamicData(nameof(Cases), DynamicDataDisplayName = nameof(CaseName))]
-    public void Rows(string name)
+    public void Case(string name)
     {
-        (TextTokenizer tokenizer, JsonElement json) = Open(name);
-        foreach (JsonElement row in json.GetProperty("rows").EnumerateArray())
-        {
-            Check(tokenizer, row);
-        }
+        SharedData.RequireFolder(SharedData.Parity);
+        Assert.AreEqual(Runner, Families.Committed.RunnerOf(name));
+        TextTokenizer tokenizer = TextTokenizer.Load(Path.Combine(SharedData.Parity, name));
+        Run(name, expected => Check(tokenizer, expected));
     }
 
     [TestMethod]
     [DynamicData(nameof(Cases), DynamicDataDisplayName = nameof(CaseName))]
-    public void Truncated(string name)
+    public void FailsWhereNothingIsCompared(string name)
     {
-        (TextTokenizer tokenizer, JsonElement json) = Open(name);
-        if (json.TryGetProperty("truncated16", out JsonElement expected))
+        SharedData.RequireFolder(SharedData.Parity);
+        Assert.Contains("$.rows[0].ids", Assert.ThrowsExactly<AssertFailedException>(() => Run(name, _ => { })).Message);
+    }
+
+    private static void Run(string name, Action<ExpectedJson> test) =>
+        ExpectedJson.Run(name, Path.Combine(SharedData.Parity, name, "cases.json"), Expectations, test);
+
+    private static void Check(TextTokenizer tokenizer, ExpectedJson expected)
+    {
+        foreach (JsonNode? row in expected.Root["rows"]!.AsArray())
+            CheckRow(tokenizer, expected, row!.AsObject());
+        if (expected.Root["truncated16"] is { } truncated)
         {
-            Microsoft.ML.Peft.Tokenization.Encoding actual = tokenizer.Encode(json.GetProperty("truncated16_text").GetString()!, maxLength: 16);
-            Shared.AreEqual(Shared.Ids(expected), actual.Ids, name);
+            Microsoft.ML.Peft.Tokenization.Encoding actual = tokenizer.Encode((string)expected.Root["truncated16_text"]!, maxLength: 16);
+            expected.Same(truncated, actual.Ids, "truncated");
             Assert.IsTrue(actual.Truncated);
         }
+        if (expected.Root["pair"] is { } pair)
+            CheckPair(tokenizer, expected, pair.AsObject());
     }
 
-    [TestMethod]
-    [DynamicData(nameof(Cases), DynamicDataDisplayName = nameof(CaseName))]
-    public void Pair(string name)
+    private static void CheckRow(TextTokenizer tokenizer, ExpectedJson expected, JsonObject row)
     {
-        (TextTokenizer tokenizer, JsonElement json) = Open(name);
-        if (json.TryGetProperty("pair", out JsonElement expected))
-        {
-            JsonElement texts = json.GetProperty("pair_text");
-            Microsoft.ML.Peft.Tokenization.Encoding actual = tokenizer.Encode(texts[0].GetString()!, texts[1].GetString());
-            Shared.AreEqual(Shared.Ids(expected.GetProperty("input_ids")), actual.Ids, name);
-            if (expected.TryGetProperty("token_type_ids", out JsonElement types))
-            {
-                Shared.AreEqual(Shared.Ids(types), [.. actual.TypeIds.Select(type => (int)type)], name);
-            }
-        }
-    }
-
-    private static (TextTokenizer Tokenizer, JsonElement Json) Open(string name) =>
-        (Shared.Load(Root, name), Shared.Json(Root, name, "cases.json"));
-
-    private static void Check(TextTokenizer tokenizer, JsonElement row)
-    {
-        string text = row.GetProperty("text").GetString()!;
-        int[] ids = Shared.Ids(row.GetProperty("ids"));
+        string text = (string)row["text"]!;
+        JsonNode ids = row["ids"]!;
         // SentencePiece's own rows have no special tokens: their ids are the plain ones.
-        bool framed = row.TryGetProperty("plain", out JsonElement plainIds);
-        int[] plain = framed ? Shared.Ids(plainIds) : ids;
+        bool framed = row.ContainsKey("plain");
+        int[] plain = tokenizer.Encode(text, addSpecialTokens: false).Ids;
         Microsoft.ML.Peft.Tokenization.Encoding encoded = tokenizer.Encode(text, addSpecialTokens: framed);
-        Shared.AreEqual(ids, encoded.Ids, text);
-        Shared.AreEqual(plain, tokenizer.Encode(text, addSpecialTokens: false).Ids, text);
-        Assert.AreEqual(row.GetProperty("decoded").GetString(), tokenizer.Decode(ids), text);
-        if (row.TryGetProperty("mask", out JsonElement mask))
-        {
-            Assert.AreEqual(mask.GetArrayLength(), encoded.Length, text);
-        }
-        if (row.TryGetProperty("pieces", out JsonElement pieces))
-        {
-            CheckPieces(tokenizer, encoded.Ids, pieces);
-        }
+        expected.Same(ids, encoded.Ids, text);
+        expected.Same(framed ? row["plain"]! : ids, plain, text);
+        expected.Same(row["decoded"]!, tokenizer.Decode(encoded.Ids), text);
+        if (row["mask"] is { } mask)
+            expected.Same(mask, Enumerable.Repeat(1, encoded.Length), text);
+        if (row["pieces"] is { } pieces)
+            expected.Same(pieces, Pieces(tokenizer, encoded.Ids, pieces.AsArray()), text);
     }
 
-    private static void CheckPieces(TextTokenizer tokenizer, int[] ids, JsonElement pieces)
+    private static void CheckPair(TextTokenizer tokenizer, ExpectedJson expected, JsonObject pair)
     {
-        Assert.AreEqual(pieces.GetArrayLength(), ids.Length);
-        for (int i = 0; i < ids.Length; i++)
-        {
-            // An unknown piece is given as the text that it stands for.
-            if (ids[i] != tokenizer.UnkId)
-            {
-                Assert.AreEqual(pieces[i].GetString(), tokenizer.TokenOf(ids[i]));
-            }
-        }
+        JsonNode texts = expected.Root["pair_text"]!;
+        Microsoft.ML.Peft.Tokenization.Encoding actual = tokenizer.Encode((string)texts[0]!, (string)texts[1]!);
+        expected.Same(pair["input_ids"]!, actual.Ids, "pair");
+        if (pair["token_type_ids"] is { } types)
+            expected.Same(types, actual.TypeIds.Select(type => (int)type), "types of a pair");
+        if (pair["attention_mask"] is { } mask)
+            expected.Same(mask, Enumerable.Repeat(1, actual.Length), "mask of a pair");
     }
+
+    // An unknown piece is given as the text that it stands for.
+    private static JsonArray Pieces(TextTokenizer tokenizer, int[] ids, JsonArray expected) =>
+        [.. ids.Select((id, i) => id == tokenizer.UnkId && i < expected.Count ? expected[i]!.DeepClone() : tokenizer.TokenOf(id))];
 }
