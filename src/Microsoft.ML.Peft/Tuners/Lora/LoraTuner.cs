@@ -16,6 +16,7 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
     private IReadOnlyList<string> _targets = [];
     private string _adapter = ForwardContext.DefaultAdapter;
     private BaseTables _tables = BaseTables.None;
+    private ResizedTables _resized = ResizedTables.None;
     private bool _transposed, _growsHead, _merged, _shared;
 
     public string Key => options.Key;
@@ -33,6 +34,8 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
     {
         _adapter = adapter;
         WholeModules whole = WholeModules.Choose(options, target);
+        _resized = ResizedTables.Of(target, whole);
+        whole = whole.Without(_resized.Paths);
         LoraTargets targets = LoraTargets.Choose(options, target, whole);
         target.CheckMatches(new LoraSelectors(options, target, targets).Unmatched());
         _targets = targets.Names(options, target);
@@ -50,7 +53,7 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
         _parts.AddRange(targets.Projections.Select(factory.Tune));
         _parts.AddRange(targets.Embeddings.Select(factory.Tune));
         _parts.AddRange(whole.Parts());
-        IReadOnlyList<TokenRows> rows = TokenTargets.Choose(options, target, [.. _parts.Select(p => p.Path)]);
+        IReadOnlyList<TokenRows> rows = TokenTargets.Choose(options, target, [.. _parts.Select(p => p.Path)], _resized.Rows);
         _parts.AddRange(rows);
         _parts.ForEach(part => part.Attach(adapter));
 
@@ -75,8 +78,11 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
         if (settings.TargetPattern is null)
             settings.TargetModules = _targets;
         // New tokens are trained tokens from now on; a head's own rows need its name.
-        if (_growsHead)
+        if (_growsHead || _resized.Paths.Count > 0)
+        {
             (settings.TrainableTokens, settings.TrainableTokensByModule) = ([], _parts.OfType<TokenRows>().ToDictionary(r => r.Path, r => r.Ids));
+            settings.ModulesToSave = [.. settings.ModulesToSave.Where(name => !_resized.Paths.Any(path => TargetMatcher.WithinSuffix(path, [name])))];
+        }
         else
             settings.TrainableTokens = [.. settings.TrainableTokens, .. settings.NewTokenIds.Except(settings.TrainableTokens)];
         settings.NewTokenIds = [];
@@ -85,6 +91,7 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
 
     public void Import(ITensorSource source)
     {
+        source = _resized.In(source);
         if (_shared)
             _tables.CheckSame(source);
         _tables.Saved = PeftNames.Import(source, Trainable.ToDictionary(FileName), _tables.All, IsOwnMatrix);

@@ -39,8 +39,11 @@ internal sealed class TokenRows : LoraPart, ITokenLookup, IProjectionDelta
         foreach (int i in order)
             places[ids[i]] = i;
         _places = Index(places);
-        _rows = new Parameter(Path + ".token_adapter.trainable_tokens_delta", Start(fresh), owned: true);
+        _rows = new Parameter(NameIn(Path), Start(fresh), owned: true);
     }
+
+    /// <summary>The name in PEFT's files of the rows of a table.</summary>
+    public static string NameIn(string path) => path + ".token_adapter.trainable_tokens_delta";
 
     public override string Path { get; }
 
@@ -129,8 +132,9 @@ internal sealed class TokenRows : LoraPart, ITokenLookup, IProjectionDelta
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        Tensor table = _table.Value, mean = table.mean([0]);
-        var rows = Ids.Select(id => id >= table.shape[0] || fresh.Contains(id) ? mean : table[id]);
+        // In single precision, whatever the table's.
+        Tensor table = _table.Value, mean = table.mean([0], type: ScalarType.Float32);
+        var rows = Ids.Select(id => id >= table.shape[0] || fresh.Contains(id) ? mean : table[id].to(ScalarType.Float32));
         return stack(rows).DetachFromDisposeScope();
     }
 

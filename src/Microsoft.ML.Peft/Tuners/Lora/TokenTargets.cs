@@ -5,11 +5,18 @@ namespace Microsoft.ML.Peft.Tuners.Lora;
 /// <summary>Which rows of which tables train, by PEFT's rules: a head that is tied to the tokens' table follows it.</summary>
 internal static class TokenTargets
 {
-    /// <exception cref="ArgumentException">A name matches no table, or one that is tuned in another way.</exception>
-    public static IReadOnlyList<TokenRows> Choose(LoraOptions options, TuningTarget target, IReadOnlyCollection<string> taken)
+    /// <param name="options">The settings.</param>
+    /// <param name="target">The model.</param>
+    /// <param name="taken">Modules that are tuned in another way.</param>
+    /// <param name="read">Rows that an adapter's file has besides, by table.</param>
+    /// <exception cref="ArgumentException">A name matches no table, or one that is tuned in another way; or a table grows without the head.</exception>
+    public static IReadOnlyList<TokenRows> Choose(
+        LoraOptions options, TuningTarget target, IReadOnlyCollection<string> taken, IReadOnlyDictionary<string, int[]> read)
     {
         TuningSites sites = target.Weights.Sites;
         Dictionary<string, IReadOnlyList<int>> wanted = Wanted(options, sites);
+        foreach (var (path, ids) in read)
+            wanted[path] = [.. wanted.GetValueOrDefault(path, []).Union(ids)];
         string? conflict = wanted.Keys.FirstOrDefault(taken.Contains);
         if (conflict is not null)
             throw new ArgumentException($"'{conflict}' has trainable tokens, and trains in another way as well: choose one.", nameof(options));
@@ -17,12 +24,26 @@ internal static class TokenTargets
         IReadOnlyList<int>? tokens = sites.Tokens is { } table ? wanted.GetValueOrDefault(table.Path) : null;
         IReadOnlyList<int>? output = sites.Output is { } head ? wanted.GetValueOrDefault(head.Path) : null;
         bool follows = sites.TiesOutput && tokens is not null && (output is null || output.SequenceEqual(tokens)) && !taken.Contains(sites.Output!.Path);
+        if (sites.Output is { } writer && !follows)
+            CheckGrowth(sites.Tokens, tokens ?? [], writer, output ?? [], taken.Contains(writer.Path));
         IReadOnlyCollection<int> fresh = [.. options.NewTokenIds];
         List<TokenRows> rows = [.. sites.Embeddings.Where(site => wanted.ContainsKey(site.Path)).Select(site => new TokenRows(
             site, follows && ReferenceEquals(site, sites.Tokens) ? sites.Output : null, wanted[site.Path], fresh))];
         rows.AddRange(sites.Projections.Where(site => wanted.ContainsKey(site.Path) && !(follows && ReferenceEquals(site, sites.Output)))
             .Select(site => new TokenRows(null, site, wanted[site.Path], fresh)));
         return rows;
+    }
+
+    // A head with fewer rows than the table cannot say the tokens that labels ask for.
+    private static void CheckGrowth(TokenEmbedding? table, IReadOnlyList<int> tokens, Projection head, IReadOnlyList<int> output, bool taken)
+    {
+        int missing = tokens.Where(id => id >= table!.Weight.Outputs).Except(output).Count();
+        if (missing > 0)
+        {
+            throw new ArgumentException(
+                $"'{table!.Path}' gets {missing} rows behind its end, and the head '{head.Path}' does not, "
+                + (taken ? "as it is tuned or trains as a whole: leave it out of the targets and modules to save." : "as it has a matrix of its own: train its rows too."));
+        }
     }
 
     // By whole path.

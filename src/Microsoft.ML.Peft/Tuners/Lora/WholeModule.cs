@@ -60,6 +60,13 @@ internal sealed record WholeModules(IReadOnlyList<Projection> Projections, IRead
             [.. target.Weights.All.Where(p => !held.Contains(p) && (head.Contains(p) || Named(p.ModulePath)))]);
     }
 
+    /// <summary>The same without some.</summary>
+    public WholeModules Without(IReadOnlyCollection<string> paths) => this with
+    {
+        Projections = [.. Projections.Where(site => !paths.Contains(site.Path))],
+        Embeddings = [.. Embeddings.Where(site => !paths.Contains(site.Path))],
+    };
+
     public bool Contains(string path) => Projections.Any(site => site.Path == path) || Embeddings.Any(site => site.Path == path);
 
     public IEnumerable<LoraPart> Parts() =>

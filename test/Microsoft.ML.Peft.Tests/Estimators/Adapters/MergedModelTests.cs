@@ -46,14 +46,7 @@ public sealed class MergedModelTests
     {
         using var it = new AdapterFixture();
         it.Transformer.SaveAdapter(it.PathOf("adapter"));
-        string half = it.PathOf("half");
-        Directory.CreateDirectory(half);
-        foreach (string file in Directory.GetFiles(it.Base))
-            File.Copy(file, Path.Combine(half, Path.GetFileName(file)));
-        using (var full = SafetensorsFile.Open(Path.Combine(it.Base, "model.safetensors")))
-        {
-            SafetensorsWriter.WriteFile(Path.Combine(half, "model.safetensors"), full.Names.Select(name => (name, full.Read(name).to(ScalarType.BFloat16))));
-        }
+        string half = Halved(it, ScalarType.BFloat16);
         Assert.Contains("SHA-256", Assert.ThrowsExactly<InvalidDataException>(
             () => it.Context.Peft().MergeAdapter(half, it.PathOf("adapter"), it.PathOf("no"))).Message);
         Unsign(it.PathOf("adapter"));
@@ -69,6 +62,39 @@ public sealed class MergedModelTests
         Tensor expected = (before.Read(Query + ".weight").to(ScalarType.Float32) + Factor("B").mm(Factor("A")) * 2).to(ScalarType.BFloat16);
         TensorAssert.Close(expected, after.Read(Query + ".weight"), 0, 0, "a merged weight");
         TensorAssert.Close(before.Read("model.norm.weight"), after.Read("model.norm.weight"), 0, 0, "another weight");
+    }
+
+    public static IEnumerable<object[]> KindsOverHalves =>
+        from kind in new[] { "plain", "dora", "tables", "whole", "tokens", "biases" }
+        from type in new[] { ScalarType.BFloat16, ScalarType.Float16 }
+        select new object[] { kind, type };
+
+    /// <summary>From files, where the base stays in its type, as from memory, where it is in single precision.</summary>
+    [TestMethod]
+    [DynamicData(nameof(KindsOverHalves))]
+    public void EveryKindMergesIntoHalves(string kind, ScalarType type)
+    {
+        using var it = new AdapterFixture();
+        string half = Halved(it, type);
+        using PeftTransformer model = it.Context.Peft().Lora(new LoraFineTune.Options
+        {
+            BaseModel = half,
+            Task = PeftTask.CausalLanguageModelling(),
+            Lora = Options("llama", kind),
+            Training = new TrainingOptions { MaxSteps = 4, MaxEpochs = 4, LearningRate = 5e-2, BatchSize = 1 },
+        }).Fit(it.Data);
+        model.SaveAdapter(it.PathOf("adapter"));
+        model.SaveMergedModel(it.PathOf("memory"));
+        it.Context.Peft().MergeAdapter(half, it.PathOf("adapter"), it.PathOf("files"));
+        using var scope = NewDisposeScope();
+        using var memory = SafetensorsFile.Open(Path.Combine(it.PathOf("memory"), "model.safetensors"));
+        using var files = SafetensorsFile.Open(Path.Combine(it.PathOf("files"), "model.safetensors"));
+        CollectionAssert.AreEquivalent(memory.Names.ToArray(), files.Names.ToArray());
+        foreach (string name in memory.Names)
+        {
+            Assert.AreEqual(type, files.Entries[name].Type, name);
+            TensorAssert.Close(memory.Read(name).to(ScalarType.Float32), files.Read(name).to(ScalarType.Float32), 1e-2, 1e-2, name);
+        }
     }
 
     [TestMethod]
@@ -125,6 +151,16 @@ public sealed class MergedModelTests
         while (!merge.Wait(1))
             peak = Math.Max(peak, AnonymousMemory.Now());
         return peak - before;
+    }
+
+    private static string Halved(AdapterFixture it, ScalarType type)
+    {
+        string half = Directory.CreateDirectory(it.PathOf("half")).FullName;
+        foreach (string file in Directory.GetFiles(it.Base))
+            File.Copy(file, Path.Combine(half, Path.GetFileName(file)));
+        using var full = SafetensorsFile.Open(Path.Combine(it.Base, "model.safetensors"));
+        SafetensorsWriter.WriteFile(Path.Combine(half, "model.safetensors"), full.Names.Select(name => (name, full.Read(name).to(type))));
+        return half;
     }
 
     private static float[] ScoresOf(AdapterFixture it, string folder)
