@@ -78,7 +78,7 @@ internal sealed class ChatModel : IDisposable
         var bare = new ChatVoice(null, scorer.Task.Tokenizer, Given(options));
         DecoderModel model = Decoder(scorer.Model.Model);
         GenerationOptions generation = (scorer.Task.Task as GenerationTask)?.FolderGeneration
-            ?? GenerationConfigFile.Load(transformer.BaseFolder ?? "", model.Config);
+            ?? GenerationConfigFile.Parse(transformer.GenerationConfig, GenerationConfigFile.FileName, model.Config);
         return new ChatModel(
             model, scorer.Model.Head, generation, bare, [bare with { Adapter = ForwardContext.DefaultAdapter }], scorer.Enter, owned: null);
     }

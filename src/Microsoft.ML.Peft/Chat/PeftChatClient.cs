@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.AI;
 using Microsoft.ML.Peft.Chat;
+using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Generation;
 
 namespace Microsoft.ML.Peft;
@@ -35,7 +36,7 @@ public sealed class PeftChatClient : IChatClient
     }
 
     internal PeftChatClient(PeftTransformer transformer, PeftChatClientOptions options)
-        : this(NameOf(transformer.BaseFolder ?? "peft"), options, given => ChatModel.Of(transformer, given))
+        : this(transformer.BaseName ?? "peft", options, given => ChatModel.Of(transformer, given))
     {
     }
 
@@ -126,6 +127,6 @@ public sealed class PeftChatClient : IChatClient
     private static string NameOf(string model)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(model);
-        return Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(model)));
+        return FolderName.Of(Path.GetFullPath(model));
     }
 }

@@ -38,7 +38,7 @@ public sealed class PeftEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
         scorer.Check();
         if (scorer.Task.Task.PeftTaskType != "FEATURE_EXTRACTION")
             throw new NotSupportedException($"The transformer's task is '{scorer.Task.Task.Key}': embeddings need one that embeds texts.");
-        string? name = transformer.BaseFolder is { } folder ? Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)) : null;
+        string? name = transformer.BaseName;
         _metadata = new EmbeddingGeneratorMetadata("peft", defaultModelId: name, defaultModelDimensions: scorer.Model.Model.HiddenSize);
     }
 

@@ -36,24 +36,8 @@ internal static class SafetensorsWriter
         WriteFile(path, Planned(tensors), metadata);
 
     /// <summary>The same with tensors that are made one after another.</summary>
-    public static void WriteFile(string path, IReadOnlyList<PlannedTensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
-    {
-        string beside = $"{path}.{Guid.NewGuid():N}.tmp";
-        try
-        {
-            using (FileStream stream = File.Create(beside))
-            {
-                Write(stream, tensors, metadata);
-                stream.Flush(flushToDisk: true);
-            }
-            File.Move(beside, path, overwrite: true);
-        }
-        catch
-        {
-            File.Delete(beside);
-            throw;
-        }
-    }
+    public static void WriteFile(string path, IReadOnlyList<PlannedTensor> tensors, IReadOnlyDictionary<string, string>? metadata = null) =>
+        AtomicFile.Replace(path, stream => Write(stream, tensors, metadata));
 
     private static IReadOnlyList<PlannedTensor> Planned(IEnumerable<(string Name, Tensor Tensor)> tensors) =>
         [.. tensors.Select(t => new PlannedTensor(t.Name, t.Tensor.dtype, t.Tensor.shape, t.Tensor.detach))];

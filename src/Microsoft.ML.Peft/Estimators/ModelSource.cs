@@ -11,6 +11,10 @@ public sealed class ModelSource
     /// <summary>How the model's matrices are kept; null for floats.</summary>
     public QuantizationOptions? Quantization { get; }
 
+    /// <summary>The path, and the format of a quantized model.</summary>
+    /// <returns>The path.</returns>
+    public override string ToString() => Quantization is null ? Path : $"{Path} in {Quantization.Format}";
+
     /// <summary>A model as it is.</summary>
     /// <param name="path">The folder of a Hugging Face model, or a .gguf file.</param>
     public static implicit operator ModelSource(string path) => FromString(path);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Data;
@@ -64,7 +65,9 @@ public sealed class PeftTransformer : ITransformer, IDisposable
 
     internal Scorer Scorer => _scorer;
 
-    internal string? BaseFolder => _archived.BaseFolder;
+    internal string? BaseName => _archived.BaseName;
+
+    internal string? GenerationConfig => _archived.GenerationConfig;
 
     /// <summary>The columns after <see cref="Transform"/>.</summary>
     /// <param name="inputSchema">The columns before.</param>
@@ -128,7 +131,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     public void SaveAdapter(string folder, PeftAdapter? adapter = null) => Save(folder, adapter, (tuner, settings) =>
     {
         JsonObject config = tuner.SettingsForExport(settings)
-            .ToAdapterConfig(_archived.Task.Task.PeftTaskType, Path.GetFileName(_archived.BaseFolder) ?? "");
+            .ToAdapterConfig(_archived.Task.Task.PeftTaskType, BaseName ?? "");
         AdapterFolder.Write(folder, tuner, config, _archived.Tokenizer, BaseHash);
     });
 
@@ -169,11 +172,16 @@ public sealed class PeftTransformer : ITransformer, IDisposable
                 ? new MergeSample(rows, _archived.Task, model.Model, model.Head, (adapter ?? Adapters.Active)?.Key ?? ForwardContext.DefaultAdapter)
                 : null;
             report = MeasuredMerge.Write(
-                folder, new MergeSource(model.Model.Weights, tuner.MergedWeights(), model.Model.Config, _archived.Task.Labels, _archived.Tokenizer, _archived.BaseFolder),
+                folder, new MergeSource(model.Model.Weights, tuner.MergedWeights(), model.Model.Config, _archived.Task.Labels, _archived.Tokenizer, GenerationConfig),
                 options, sample);
         });
         return report;
     }
+
+    /// <summary>The task, the model and its adapters, in a line.</summary>
+    /// <returns>The line.</returns>
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture,
+        $"{_archived.Task.Task.Key} by {BaseName ?? "a model"} ({_archived.Model.Model.Config.ModelType}, {Weights:n0} weights, {TrainedWeights:n0} trained), {Adapters}");
 
     /// <summary>Refuses new uses, and frees the model once no engine over it is alive and no call is running. Again it does nothing.</summary>
     public void Dispose() => _scorer.Dispose();

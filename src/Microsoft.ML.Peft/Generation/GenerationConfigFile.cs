@@ -23,10 +23,20 @@ internal static class GenerationConfigFile
     public static GenerationOptions Load(string folder, HfConfig model)
     {
         string path = Path.Combine(folder, FileName);
-        return File.Exists(path)
-            ? Read(HfConfig.Parse(File.ReadAllBytes(path), path), path)
-            : new GenerationOptions { EosTokenIds = EndTokens(model) };
+        return Parse(TextIn(folder), path, model);
     }
+
+    /// <param name="json">What the file says; null where there is none.</param>
+    /// <param name="description">The file, for messages.</param>
+    /// <param name="model">The model's configuration, which knows the end token where there is no file.</param>
+    /// <exception cref="InvalidDataException">A value is of the wrong kind, or asks for what is not supported.</exception>
+    public static GenerationOptions Parse(string? json, string description, HfConfig model) => json is null
+        ? new GenerationOptions { EosTokenIds = EndTokens(model) }
+        : Read(HfConfig.Parse(json, description), description);
+
+    /// <summary>The file's text; null where the folder has none.</summary>
+    public static string? TextIn(string? folder) =>
+        folder is not null && Path.Combine(folder, FileName) is var path && File.Exists(path) ? File.ReadAllText(path) : null;
 
     public static GenerationOptions Read(HfConfig file, string description)
     {

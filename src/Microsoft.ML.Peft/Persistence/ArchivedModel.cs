@@ -1,3 +1,5 @@
+using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Training;
@@ -18,6 +20,22 @@ internal sealed record ArchivedModel(
     TunedModel Model, TaskRuntime Task, TunerOptions Tuner, TokenizerFiles Tokenizer, string? BaseFolder, string? BaseSha256,
     bool EmbedBase, int BatchSize)
 {
+    private readonly string? _name, _generation;
+
+    /// <summary>What the base's folder or file is called; null if it is not known.</summary>
+    public string? BaseName
+    {
+        get => _name ?? (BaseFolder is { } folder ? FolderName.Of(folder) : null);
+        init => _name = value;
+    }
+
+    /// <summary>The text of the base's generation_config.json; null where it has none.</summary>
+    public string? GenerationConfig
+    {
+        get => _generation ?? GenerationConfigFile.TextIn(BaseFolder);
+        init => _generation = value;
+    }
+
     /// <summary>The named adapters; null for the trained one alone.</summary>
     public IReadOnlyList<ArchivedAdapter>? Adapters { get; init; }
 

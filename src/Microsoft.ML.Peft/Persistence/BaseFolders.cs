@@ -25,8 +25,8 @@ internal static class BaseFolders
     private static string Find(string folder)
     {
         string? elsewhere = Environment.GetEnvironmentVariable(Variable);
-        string[] candidates = elsewhere is null ? [folder] : [folder, Path.Combine(elsewhere, Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)))];
+        string[] candidates = elsewhere is not null && FolderName.Of(folder) is { Length: > 0 } name ? [folder, Path.Combine(elsewhere, name)] : [folder];
         return Array.Find(candidates, Path.Exists) ?? throw new FileNotFoundException(
-            $"The archive refers to its base model in '{folder}', which is not there. Put it there, or set {Variable} to the folder that holds it.");
+            $"The archive refers to its base model in '{folder}', which is not there. Put it there, or set {Variable} to the folder that holds '{FolderName.Of(folder)}'.");
     }
 }

@@ -36,8 +36,11 @@ internal sealed record BaseEntry
 {
     public required BaseKind Kind { get; init; }
 
-    /// <summary>The folder that the weights came from, on the machine that saved.</summary>
+    /// <summary>The folder of weights outside, on the machine that saved; null for others.</summary>
     public string? Folder { get; init; }
+
+    /// <summary>What the folder or file that the weights came from was called.</summary>
+    public string? Name { get; init; }
 
     /// <summary>SHA-256 of the weights, as <see cref="Checkpoints.SharedCheckpoint.ContentHash"/> has it.</summary>
     public string? Sha256 { get; init; }
@@ -71,6 +74,9 @@ internal sealed record Manifest
     public required JsonObject Config { get; init; }
 
     public required BaseEntry Base { get; init; }
+
+    /// <summary>The text of the base's generation_config.json; null where it has none.</summary>
+    public string? GenerationConfig { get; init; }
 
     /// <summary>The named adapters; null for the trained one alone.</summary>
     public IReadOnlyList<AdapterEntry>? Adapters { get; init; }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Quantization;
 using Microsoft.ML.Peft.Tasks;
@@ -16,9 +17,9 @@ namespace Microsoft.ML.Peft.Persistence;
 /// <param name="Config">The base's configuration.</param>
 /// <param name="Labels">The task's classes.</param>
 /// <param name="Tokenizer">The tokenizer's files.</param>
-/// <param name="BaseFolder">Where further files of the base may be; null if it is not known.</param>
+/// <param name="GenerationConfig">The text of the base's generation_config.json; null where it has none.</param>
 internal sealed record MergeSource(
-    ModelWeights Weights, IReadOnlyList<MergedWeight> Merged, HfConfig Config, LabelSet Labels, TokenizerFiles Tokenizer, string? BaseFolder);
+    ModelWeights Weights, IReadOnlyList<MergedWeight> Merged, HfConfig Config, LabelSet Labels, TokenizerFiles Tokenizer, string? GenerationConfig);
 
 /// <summary>
 /// Base and adapter as one checkpoint folder that transformers reads. Tensors go from the base's files to the new ones one by
@@ -27,8 +28,6 @@ internal sealed record MergeSource(
 /// </summary>
 internal sealed class MergedFolder
 {
-    private const string GenerationConfig = "generation_config.json";
-
     private readonly ModelWeights _weights;
     private readonly SharedCheckpoint _base;
     private readonly Dictionary<string, MergedWeight> _merged;
@@ -75,8 +74,8 @@ internal sealed class MergedFolder
             source.Tokenizer.Write(partial);
             File.WriteAllText(
                 Path.Combine(partial, HfConfig.FileName), writer.Config(source.Config, source.Labels).ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
-            if (source.BaseFolder is { } given && File.Exists(Path.Combine(given, GenerationConfig)))
-                File.Copy(Path.Combine(given, GenerationConfig), Path.Combine(partial, GenerationConfig));
+            if (source.GenerationConfig is { } generation)
+                File.WriteAllText(Path.Combine(partial, GenerationConfigFile.FileName), generation);
             ShardedWriter.Write(partial, [.. writer.Tensors()], shardBytes);
             check(partial, writer._losses);
         });

@@ -47,7 +47,11 @@ internal static class ModelArchive
         });
         BaseEntry origin = manifest.Base;
         var loaded = new ArchivedModel(
-            model, runtime, settings.Tuner, tokenizer, origin.Folder, origin.Sha256, origin.Kind is BaseKind.Embedded or BaseKind.Packed, manifest.BatchSize);
+            model, runtime, settings.Tuner, tokenizer, origin.Folder, origin.Sha256, origin.Kind is BaseKind.Embedded or BaseKind.Packed, manifest.BatchSize)
+        {
+            BaseName = origin.Name,
+            GenerationConfig = manifest.GenerationConfig,
+        };
         return manifest.Adapters is not { } adapters ? loaded with { AdapterColumn = manifest.AdapterColumn } : Failure.Disposes(model, () => loaded with
         {
             Adapters = LoadAdapters(archive, model, adapters),
@@ -89,13 +93,14 @@ internal static class ModelArchive
     {
         ModelWeights weights = saved.Model.Model.Weights;
         if (weights.Checkpoint is not { } checkpoint || weights.All.All(saved.Model.Trainable.Contains))
-            return new BaseEntry { Kind = BaseKind.Tuned };
+            return new BaseEntry { Kind = BaseKind.Tuned, Name = saved.BaseName };
         bool copies = checkpoint.CopyTo is not null && weights.Quantized.Count == 0;
         BaseKind kind = !saved.EmbedBase ? BaseKind.Referenced : copies ? BaseKind.Packed : BaseKind.Embedded;
         return new BaseEntry
         {
             Kind = kind,
-            Folder = saved.BaseFolder,
+            Folder = kind == BaseKind.Referenced ? saved.BaseFolder : null,
+            Name = saved.BaseName,
             Sha256 = saved.BaseSha256 ?? checkpoint.ContentHash,
             Quantization = weights.Quantization,
         };
@@ -111,6 +116,7 @@ internal static class ModelArchive
         Tokenizer = saved.Tokenizer.Hashes,
         Config = JsonNode.Parse(saved.Model.Model.Config.Json)!.AsObject(),
         Base = origin,
+        GenerationConfig = saved.GenerationConfig,
         Adapters = saved.Adapters is not { } adapters ? null : [.. adapters.Select(adapter => new AdapterEntry(
             adapter.Name, adapter is { Tuner: { } tuner, Settings: { } settings }
                 ? new KeyedSettings { Key = settings.Key, Settings = tuner.SettingsForExport(settings).ToJson() } : null))],

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.IO.Compression;
 using System.Reflection;
 using System.Text;
@@ -72,6 +73,84 @@ public sealed class ModelArchiveTests
         {
             Environment.SetEnvironmentVariable(BaseFolders.Variable, null);
         }
+    }
+
+    [TestMethod]
+    [DataRow(@"C:\models\{0}")]
+    [DataRow(@"C:\models\{0}\")]
+    [DataRow("/nowhere/{0}/")]
+    public void AReferencedBaseOfAnotherSystemIsFoundByVariable(string path)
+    {
+        PeftTransformer model = Fit(embed: false);
+        Save(model);
+        string name = Path.GetFileName(_bert.Folder);
+        Change("manifest.json", text => Edit(text, json => json["base"]!["folder"] = string.Format(CultureInfo.InvariantCulture, path, name)));
+        Assert.Contains($"'{name}'", LoadError<FileNotFoundException>());
+        Environment.SetEnvironmentVariable(BaseFolders.Variable, Path.GetDirectoryName(_bert.Folder));
+        try
+        {
+            using PeftTransformer loaded = Load();
+            Table.AreClose(Scores(model), Scores(loaded), 0, "scores");
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable(BaseFolders.Variable, null);
+        }
+    }
+
+    [TestMethod]
+    public void AnArchiveNamesNoPathUnlessItsBaseIsOutside()
+    {
+        File.WriteAllText(Path.Combine(_bert.Folder, "generation_config.json"), """{"max_new_tokens": 7}""");
+        string adapter = Path.Combine(_bert.Folder, "adapter"), merged = Path.Combine(_bert.Folder, "merged");
+        using PeftTransformer model = Fit(embed: true);
+        model.SaveAdapter(adapter);
+        model.Adapters.Load("other", adapter);
+        Save(model);
+        using (ZipArchive archive = ZipFile.OpenRead(_file))
+        {
+            foreach (ZipArchiveEntry entry in archive.Entries)
+            {
+                using var reader = new StreamReader(entry.Open(), Encoding.Latin1);
+                Assert.DoesNotContain(Path.GetDirectoryName(_bert.Folder)! + Path.DirectorySeparatorChar, reader.ReadToEnd(), entry.FullName);
+            }
+        }
+        // What the folder said is known without it.
+        using PeftTransformer loaded = Load();
+        Directory.Delete(adapter, recursive: true);
+        loaded.SaveAdapter(adapter, loaded.Adapters["other"]);
+        Assert.AreEqual(Path.GetFileName(_bert.Folder), (string?)JsonNode.Parse(File.ReadAllText(Path.Combine(adapter, "adapter_config.json")))!["base_model_name_or_path"]);
+        loaded.SaveMergedModel(merged, loaded.Adapters["default"]);
+        Assert.Contains("\"max_new_tokens\": 7", File.ReadAllText(Path.Combine(merged, "generation_config.json")));
+
+        using PeftTransformer outside = Fit(embed: false);
+        Save(outside);
+        Change("manifest.json", text => Edit(text, json => Assert.AreEqual(_bert.Folder, (string?)json["base"]!["folder"])));
+    }
+
+    [TestMethod]
+    public void ATrailingSeparatorChangesNoName()
+    {
+        using PeftTransformer model = _context.Peft().Lora(_bert.Folder + Path.DirectorySeparatorChar, PeftTask.TextClassification(), maxEpochs: 1).Fit(Review.Load(_context));
+        string adapter = Path.Combine(_bert.Folder, "adapter");
+        model.SaveAdapter(adapter + Path.DirectorySeparatorChar);
+        Assert.AreEqual(Path.GetFileName(_bert.Folder), (string?)JsonNode.Parse(File.ReadAllText(Path.Combine(adapter, "adapter_config.json")))!["base_model_name_or_path"]);
+    }
+
+    [TestMethod]
+    public void ErrorsComeAsTheyAreByOurDoor()
+    {
+        // In a chain of transformers ML.NET wraps an error twice.
+        IDataView data = Review.Load(_context);
+        using PeftTransformer model = Fit(embed: true);
+        ITransformer chain = _context.Transforms.CopyColumns("Copy", "Text").Fit(data).Append(model);
+        _context.Model.Save(chain, data.Schema, _file);
+        Assert.IsInstanceOfType<IDisposable>(_context.Model.LoadUnwrapped(_file, out DataViewSchema? schema)).Dispose();
+        Assert.IsNotNull(schema);
+        Change("manifest.json", text => text[..(text.Length / 2)]);
+        Assert.ThrowsExactly<TargetInvocationException>(() => _context.Model.Load(_file, out _));
+        Assert.Contains("manifest", Assert.ThrowsExactly<InvalidDataException>(() => _context.Model.LoadUnwrapped(_file, out _)).Message);
+        Assert.ThrowsExactly<FileNotFoundException>(() => _context.Model.LoadUnwrapped(_file + ".not", out _));
     }
 
     [TestMethod]

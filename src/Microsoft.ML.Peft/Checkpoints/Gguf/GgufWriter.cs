@@ -12,27 +12,14 @@ internal static class GgufWriter
     private const int Alignment = 32;
 
     /// <summary>Writes beside the file and renames: a reader sees the old file or the new one.</summary>
-    public static void Write(string path, IReadOnlyList<(string Key, object Value)> metadata, IReadOnlyList<(string Name, Tensor Tensor)> tensors)
-    {
-        string beside = $"{path}.{Guid.NewGuid():N}.tmp";
-        try
+    public static void Write(string path, IReadOnlyList<(string Key, object Value)> metadata, IReadOnlyList<(string Name, Tensor Tensor)> tensors) =>
+        AtomicFile.Replace(path, stream =>
         {
-            using (FileStream stream = File.Create(beside))
-            {
-                using var writer = new BinaryWriter(stream);
-                WriteHead(writer, metadata, tensors);
-                foreach (var (_, tensor) in tensors)
-                    WriteData(writer, tensor);
-                writer.Flush();
-                stream.Flush(flushToDisk: true);
-            }
-            File.Move(beside, path, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(beside);
-        }
-    }
+            using var writer = new BinaryWriter(stream, Encoding.UTF8, leaveOpen: true);
+            WriteHead(writer, metadata, tensors);
+            foreach (var (_, tensor) in tensors)
+                WriteData(writer, tensor);
+        });
 
     private static void WriteHead(BinaryWriter writer, IReadOnlyList<(string Key, object Value)> metadata, IReadOnlyList<(string Name, Tensor Tensor)> tensors)
     {

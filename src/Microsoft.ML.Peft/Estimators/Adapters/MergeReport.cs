@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Microsoft.ML.Peft;
 
 /// <summary>
@@ -21,6 +23,18 @@ public sealed class MergeReport
 
     /// <summary>How far the merged model's answers are from those of base and adapter; null without sample rows.</summary>
     public LogitDrift? Drift { get; }
+
+    /// <summary>What was lost, in a line.</summary>
+    /// <returns>The line.</returns>
+    public override string ToString()
+    {
+        string lost = SurvivingShare is { } share
+            ? string.Create(CultureInfo.InvariantCulture, $"{share:p1} of the update survives in {Matrices.Count} matrices, with an error of {Error:p1}")
+            : "nothing was quantized again";
+        return Drift is { } drift
+            ? string.Create(CultureInfo.InvariantCulture, $"{lost}; logits moved by {drift.Mean:g3} on average, {drift.Largest:g3} at most, on {drift.Rows} rows")
+            : lost;
+    }
 }
 
 /// <summary>What a merge lost of one matrix's update.</summary>

@@ -14,6 +14,10 @@ public sealed class PeftAdapter
     /// <summary>Whether it is still what its name stands for: it was neither removed nor replaced.</summary>
     public bool IsCurrent { get; internal set; } = true;
 
+    /// <summary>The name, and whether the handle is stale.</summary>
+    /// <returns>The name.</returns>
+    public override string ToString() => IsCurrent ? Name : $"{Name} (removed or replaced)";
+
     /// <summary>The name in the model's slots, which none after it gets: a call that began before a replacement ends as it began.</summary>
     internal string Key { get; }
 

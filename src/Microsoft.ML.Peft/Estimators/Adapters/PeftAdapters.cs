@@ -111,6 +111,12 @@ public sealed class PeftAdapters
         Set.Merge(Given(adapter));
     }
 
+    /// <summary>The names, the active one marked.</summary>
+    /// <returns>The names in a line.</returns>
+    public override string ToString() => Names is { Count: > 0 } names
+        ? $"adapters: {string.Join(", ", names.Select(name => name == Active?.Name ? $"{name} ({(Merged is null ? "active" : "merged")})" : name))}"
+        : "no adapters";
+
     /// <summary>Takes the merge back, to the bit; the adapter stays active.</summary>
     public void Unmerge()
     {
