@@ -27,6 +27,12 @@ public abstract class FineTuneOptions : ModelOptions
     [NotLearnt]
     public PeftTask? Task { get; set; }
 
+    /// <summary>
+    /// Whether the classifier that the model's folder brings is left out, and the head of a task that chooses among classes starts anew. False by
+    /// default: the folder's classifier is taken up, label by label, and refused where its labels (<c>id2label</c>) are not the data's.
+    /// </summary>
+    public bool NewHead { get; set; }
+
     /// <summary>Epochs, batches, optimizer and schedule; what it leaves null is the method's own.</summary>
     [NotLearnt]
     public TrainingOptions Training { get; set; } = new();
@@ -55,6 +61,8 @@ public abstract class FineTuneOptions : ModelOptions
         base.Validate();
         ArgumentNullException.ThrowIfNull(Task);
         ArgumentNullException.ThrowIfNull(Training);
+        if (NewHead && Task.HeadKind is null)
+            throw new ArgumentException($"{nameof(NewHead)} is for tasks that choose among classes, and '{Task.Key}' has no head of its own.", nameof(NewHead));
         Run.Validate();
     }
 }

@@ -90,6 +90,7 @@ internal sealed class FineTuning
         PretrainedModel model = _options.FromScratch
             ? BaseModels.Create(_options.BaseModel, device, seed)
             : BaseModels.Open(_options.BaseModel, device, seed, _options.Precision);
+        model.NewHead = _options.NewHead;
         TaskRuntime task = trained.Bind(labels, tokenizer, BaseModels.MaxLength(model, tokenizer, _options.MaxLength));
         return Failure.Disposes(model, () =>
         {
@@ -97,10 +98,16 @@ internal sealed class FineTuning
             CheckVariety(train, task);
             using RowSet? validation = _options.ValidationSet is { } set ? Read(set, task, "validation") : null;
             using AdapterState? start = _options.AdapterFolder is { } adapter ? AdapterFiles.Open(adapter, model, _options.AllowOtherBase) : null;
-            TunedModel tuned = TunedModelFactory.Create(model, task, tuner, seed, start?.Tensors, _host.Warning);
-            return Failure.Disposes(tuned.Tuner, () => use(new Run(
-                tuned, task, tuner, files, task.Pack(train.Examples), validation is null ? null : task.Pack(validation.Examples), device, seed,
-                _options.Training.CheckpointFolder is null ? null : FactsOf(model, task, tuner, start))));
+            TunedModel tuned = TunedModelFactory.Create(
+                model, task, tuner, seed, head => start is null ? null : AdapterLabels.Match(start, head, labels, _host.Warning), _host.Warning);
+            return Failure.Disposes(tuned.Tuner, () =>
+            {
+                if (start is null && FolderHead.Of(model)?.Check(_task, labels, _options.BaseModel) is { } warning)
+                    _host.Warning(warning);
+                return use(new Run(
+                    tuned, task, tuner, files, task.Pack(train.Examples), validation is null ? null : task.Pack(validation.Examples), device, seed,
+                    _options.Training.CheckpointFolder is null ? null : FactsOf(model, task, tuner, start)));
+            });
         });
     }
 

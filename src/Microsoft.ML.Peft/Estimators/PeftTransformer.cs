@@ -132,7 +132,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     {
         JsonObject config = tuner.SettingsForExport(settings)
             .ToAdapterConfig(_archived.Task.Task.PeftTaskType, BaseName ?? "");
-        AdapterFolder.Write(folder, tuner, config, _archived.Tokenizer, BaseHash);
+        AdapterFolder.Write(folder, tuner, config, _archived.Tokenizer, _archived.Task.Labels, BaseHash);
     });
 
     /// <summary>Writes a LoRA adapter as a .gguf file, which llama.cpp loads beside the base in that format.</summary>
@@ -172,7 +172,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
                 ? new MergeSample(rows, _archived.Task, model.Model, model.Head, (adapter ?? Adapters.Active)?.Key ?? ForwardContext.DefaultAdapter)
                 : null;
             report = MeasuredMerge.Write(
-                folder, new MergeSource(model.Model.Weights, tuner.MergedWeights(), model.Model.Config, _archived.Task.Labels, _archived.Tokenizer, GenerationConfig),
+                folder, new MergeSource(model.Model.Weights, tuner.MergedWeights(), model.Model.Config, _archived.Task.Labels, _archived.Task.Task.HeadKind, _archived.Tokenizer, GenerationConfig),
                 options, sample);
         });
         return report;

@@ -5,6 +5,11 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Layers;
 
+/// <summary>A classifier in a checkpoint.</summary>
+/// <param name="Name">Its matrix, or a weight that stands in its place.</param>
+/// <param name="Classes">The rows of its matrix; 0 where it has another form.</param>
+internal sealed record FolderClassifier(string Name, int Classes);
+
 /// <summary>How a weight starts that no checkpoint brings.</summary>
 internal enum Init { Normal, Zeros, Ones }
 
@@ -19,6 +24,7 @@ internal sealed class ModelWeights : IDisposable
     private readonly Dictionary<string, QuantizedWeight> _quantized = new(StringComparer.Ordinal);
     private readonly Dictionary<string, (PackedMatrix Matrix, bool IsTransposed)> _packed = new(StringComparer.Ordinal);
     private readonly HashSet<string> _used = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _leftOut = new(StringComparer.Ordinal);
     private readonly List<string> _missing = [];
     private readonly Generator _generator;
     private readonly double _initialRange;
@@ -95,6 +101,23 @@ internal sealed class ModelWeights : IDisposable
     /// <summary>Whether the checkpoint brings the weight (under its own name, or without the base model's prefix).</summary>
     public bool Brings(string name) => Used(name) is not null;
 
+    /// <summary>The classifier that the checkpoint brings in a module; null where it brings none.</summary>
+    /// <param name="module">The module's path.</param>
+    /// <param name="matrix">The matrix in it whose rows are the classes.</param>
+    public FolderClassifier? FindClassifier(string module, string matrix)
+    {
+        string name = $"{module}.{matrix}";
+        if (_checkpoint is null || _checkpoint.Contains(name))
+            return _checkpoint is null ? null : new FolderClassifier(name, (int)_checkpoint.ShapeOf(name)[0]);
+        return _checkpoint.Names.Order(StringComparer.Ordinal).FirstOrDefault(key => IsWithin(key, module)) is { } other ? new FolderClassifier(other, 0) : null;
+    }
+
+    /// <summary>Leaves out what the checkpoint brings in a module: its weights start anew.</summary>
+    public void StartAnew(string module) => _leftOut.Add(module);
+
+    /// <summary>Whether a weight is in a module that starts anew.</summary>
+    public bool IsLeftOut(string name) => _leftOut.Any(module => IsWithin(name, module));
+
     /// <summary>Refuses a checkpoint whose base lacks weights or holds others than the model reads.</summary>
     /// <param name="optional">Tells, by the name without the base prefix, what only some heads read.</param>
     /// <exception cref="InvalidDataException">The names do not fit; the message lists them.</exception>
@@ -127,11 +150,13 @@ internal sealed class ModelWeights : IDisposable
     /// <summary>A weight's name in the checkpoint; null where it has none.</summary>
     public string? KeyOf(string name)
     {
-        if (_checkpoint is null)
+        if (_checkpoint is null || IsLeftOut(name))
             return null;
         string[] candidates = IsOfBase(name) ? [name, name[BasePrefix.Length..]] : [name];
         return Array.Find(candidates, _checkpoint.Contains);
     }
+
+    private static bool IsWithin(string name, string module) => name.StartsWith(module + ".", StringComparison.Ordinal);
 
     private bool IsOfBase(string name) => name.StartsWith(BasePrefix, StringComparison.Ordinal);
 

@@ -38,7 +38,7 @@ internal abstract class BertModel : PretrainedModel
     public override StepCost Cost(BatchShape shape, ForwardContext context) => _encoder.Cost(shape, context);
 
     public override Head CreateTokenClassificationHead(int labels) =>
-        new TokenHead(Weights.Root["classifier"], ClassifierDropout, HiddenSize, labels);
+        new TokenHead(Classifier("classifier", "weight", labels), ClassifierDropout, HiddenSize, labels);
 
     /// <summary>The row of the position table for each token.</summary>
     /// <returns>[B or 1, S]</returns>

@@ -46,6 +46,8 @@ internal sealed class LastTokenHead(WeightScope scope, int hidden, int labels) :
 
     public override IReadOnlyList<Parameter> Parameters => _score.Parameters;
 
+    public override IReadOnlyList<Parameter> ClassRows => _score.Parameters;
+
     public override RowSelection Rows(Batch batch) => LastToken.Of(batch);
 
     public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)

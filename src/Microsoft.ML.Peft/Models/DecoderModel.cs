@@ -20,7 +20,7 @@ internal abstract class DecoderModel(HfConfig config, ModelWeights weights) : Pr
 
     public override Head CreateLanguageModelHead() => new LanguageModelHead(Output);
 
-    public override Head CreateSequenceClassificationHead(int labels) => new LastTokenHead(Weights.Root["score"], HiddenSize, labels);
+    public override Head CreateSequenceClassificationHead(int labels) => new LastTokenHead(Classifier("score", "weight", labels), HiddenSize, labels);
 
     public override Tensor Forward(Batch batch, RowSelection rows, ForwardContext context)
     {

@@ -13,6 +13,8 @@ internal sealed class TokenHead(WeightScope scope, double dropout, int hidden, i
 
     public override IReadOnlyList<Parameter> Parameters => _classifier.Parameters;
 
+    public override IReadOnlyList<Parameter> ClassRows => _classifier.Parameters;
+
     public override RowSelection Rows(Batch batch) => batch.Positions is { } at ? RowSelection.At(at) : RowSelection.All;
 
     public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
@@ -39,6 +41,8 @@ internal sealed class PooledHead(WeightScope dense, WeightScope classifier, int 
 
     public override IReadOnlyList<Parameter> Parameters =>
         TrainsDense ? [.. _dense.Parameters, .. _classifier.Parameters] : _classifier.Parameters;
+
+    public override IReadOnlyList<Parameter> ClassRows => _classifier.Parameters;
 
     public override RowSelection Rows(Batch batch) => RowSelection.First;
 

@@ -14,6 +14,12 @@ internal abstract class PretrainedModel(HfConfig config, ModelWeights weights) :
 
     public TuningSites Sites => Weights.Sites;
 
+    /// <summary>Whether a classifier that the checkpoint brings is left out, and a task's head starts anew.</summary>
+    public bool NewHead { get; set; }
+
+    /// <summary>The classifier that the checkpoint brings where the head that was made last has its weights; null where it brings none.</summary>
+    public FolderClassifier? FolderClassifier { get; private set; }
+
     public abstract int HiddenSize { get; }
 
     /// <summary>The longest row in tokens.</summary>
@@ -51,6 +57,18 @@ internal abstract class PretrainedModel(HfConfig config, ModelWeights weights) :
 
     public void Dispose() => Weights.Dispose();
 
+    /// <summary>The place of a classifier's weights. What the checkpoint brings there is left out if it has other classes.</summary>
+    /// <param name="name">The module.</param>
+    /// <param name="matrix">The matrix in it whose rows are the classes.</param>
+    /// <param name="labels">How many classes there are to be.</param>
+    protected WeightScope Classifier(string name, string matrix, int labels)
+    {
+        FolderClassifier = NewHead ? null : Weights.FindClassifier(name, matrix);
+        if (FolderClassifier?.Classes != labels)
+            Weights.StartAnew(name);
+        return Weights.Root[name];
+    }
+
     private NotSupportedException NoHead(string what) => new($"Architecture '{Config.ModelType}' has no head for {what}.");
 }
 
@@ -59,6 +77,9 @@ internal abstract class Head
 {
     /// <summary>Weights outside the base, which train with the tuner.</summary>
     public abstract IReadOnlyList<Parameter> Parameters { get; }
+
+    /// <summary>Those of them whose rows are the task's classes; none by default.</summary>
+    public virtual IReadOnlyList<Parameter> ClassRows => [];
 
     public abstract RowSelection Rows(Batch batch);
 

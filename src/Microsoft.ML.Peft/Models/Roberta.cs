@@ -14,7 +14,7 @@ internal sealed class Roberta(HfConfig config, ModelWeights weights) : BertModel
     /// <summary>The first token through dense and tanh, then a linear layer; both train.</summary>
     public override Head CreateSequenceClassificationHead(int labels)
     {
-        WeightScope scope = Weights.Root["classifier"];
+        WeightScope scope = Classifier("classifier", "out_proj.weight", labels);
         return new PooledHead(scope["dense"], scope["out_proj"], HiddenSize, labels)
         {
             InputDropout = ClassifierDropout,

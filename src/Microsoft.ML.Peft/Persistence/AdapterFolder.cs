@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Tokenization;
 using Microsoft.ML.Peft.Tuners;
 using static TorchSharp.torch;
@@ -20,7 +21,12 @@ internal static class AdapterFolder
     {
         TunerOptions settings = ReadOptions(folder);
         ITensorSource tensors = OpenWeights(folder);
-        return new AdapterState(folder, settings, tensors) { BaseSha256 = (tensors as SafetensorsFile)?.Metadata.GetValueOrDefault(BaseHashKey) };
+        IReadOnlyDictionary<string, string>? metadata = (tensors as SafetensorsFile)?.Metadata;
+        return new AdapterState(folder, settings, tensors)
+        {
+            BaseSha256 = metadata?.GetValueOrDefault(BaseHashKey),
+            Labels = metadata?.GetValueOrDefault(AdapterLabels.Key),
+        };
     }
 
     /// <summary>The settings of a folder's adapter.</summary>
@@ -36,16 +42,20 @@ internal static class AdapterFolder
     public static string TokenizerOf(string? folder, string baseFolder) =>
         folder is not null && TokenizerFolder.Has(folder) ? folder : baseFolder;
 
-    /// <summary>Writes an adapter with its tokenizer as a new folder, which appears whole or not at all.</summary>
+    /// <summary>Writes an adapter with its tokenizer as a new folder, which appears whole or not at all. Its labels stand in the weights' metadata.</summary>
     /// <exception cref="IOException">The folder exists, or cannot be written.</exception>
     /// <exception cref="NotSupportedException">The tuner makes no adapter that PEFT knows.</exception>
-    public static void Write(string folder, ITuner tuner, JsonObject config, TokenizerFiles tokenizer, string? baseSha256) => NewFolder.Write(folder, partial =>
+    public static void Write(string folder, ITuner tuner, JsonObject config, TokenizerFiles tokenizer, LabelSet labels, string? baseSha256) => NewFolder.Write(folder, partial =>
     {
+        var metadata = new Dictionary<string, string>();
+        if (baseSha256 is not null)
+            metadata[BaseHashKey] = baseSha256;
+        if (labels.Count > 0)
+            metadata[AdapterLabels.Key] = labels.ToJson().ToJsonString();
         File.WriteAllText(Path.Combine(partial, ConfigName), config.ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
         tokenizer.Write(partial);
         using var scope = NewDisposeScope();
-        SafetensorsWriter.WriteFile(
-            Path.Combine(partial, WeightsName), tuner.Export(), baseSha256 is null ? null : new Dictionary<string, string> { [BaseHashKey] = baseSha256 });
+        SafetensorsWriter.WriteFile(Path.Combine(partial, WeightsName), tuner.Export(), metadata);
     });
 
     private static ITensorSource OpenWeights(string folder)

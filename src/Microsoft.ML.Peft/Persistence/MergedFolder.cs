@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Layers;
@@ -16,10 +17,11 @@ namespace Microsoft.ML.Peft.Persistence;
 /// <param name="Merged">What the adapter changes.</param>
 /// <param name="Config">The base's configuration.</param>
 /// <param name="Labels">The task's classes.</param>
+/// <param name="HeadKind">What transformers' name for a model with the task's head ends in; null where there is none.</param>
 /// <param name="Tokenizer">The tokenizer's files.</param>
 /// <param name="GenerationConfig">The text of the base's generation_config.json; null where it has none.</param>
 internal sealed record MergeSource(
-    ModelWeights Weights, IReadOnlyList<MergedWeight> Merged, HfConfig Config, LabelSet Labels, TokenizerFiles Tokenizer, string? GenerationConfig);
+    ModelWeights Weights, IReadOnlyList<MergedWeight> Merged, HfConfig Config, LabelSet Labels, string? HeadKind, TokenizerFiles Tokenizer, string? GenerationConfig);
 
 /// <summary>
 /// Base and adapter as one checkpoint folder that transformers reads. Tensors go from the base's files to the new ones one by
@@ -28,6 +30,9 @@ internal sealed record MergeSource(
 /// </summary>
 internal sealed class MergedFolder
 {
+    private static readonly Regex ArchitectureEnd = new("(For[A-Z][A-Za-z]*|LMHeadModel|Model)$", RegexOptions.CultureInvariant);
+    private static readonly string[] s_otherHeads = ["num_labels", "_num_labels", "problem_type"];
+
     private readonly ModelWeights _weights;
     private readonly SharedCheckpoint _base;
     private readonly Dictionary<string, MergedWeight> _merged;
@@ -73,7 +78,7 @@ internal sealed class MergedFolder
         {
             source.Tokenizer.Write(partial);
             File.WriteAllText(
-                Path.Combine(partial, HfConfig.FileName), writer.Config(source.Config, source.Labels).ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
+                Path.Combine(partial, HfConfig.FileName), writer.Config(source).ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
             if (source.GenerationConfig is { } generation)
                 File.WriteAllText(Path.Combine(partial, GenerationConfigFile.FileName), generation);
             ShardedWriter.Write(partial, [.. writer.Tensors()], shardBytes);
@@ -81,9 +86,9 @@ internal sealed class MergedFolder
         });
     }
 
-    private JsonObject Config(HfConfig config, LabelSet labels)
+    private JsonObject Config(MergeSource source)
     {
-        JsonObject json = JsonNode.Parse(config.Json)!.AsObject();
+        JsonObject json = JsonNode.Parse(source.Config.Json)!.AsObject();
         if (Unties)
             json["tie_word_embeddings"] = false;
         if (TokenTable is { Origin: { } origin } table && table.Shape[0] != origin.Value.shape[0])
@@ -92,15 +97,26 @@ internal sealed class MergedFolder
             json.Remove(QuantizationConfig.Key);
         else if (!json.ContainsKey(QuantizationConfig.Key) && _packed.Values.FirstOrDefault(w => !w.IsVocabulary) is { } first && QuantizationConfig.Of(first.Matrix) is { } form)
             json[QuantizationConfig.Key] = form;
-        if (labels.Count > 0)
-            labels.WriteConfig(json);
+        if (source.HeadKind is { } kind)
+            WriteHead(json, source.Config, source.Labels, kind);
         return json;
+    }
+
+    // What the base's file says of another head would be believed.
+    private static void WriteHead(JsonObject json, HfConfig config, LabelSet labels, string kind)
+    {
+        foreach (string other in s_otherHeads)
+            json.Remove(other);
+        labels.WriteConfig(json);
+        if (config.Architectures.Count > 0)
+            json["architectures"] = new JsonArray(ArchitectureEnd.Replace(config.Architectures[0], "") + kind);
     }
 
     private IEnumerable<PlannedTensor> Tensors()
     {
         var written = new HashSet<string>(StringComparer.Ordinal);
-        foreach (string key in _base.Names.Order(StringComparer.Ordinal).Where(name => !_packed.Keys.Any(key => QuantStateFile.IsPartOf(name, key))))
+        // Of a classifier that was left out, nothing stays beside the new one.
+        foreach (string key in _base.Names.Order(StringComparer.Ordinal).Where(name => !_weights.IsLeftOut(name) || _merged.ContainsKey(name)).Where(name => !_packed.Keys.Any(key => QuantStateFile.IsPartOf(name, key))))
         {
             if (_packed.TryGetValue(key, out QuantizedWeight? weight))
             {

@@ -49,10 +49,21 @@ internal static class TunedModelFactory
     /// <param name="saved">The tensors that the tuner takes; null for new ones.</param>
     /// <param name="warn">Is told of settings that match nothing beside saved tensors; null where nobody listens.</param>
     public static TunedModel Create(
-        PretrainedModel model, TaskRuntime task, TunerOptions options, long seed, ITensorSource? saved = null, Action<string>? warn = null)
+        PretrainedModel model, TaskRuntime task, TunerOptions options, long seed, ITensorSource? saved = null, Action<string>? warn = null) =>
+        Create(model, task, options, seed, _ => saved, warn);
+
+    /// <summary>Puts head and tuner on a base.</summary>
+    /// <param name="model">The base, which the result takes over.</param>
+    /// <param name="task">The task, which has the head.</param>
+    /// <param name="options">The tuner's settings.</param>
+    /// <param name="seed">Seed of the tuner's own weights.</param>
+    /// <param name="saved">Gives the tensors that the tuner takes, for the head that was made; null for new ones.</param>
+    /// <param name="warn">Is told of settings that match nothing beside saved tensors; null where nobody listens.</param>
+    public static TunedModel Create(
+        PretrainedModel model, TaskRuntime task, TunerOptions options, long seed, Func<Head, ITensorSource?> saved, Action<string>? warn)
     {
         Head head = task.CreateHead(model);
-        var target = new TuningTarget(model.Weights, model.DefaultTargets, head.Parameters, saved) { Warn = warn };
+        var target = new TuningTarget(model.Weights, model.DefaultTargets, head.Parameters, saved(head)) { Warn = warn };
         return new TunedModel(model, head, Attach(options, target, seed));
     }
 }

@@ -1,5 +1,6 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -16,6 +17,14 @@ internal static class Classification
         using var scope = NewDisposeScope();
         return nn.functional.cross_entropy(logits.flatten(0, -2), labels.flatten(), ignore_index: Batch.IgnoredLabel, reduction: nn.Reduction.Sum)
             .MoveToOuterDisposeScope();
+    }
+
+    /// <summary>A head with a row for each label; the rows of one that the model's folder brings are put into the labels' order.</summary>
+    public static Head CreateHead(PretrainedModel model, LabelSet labels, Func<int, Head> create)
+    {
+        Head head = create(labels.Count);
+        FolderHead.Of(model)?.Align(head, labels);
+        return head;
     }
 
     /// <summary>Softmaxed scores in row order.</summary>

@@ -75,6 +75,13 @@ internal sealed class LabelSet
         return [.. Names.Select(name => places.GetValueOrDefault(name, -1))];
     }
 
+    /// <summary>Where each label stands among others that are the same set; null where they are not.</summary>
+    public int[]? OrderIn(LabelSet others)
+    {
+        int[] places = PlacesIn(others);
+        return Count == others.Count && !places.Contains(-1) && places.Distinct().Count() == Count ? places : null;
+    }
+
     /// <summary>The labels for a message, the first ten of them.</summary>
     public override string ToString() => HasValues ? List(Names) : $"{Count} keys without values";
 
@@ -110,11 +117,11 @@ internal sealed class LabelSet
         {
             return json.Deserialize<Saved>(s_json) is { Type: { } type, Names: { } names } saved && Types.TryGetValue(type, out var known) && !names.Contains(null!)
                 ? new LabelSet(names, known, saved.HasValues)
-                : throw new InvalidDataException("The archive's labels are not a list of names of a known type.");
+                : throw new InvalidDataException("The labels are not a list of names of a known type.");
         }
         catch (JsonException e)
         {
-            throw new InvalidDataException($"The archive's labels cannot be read: {e.Message}", e);
+            throw new InvalidDataException($"The labels cannot be read: {e.Message}", e);
         }
     }
 

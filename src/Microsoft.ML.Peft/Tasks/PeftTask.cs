@@ -21,6 +21,9 @@ public abstract partial class PeftTask
     /// <summary>PEFT's name of the kind of task; null where it has none.</summary>
     internal virtual string? PeftTaskType => null;
 
+    /// <summary>What transformers' names end in for models with the head of a task that chooses among classes; null for other tasks.</summary>
+    internal virtual string? HeadKind => null;
+
     /// <summary>The columns that scoring reads, and training too.</summary>
     internal abstract IReadOnlyList<TaskColumn> Inputs { get; }
 

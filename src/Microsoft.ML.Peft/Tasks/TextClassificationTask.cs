@@ -53,6 +53,8 @@ namespace Microsoft.ML.Peft.Tasks
 
         internal override string PeftTaskType => "SEQ_CLS";
 
+        internal override string HeadKind => "ForSequenceClassification";
+
         internal TextColumn Sentence1 => new(Sentence1ColumnName, "Sentence 1");
 
         internal TextColumn? Sentence2 => Sentence2ColumnName is { } name ? new(name, "Sentence 2") : null;
@@ -90,7 +92,8 @@ namespace Microsoft.ML.Peft.Tasks
                 };
             }
 
-            public override Head CreateHead(PretrainedModel model) => model.CreateSequenceClassificationHead(Labels.Count);
+            public override Head CreateHead(PretrainedModel model) =>
+                Classification.CreateHead(model, Labels, model.CreateSequenceClassificationHead);
 
             public override ITaskMetrics CreateMetrics() => new ClassificationMetrics(Labels.Count);
 

@@ -60,6 +60,8 @@ namespace Microsoft.ML.Peft.Tasks
 
         internal override string PeftTaskType => "TOKEN_CLS";
 
+        internal override string HeadKind => "ForTokenClassification";
+
         internal WordsColumn Words => new(Sentence1ColumnName, "Sentence");
 
         internal KeysColumn Label => new(LabelColumnName);
@@ -93,7 +95,8 @@ namespace Microsoft.ML.Peft.Tasks
             return () => Read(words(), keys?.Invoke(), row.Position);
         }
 
-        public override Head CreateHead(PretrainedModel model) => model.CreateTokenClassificationHead(Labels.Count);
+        public override Head CreateHead(PretrainedModel model) =>
+            Classification.CreateHead(model, Labels, model.CreateTokenClassificationHead);
 
         public override ITaskMetrics CreateMetrics() => new ClassificationMetrics(Labels.Count);
 

@@ -12,6 +12,9 @@ internal sealed record AdapterState(string Name, TunerOptions Settings, ITensorS
     /// <summary>SHA-256 of the base's weights; null where the files do not say.</summary>
     public string? BaseSha256 { get; init; }
 
+    /// <summary>The labels that its classifier tells apart, as JSON; null where the files do not say.</summary>
+    public string? Labels { get; init; }
+
     /// <summary>The state of an attached tuner, as views of its parameters where these are saved as they are.</summary>
     public static AdapterState Of(string name, ITuner tuner, TunerOptions settings) => new(
         name, tuner.SettingsForExport(settings),

@@ -25,7 +25,7 @@ internal static class PeftNames
         ITensorSource source, IReadOnlyDictionary<string, Parameter> parameters, IReadOnlyDictionary<string, Parameter> optional,
         Predicate<string>? known = null)
     {
-        var names = source.Names.ToDictionary(name => name.StartsWith(Prefix, StringComparison.Ordinal) ? name[Prefix.Length..] : name);
+        var names = source.Names.ToDictionary(WithoutPrefix);
         var missing = parameters.Keys.Except(names.Keys).Order().ToList();
         var unexpected = names.Keys.Except(parameters.Keys).Except(optional.Keys).Where(name => known?.Invoke(name) != true).Order().ToList();
         if (missing.Count + unexpected.Count > 0)
@@ -51,6 +51,9 @@ internal static class PeftNames
                 $"{source.Description}: tensor '{name}' has shape [{string.Join(", ", found)}], expected [{string.Join(", ", expected)}].");
         }
     }
+
+    /// <summary>A tensor's name in the model itself.</summary>
+    public static string WithoutPrefix(string name) => name.StartsWith(Prefix, StringComparison.Ordinal) ? name[Prefix.Length..] : name;
 
     /// <summary>The tensors under the model's own names.</summary>
     public static ITensorSource WithoutPrefix(ITensorSource source) => new Unprefixed(source);

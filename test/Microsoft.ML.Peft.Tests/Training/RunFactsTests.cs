@@ -23,7 +23,7 @@ public sealed class RunFactsTests
         "LoraOptions.ModulesToSave", "LoraOptions.TrainableTokens", "LoraOptions.TrainableTokensByModule", "LoraOptions.AddedTokens",
         "QuantizationOptions.Format", "QuantizationOptions.BlockSize", "QuantizationOptions.DoubleQuantization",
         "QuantizationOptions.OutlierThreshold", "QuantizationOptions.QuantizeActivations", "QuantizationOptions.VocabularyFormat",
-        "Options.StartFromScratch", "MaskedLanguageModelTask.MaskProbability",
+        "Options.StartFromScratch", "FineTuneOptions.NewHead", "MaskedLanguageModelTask.MaskProbability",
     ];
 
     /// <summary>Nothing that is learnt depends on it.</summary>

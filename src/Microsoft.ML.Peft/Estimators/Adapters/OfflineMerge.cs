@@ -27,7 +27,7 @@ internal static class OfflineMerge
             adapter.Settings, new TuningTarget(opened.Weights, opened.DefaultTargets, [], adapter.Tensors) { Warn = warn }, seed: 0);
         using MergeSample? sample = options.SampleRows is { } rows ? Sample(rows, model, adapter, tokenizer, task) : null;
         return MeasuredMerge.Write(
-            folder, new MergeSource(opened.Weights, tuner.MergedWeights(), config, LabelSet.None, TokenizerFiles.Of(tokenizer), GenerationConfigFile.TextIn(model.Path)), options, sample, shardBytes);
+            folder, new MergeSource(opened.Weights, tuner.MergedWeights(), config, LabelSet.None, null, TokenizerFiles.Of(tokenizer), GenerationConfigFile.TextIn(model.Path)), options, sample, shardBytes);
     }
 
     // What is quantized on the way is not kept.

@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Persistence;
 using Microsoft.ML.Peft.Tuners;
@@ -32,7 +33,7 @@ public sealed class PeftAdapters
     /// <exception cref="ArgumentException">There is none of that name.</exception>
     public PeftAdapter this[string name] => Set.Get(Given(name));
 
-    /// <summary>Loads an adapter beside the others.</summary>
+    /// <summary>Loads an adapter beside the others. The labels that it was trained with are matched with the task's by their values.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="path">A PEFT folder, or a LoRA adapter as a .gguf file.</param>
     /// <param name="allowOtherBase">
@@ -41,7 +42,7 @@ public sealed class PeftAdapters
     /// </param>
     /// <returns>The adapter.</returns>
     /// <exception cref="ArgumentException">The name is empty or taken.</exception>
-    /// <exception cref="InvalidDataException">The files are malformed, or belong to another base or architecture.</exception>
+    /// <exception cref="InvalidDataException">The files are malformed, belong to another base or architecture, or were trained with other labels.</exception>
     /// <exception cref="NotSupportedException">The adapter is of a kind that is not supported, or changes the shared base itself.</exception>
     public PeftAdapter Load(string name, string path, bool allowOtherBase = false) => Add(Given(name), null, Open(path, allowOtherBase));
 
@@ -50,7 +51,7 @@ public sealed class PeftAdapters
     /// <param name="path">A PEFT folder, or a LoRA adapter as a .gguf file.</param>
     /// <param name="allowOtherBase">As for <see cref="Load"/>.</param>
     /// <returns>The new one, of the same name.</returns>
-    /// <exception cref="InvalidDataException">The files are malformed, or belong to another base or architecture.</exception>
+    /// <exception cref="InvalidDataException">The files are malformed, belong to another base or architecture, or were trained with other labels.</exception>
     /// <exception cref="InvalidOperationException">The old one was removed or replaced, or is merged.</exception>
     public PeftAdapter Replace(PeftAdapter adapter, string path, bool allowOtherBase = false) =>
         Add(Given(adapter).Name, adapter, Open(path, allowOtherBase));
@@ -136,7 +137,8 @@ public sealed class PeftAdapters
         return key =>
         {
             using AdapterState state = AdapterFiles.Open(path, Set.Model.Model.Config, _baseHash, allowOtherBase);
-            return (TunedModelFactory.AddAdapter(Set.Model, state.Settings, state.Tensors, key, _warn), state.Settings);
+            ITensorSource tensors = AdapterLabels.Match(state, Set.Model.Head, _scorer.Task.Labels, _warn);
+            return (TunedModelFactory.AddAdapter(Set.Model, state.Settings, tensors, key, _warn), state.Settings);
         };
     }
 
