@@ -29,6 +29,9 @@ internal sealed class Example
     /// <summary>Tokens were cut off.</summary>
     public bool Truncated { get; init; }
 
+    /// <summary>Stands for a row of which the longest length left nothing to learn.</summary>
+    public static Example CutOff { get; } = new() { Ids = [], TypeIds = [], Truncated = true };
+
     public int Length => Ids.Length;
 
     public static Example From(Encoding encoding, int[] labels, int[]? positions = null, object? source = null) => new()

@@ -12,6 +12,9 @@ internal sealed class RowSet : IDisposable
     /// <summary>How many rows had no label.</summary>
     public long Skipped { get; private set; }
 
+    /// <summary>How many rows the longest length left nothing to learn of.</summary>
+    public long CutOff { get; private set; }
+
     /// <summary>How many rows were cut to the longest length.</summary>
     public long Truncated { get; private set; }
 
@@ -51,6 +54,11 @@ internal sealed class RowSet : IDisposable
         if (example is null)
         {
             Skipped++;
+            return;
+        }
+        if (ReferenceEquals(example, Example.CutOff))
+        {
+            CutOff++;
             return;
         }
         _examples.Add(example);

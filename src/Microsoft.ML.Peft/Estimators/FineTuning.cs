@@ -130,12 +130,20 @@ internal sealed class FineTuning
     {
         RowSet rows = RowSet.Read(
             data, task.InputColumns.Concat(task.LabelColumns), row => task.CreateReader(row, withLabels: true), ThrowIfCanceled);
+        string columns = Names(task.LabelColumns.Count > 0 ? task.LabelColumns : task.InputColumns);
+        string cut = $"of which the longest length of {task.MaxLength} tokens leaves nothing to learn ({nameof(ModelOptions.MaxLength)})";
+        if (rows.Examples.Count == 0)
+        {
+            throw new InvalidOperationException(
+                $"The {what} data has no row to use: {rows.Skipped} rows without a value in {columns}{(rows.CutOff > 0 ? $", and {rows.CutOff} {cut}" : "")}.");
+        }
         if (rows.Skipped > 0)
-            _host.Warning($"{rows.Skipped} rows of the {what} data have no label in {Names(task.LabelColumns)} and are skipped.");
+            _host.Warning($"{rows.Skipped} rows of the {what} data have no value in {columns} and are skipped.");
+        if (rows.CutOff > 0)
+            _host.Warning($"{rows.CutOff} rows of the {what} data, {cut}, are skipped.");
         if (rows.Truncated > 0)
             _host.Warning($"{rows.Truncated} of {rows.Examples.Count} rows of the {what} data are longer than {task.MaxLength} tokens and are cut.");
-        return rows.Examples.Count > 0 ? rows : throw new InvalidOperationException(
-            $"The {what} data has no row to use: {rows.Skipped} rows, none with a value in {Names([.. task.LabelColumns, .. task.InputColumns])}.");
+        return rows;
     }
 
     private void CheckVariety(RowSet rows, TaskRuntime task)

@@ -60,7 +60,9 @@ namespace Microsoft.ML.Peft.Tasks
                 Encoding encoding = Encode(chat.Text);
                 int length = Math.Min(encoding.Length, MaxLength);
                 int[] learnt = [.. Enumerable.Range(1, Math.Max(0, length - 1)).Where(i => chat.Assistant.Any(span => IsIn(encoding, i, span)))];
-                return learnt.Length == 0 ? null : new Example
+                if (learnt.Length == 0)
+                    return length < encoding.Length && chat.Assistant.Count > 0 ? Example.CutOff : null;
+                return new Example
                 {
                     Ids = encoding.Ids[..length],
                     TypeIds = new byte[length],

@@ -27,6 +27,18 @@ internal static class Classification
         return head;
     }
 
+    /// <summary>Reads a text, or a pair of texts, with its label; null where that is missing.</summary>
+    public static Func<Example?> ReadTexts(TaskRuntime task, DataViewRow row, TextColumn sentence1, TextColumn? sentence2, Func<int>? label)
+    {
+        Func<string> first = sentence1.Read(row);
+        Func<string>? second = sentence2?.Read(row);
+        return () =>
+        {
+            int index = label?.Invoke() ?? 0;
+            return index < 0 ? null : Example.From(task.Tokenizer.Encode(first(), second?.Invoke(), task.MaxLength), label is null ? [] : [index]);
+        };
+    }
+
     /// <summary>Softmaxed scores in row order.</summary>
     public static float[] Probabilities(Tensor logits)
     {

@@ -37,6 +37,9 @@ internal sealed class LabelSet
 
     public int Count => Names.Count;
 
+    /// <summary>False and true.</summary>
+    public static LabelSet Booleans { get; } = new([bool.FalseString, bool.TrueString], BooleanDataViewType.Instance);
+
     public static LabelSet Text(IReadOnlyList<string> names) => new(names, TextDataViewType.Instance);
 
     /// <summary>Takes the values of a key column; keys without values are named by their index.</summary>

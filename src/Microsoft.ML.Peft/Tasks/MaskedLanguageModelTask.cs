@@ -70,7 +70,7 @@ namespace Microsoft.ML.Peft.Tasks
                 if (!withLabels)
                     return Example.From(encoding, [], [.. Enumerable.Range(0, encoding.Ids.Length).Where(i => encoding.Ids[i] == _mask)]);
                 // Masks are drawn at each step; a text of special tokens alone has nothing to mask.
-                return encoding.Ids.All(Tokenizer.IsSpecial) ? null : Example.From(encoding, []);
+                return !encoding.Ids.All(Tokenizer.IsSpecial) ? Example.From(encoding, []) : encoding.Truncated ? Example.CutOff : null;
             };
         }
 

@@ -90,7 +90,7 @@ internal abstract class LabelColumn(string name) : TaskColumn(name, "Label")
     protected override bool Fits(SchemaShape.Column column) => column.IsKey && column.ItemType == NumberDataViewType.UInt32;
 
     /// <summary>The values behind the keys.</summary>
-    public LabelSet Values(DataViewSchema schema) => LabelSet.Of(Find(schema));
+    public virtual LabelSet Values(DataViewSchema schema) => LabelSet.Of(Find(schema));
 
     /// <summary>Where each of the column's labels stands among known ones.</summary>
     /// <param name="schema">The columns.</param>
@@ -157,4 +157,26 @@ internal sealed class KeysColumn(string name) : LabelColumn(name)
     }
 
     protected override bool Fits(SchemaShape.Column column) => base.Fits(column) && column.Kind != SchemaShape.Column.VectorKind.Scalar;
+}
+
+/// <summary>One label a row that is true or false.</summary>
+internal sealed class BooleanColumn(string name) : LabelColumn(name)
+{
+    protected override string Expected => "Boolean";
+
+    public override LabelSet Values(DataViewSchema schema) => LabelSet.Booleans;
+
+    public Func<int> Read(DataViewRow row)
+    {
+        var getter = row.GetGetter<bool>(Find(row.Schema));
+        bool value = false;
+        return () =>
+        {
+            getter(ref value);
+            return value ? 1 : 0;
+        };
+    }
+
+    protected override bool Fits(SchemaShape.Column column) =>
+        column.ItemType == BooleanDataViewType.Instance && column.Kind == SchemaShape.Column.VectorKind.Scalar;
 }

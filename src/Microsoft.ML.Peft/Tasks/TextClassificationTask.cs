@@ -77,20 +77,8 @@ namespace Microsoft.ML.Peft.Tasks
         private sealed class Runtime(TextClassificationTask task, LabelSet labels, TextTokenizer tokenizer, int maxLength)
             : TaskRuntime(task, labels, tokenizer, maxLength)
         {
-            public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
-            {
-                Func<string> first = task.Sentence1.Read(row);
-                Func<string>? second = task.Sentence2?.Read(row);
-                Func<int>? label = withLabels ? task.Label.Read(row, Labels) : null;
-                return () =>
-                {
-                    int index = label?.Invoke() ?? 0;
-                    if (index < 0)
-                        return null;
-                    Encoding encoding = Tokenizer.Encode(first(), second?.Invoke(), MaxLength);
-                    return Example.From(encoding, label is null ? [] : [index]);
-                };
-            }
+            public override Func<Example?> CreateReader(DataViewRow row, bool withLabels) =>
+                Classification.ReadTexts(this, row, task.Sentence1, task.Sentence2, withLabels ? task.Label.Read(row, Labels) : null);
 
             public override Head CreateHead(PretrainedModel model) =>
                 Classification.CreateHead(model, Labels, model.CreateSequenceClassificationHead);

@@ -83,7 +83,7 @@ namespace Microsoft.ML.Peft.Tasks
                 int[] ids = [.. prompt, .. answer, .. Tokenizer.EosId is { } end ? [end] : Array.Empty<int>()];
                 bool cut = ids.Length > MaxLength;
                 Example example = NextTokens(cut ? ids[..MaxLength] : ids, prompt.Length, cut);
-                return example.Labels.Length == 0 ? null : example;
+                return example.Labels.Length > 0 ? example : cut ? Example.CutOff : null;
             }
         }
     }

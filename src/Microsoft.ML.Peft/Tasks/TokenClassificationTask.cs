@@ -14,7 +14,8 @@ namespace Microsoft.ML.Peft
     {
         /// <summary>
         /// Gives each word a label (named entities, parts of speech). Words may be cut into pieces: the first piece decides.
-        /// A word beyond the model's length has a missing label and scores of 0.
+        /// A word of which the model sees no piece (beyond its length, or one that the tokenizer makes nothing of, such as a zero-width
+        /// character) has a missing label and scores of 0.
         /// </summary>
         /// <param name="sentence1ColumnName">The words: a vector of text, or one text that is split at white space.</param>
         /// <param name="labelColumnName">The labels: a vector of keys, one for each word.</param>
@@ -81,7 +82,7 @@ namespace Microsoft.ML.Peft.Tasks
             new TokenClassificationRuntime(this, labels, tokenizer, maxLength);
     }
 
-    /// <summary>What one row was predicted: a label index (-1 beyond the model's length) and scores for each word.</summary>
+    /// <summary>What one row was predicted: a label index (-1 where the model saw no piece) and scores for each word.</summary>
     internal sealed record WordPredictions(int[] Labels, float[] Scores);
 
     internal sealed class TokenClassificationRuntime(
@@ -129,7 +130,7 @@ namespace Microsoft.ML.Peft.Tasks
             int[] first = FirstPieces(encoding, words.Length);
             int[] present = [.. Enumerable.Range(0, words.Length).Where(word => first[word] >= 0)];
             if (labels is not null && !present.Any(word => labels[word] >= 0))
-                return null;
+                return encoding.Truncated && labels.Any(label => label >= 0) ? Example.CutOff : null;
             return Example.From(encoding, labels is null ? [] : [.. present.Select(word => labels[word] < 0 ? (int)Batch.IgnoredLabel : labels[word])],
                 [.. present.Select(word => first[word])], new WordMap(words.Length, present));
         }

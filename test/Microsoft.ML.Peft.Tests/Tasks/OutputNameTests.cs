@@ -13,6 +13,7 @@ public sealed class OutputNameTests
     public static IEnumerable<object[]> Twins =>
     [
         [PeftTask.TextClassification(outputColumnName: "Same", scoreColumnName: "Same")],
+        [PeftTask.BinaryTextClassification(outputColumnName: "Same", probabilityColumnName: "Same")],
         [PeftTask.TokenClassification(outputColumnName: "Same", scoreColumnName: "Same")],
         [PeftTask.TokenClassification(outputColumnName: "Same", spansColumnName: "Same")],
         [PeftTask.TokenClassification(scoreColumnName: "Same", spansColumnName: "Same")],

@@ -1,0 +1,117 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.Tokenization;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft
+{
+    public abstract partial class PeftTask
+    {
+        /// <summary>
+        /// Decides whether a text, or a pair of texts, is of a class: with the columns of ML.NET's binary trainers, which
+        /// <c>BinaryClassification.Evaluate</c> reads.
+        /// </summary>
+        /// <param name="sentence1ColumnName">The text.</param>
+        /// <param name="sentence2ColumnName">The second text of a pair; null (the default) for single texts.</param>
+        /// <param name="labelColumnName">The label, a Boolean.</param>
+        /// <param name="outputColumnName">The predicted label, a Boolean.</param>
+        /// <param name="scoreColumnName">The score, a Single: above 0 for true.</param>
+        /// <param name="probabilityColumnName">The probability of true, a Single.</param>
+        public static PeftTask BinaryTextClassification(
+            string sentence1ColumnName = "Text", string? sentence2ColumnName = null, string labelColumnName = "Label",
+            string outputColumnName = "PredictedLabel", string scoreColumnName = "Score", string probabilityColumnName = "Probability") =>
+            new BinaryTextClassificationTask
+            {
+                Sentence1ColumnName = sentence1ColumnName,
+                Sentence2ColumnName = sentence2ColumnName,
+                LabelColumnName = labelColumnName,
+                OutputColumnName = outputColumnName,
+                ScoreColumnName = scoreColumnName,
+                ProbabilityColumnName = probabilityColumnName,
+            };
+    }
+}
+
+namespace Microsoft.ML.Peft.Tasks
+{
+    /// <summary>Sequence classification over false and true: the score is the difference of their logits.</summary>
+    internal sealed class BinaryTextClassificationTask : PeftTask
+    {
+        [NotLearnt]
+        public required string Sentence1ColumnName { get; init; }
+
+        [NotLearnt]
+        public required string? Sentence2ColumnName { get; init; }
+
+        [NotLearnt]
+        public required string LabelColumnName { get; init; }
+
+        [NotLearnt]
+        public required string OutputColumnName { get; init; }
+
+        [NotLearnt]
+        public required string ScoreColumnName { get; init; }
+
+        [NotLearnt]
+        public required string ProbabilityColumnName { get; init; }
+
+        internal override string Key => "binary-text-classification";
+
+        internal override string PeftTaskType => "SEQ_CLS";
+
+        internal override string HeadKind => "ForSequenceClassification";
+
+        internal TextColumn Sentence1 => new(Sentence1ColumnName, "Sentence 1");
+
+        internal TextColumn? Sentence2 => Sentence2ColumnName is { } name ? new(name, "Sentence 2") : null;
+
+        internal BooleanColumn Label => new(LabelColumnName);
+
+        internal override IReadOnlyList<TaskColumn> Inputs => Sentence2 is { } second ? [Sentence1, second] : [Sentence1];
+
+        internal override IReadOnlyList<TaskColumn> Labels => [Label];
+
+        internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
+        [
+            SchemaShapes.Column(OutputColumnName, SchemaShape.Column.VectorKind.Scalar, BooleanDataViewType.Instance),
+            SchemaShapes.Column(ScoreColumnName, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single),
+            SchemaShapes.Column(ProbabilityColumnName, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single),
+        ];
+
+        internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) =>
+            new Runtime(this, labels, tokenizer, maxLength);
+
+        private sealed class Runtime(BinaryTextClassificationTask task, LabelSet labels, TextTokenizer tokenizer, int maxLength)
+            : TaskRuntime(task, labels, tokenizer, maxLength)
+        {
+            public override Func<Example?> CreateReader(DataViewRow row, bool withLabels) =>
+                Classification.ReadTexts(this, row, task.Sentence1, task.Sentence2, withLabels ? task.Label.Read(row) : null);
+
+            public override Head CreateHead(PretrainedModel model) =>
+                Classification.CreateHead(model, Labels, model.CreateSequenceClassificationHead);
+
+            public override ITaskMetrics CreateMetrics() => new ClassificationMetrics(Labels.Count);
+
+            public override IReadOnlyList<OutputColumn> Outputs =>
+            [
+                new OutputColumn<bool>(task.OutputColumnName, BooleanDataViewType.Instance, null,
+                    (object score, ref bool value) => value = (float)score > 0),
+                new OutputColumn<float>(task.ScoreColumnName, NumberDataViewType.Single, null,
+                    (object score, ref float value) => value = (float)score),
+                new OutputColumn<float>(task.ProbabilityColumnName, NumberDataViewType.Single, null,
+                    (object score, ref float value) => value = 1 / (1 + MathF.Exp(-(float)score))),
+            ];
+
+            public override IReadOnlyList<object> Predict(Tensor logits, Batch batch)
+            {
+                using var scope = NewDisposeScope();
+                Tensor scores = logits.to(ScalarType.Float32).diff(dim: -1).flatten();
+                return [.. scores.cpu().contiguous().data<float>().ToArray().Select(score => (object)score)];
+            }
+        }
+    }
+}
