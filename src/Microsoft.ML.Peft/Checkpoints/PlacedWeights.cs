@@ -14,6 +14,7 @@ internal sealed class PlacedWeights(ITensorSource source, Device device, ScalarT
     private readonly Dictionary<string, Tensor> _placed = new(StringComparer.Ordinal);
     private readonly Dictionary<(string Name, string Format), PackedMatrix> _packed = [];
     private readonly HashSet<string> _names = new(source.Names, StringComparer.Ordinal);
+    private readonly HashSet<string> _finite = new(StringComparer.Ordinal);
     private string? _hash;
     private bool _disposed;
 
@@ -58,6 +59,20 @@ internal sealed class PlacedWeights(ITensorSource source, Device device, ScalarT
         }
     }
 
+    /// <summary>Refuses weights in use that are no numbers; each is looked at once.</summary>
+    /// <exception cref="InvalidDataException">A value is NaN or infinite; the message names the tensor.</exception>
+    public void CheckFinite()
+    {
+        lock (_placed)
+        {
+            foreach (var (name, tensor) in _placed.Where(weight => !_finite.Contains(weight.Key)))
+            {
+                FiniteWeights.Check(tensor, Source.Description, name);
+                _finite.Add(name);
+            }
+        }
+    }
+
     public string ContentHash()
     {
         lock (_names)
@@ -90,9 +105,16 @@ internal sealed class PlacedWeights(ITensorSource source, Device device, ScalarT
     {
         CheckShape(name, shape);
         var deferred = new DeferredMatrix(
-            () => (transposed ? Source.Read(name).t() : Source.Read(name)).to(Device), Source.TypeOf(name), options, $"{Source.Description}: {name}",
+            () => ReadMatrix(name, transposed), Source.TypeOf(name), options, $"{Source.Description}: {name}",
             transposed ? (shape[1], shape[0]) : (shape[0], shape[1]));
         return defersPacking ? deferred : deferred.Pack();
+    }
+
+    private Tensor ReadMatrix(string name, bool transposed)
+    {
+        Tensor matrix = Source.Read(name);
+        FiniteWeights.Check(matrix, Source.Description, name);
+        return (transposed ? matrix.t() : matrix).to(Device);
     }
 
     private Tensor Place(string name)

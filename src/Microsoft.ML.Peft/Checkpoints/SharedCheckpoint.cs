@@ -93,6 +93,10 @@ internal sealed class SharedCheckpoint : IDisposable
     /// <summary>The weight <paramref name="name"/>, checked against <paramref name="expectedShape"/> unless that is left out.</summary>
     public Tensor Get(string name, params long[] expectedShape) => Weights.Get(name, expectedShape);
 
+    /// <summary>Refuses weights in use that are no numbers. What is quantized is looked at when it is.</summary>
+    /// <exception cref="InvalidDataException">A value is NaN or infinite; the message names the tensor.</exception>
+    public void CheckFinite() => Weights.CheckFinite();
+
     /// <summary>Whether the checkpoint itself holds the weight quantized.</summary>
     public bool IsPacked(string name) => QuantStateFile.Has(Weights.Source.Names, name);
 

@@ -13,7 +13,7 @@ internal sealed class ExampleStore(long memoryLimit = ExampleStore.DefaultMemory
 {
     public const long DefaultMemoryLimit = 1L << 30;
 
-    private const int Overhead = 200, HeaderInts = 4;
+    private const int Overhead = 200, HeaderInts = 5;
 
     // Null for a row in the file, whose end is the next offset.
     private readonly List<Example?> _rows = [];
@@ -54,7 +54,7 @@ internal sealed class ExampleStore(long memoryLimit = ExampleStore.DefaultMemory
     public void Dispose() => _file?.Dispose();
 
     private static int SizeOf(Example example) =>
-        sizeof(int) * (example.Ids.Length + example.Labels.Length + example.Positions.Length) + example.TypeIds.Length;
+        sizeof(int) * (example.Ids.Length + example.Labels.Length + example.Positions.Length + example.Starts.Length) + example.TypeIds.Length;
 
     private void Append(byte[] bytes)
     {
@@ -78,23 +78,24 @@ internal sealed class ExampleStore(long memoryLimit = ExampleStore.DefaultMemory
 
     private static byte[] Encode(Example example)
     {
-        int[] header = [example.Ids.Length, example.Labels.Length, example.Positions.Length, example.Truncated ? 1 : 0];
-        int[] numbers = [.. header, .. example.Ids, .. example.Labels, .. example.Positions];
+        int[] header = [example.Ids.Length, example.Labels.Length, example.Positions.Length, example.Starts.Length, example.Truncated ? 1 : 0];
+        int[] numbers = [.. header, .. example.Ids, .. example.Labels, .. example.Positions, .. example.Starts];
         return [.. MemoryMarshal.AsBytes<int>(numbers), .. example.TypeIds];
     }
 
     private static Example Decode(byte[] bytes)
     {
         ReadOnlySpan<int> header = MemoryMarshal.Cast<byte, int>(bytes.AsSpan(0, HeaderInts * sizeof(int)));
-        int ids = header[0], labels = header[1], positions = header[2], numbers = HeaderInts + ids + labels + positions;
+        int ids = header[0], labels = header[1], positions = header[2], starts = header[3], numbers = HeaderInts + ids + labels + positions + starts;
         ReadOnlySpan<int> all = MemoryMarshal.Cast<byte, int>(bytes.AsSpan(0, numbers * sizeof(int)));
         return new Example
         {
             Ids = all.Slice(HeaderInts, ids).ToArray(),
             Labels = all.Slice(HeaderInts + ids, labels).ToArray(),
             Positions = all.Slice(HeaderInts + ids + labels, positions).ToArray(),
+            Starts = all.Slice(HeaderInts + ids + labels + positions, starts).ToArray(),
             TypeIds = bytes[(numbers * sizeof(int))..],
-            Truncated = header[3] != 0,
+            Truncated = header[4] != 0,
         };
     }
 }

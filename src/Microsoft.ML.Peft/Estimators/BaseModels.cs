@@ -1,5 +1,6 @@
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Persistence;
 using Microsoft.ML.Peft.Tokenization;
 using static TorchSharp.torch;
 
@@ -11,10 +12,16 @@ internal static class BaseModels
     private const int DefaultMaxLength = 512;
 
     /// <summary>A model over weights that all models of the same folder share.</summary>
+    /// <exception cref="InvalidDataException">A file is malformed, or a weight is NaN or infinite.</exception>
     public static PretrainedModel Open(string folder, Device device, long seed, QuantizationOptions? quantization = null)
     {
         HfConfig config = HfConfig.Load(folder);
-        return ModelRegistry.Create(config, SharedCheckpoint.Acquire(folder, device), device, seed, quantization);
+        PretrainedModel model = ModelRegistry.Create(config, SharedCheckpoint.Acquire(folder, device), device, seed, quantization);
+        return Failure.Disposes(model, () =>
+        {
+            model.Weights.Checkpoint?.CheckFinite();
+            return model;
+        });
     }
 
     /// <summary>A model with the folder's configuration and random weights.</summary>

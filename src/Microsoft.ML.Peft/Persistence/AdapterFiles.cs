@@ -27,6 +27,7 @@ internal static class AdapterFiles
         {
             if (!allowOtherBase)
                 CheckBase(adapter, path, baseHash);
+            FiniteWeights.Check(adapter.Tensors);
             return adapter;
         });
     }

@@ -202,6 +202,7 @@ internal sealed class MergedFolder
             using var noGrad = no_grad();
             using var scope = NewDisposeScope();
             Tensor origin = (key is null ? change.Origin!.Value.alias() : _base.Stored.Read(key)).to(ScalarType.Float32);
+            FiniteWeights.Check(origin, _base.Stored.Description, key ?? change.Name);
             return change.Make(origin).to(type).MoveToOuterDisposeScope();
         });
     }

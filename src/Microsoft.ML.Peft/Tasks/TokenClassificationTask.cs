@@ -132,7 +132,8 @@ namespace Microsoft.ML.Peft.Tasks
             if (labels is not null && !present.Any(word => labels[word] >= 0))
                 return encoding.Truncated && labels.Any(label => label >= 0) ? Example.CutOff : null;
             return Example.From(encoding, labels is null ? [] : [.. present.Select(word => labels[word] < 0 ? (int)Batch.IgnoredLabel : labels[word])],
-                [.. present.Select(word => first[word])], new WordMap(words.Length, present));
+                [.. present.Select(word => first[word])],
+                labels is null ? new WordMap(words.Length, present) : null);
         }
 
         private static int[] FirstPieces(Encoding encoding, int words)

@@ -19,9 +19,13 @@ internal sealed class BatchRunner(TunedModel model, TaskRuntime task, Device dev
 
     public Tensor Features(Batch batch, ForwardContext context) => model.Features(batch, context);
 
-    public Tensor Answer(Batch batch, ForwardContext context)
+    /// <param name="batch">The rows as the task prepared them.</param>
+    /// <param name="set">The data set that they are of.</param>
+    /// <param name="rows">Their numbers in it.</param>
+    /// <param name="context">The call.</param>
+    public Tensor Answer(Batch batch, IReadOnlyList<Example> set, int[] rows, ForwardContext context)
     {
-        using Tensor features = Cache?.Features(batch) ?? Features(batch, context);
+        using Tensor features = Cache?.Features(set, rows, batch.Ids.device) ?? Features(batch, context);
         return task.Answer(model.Head, features, batch, context);
     }
 }

@@ -7,14 +7,15 @@ namespace Microsoft.ML.Peft.Training;
 
 /// <summary>
 /// What a frozen base makes of each row, computed once: every epoch then runs the head alone. The base's dropout is off, so
-/// a row's features are always the same.
+/// a row's features are always the same. A row is known by its number in its data set: one that was spilled to the disk is another
+/// object each time it is read.
 /// </summary>
 internal sealed class FeatureCache
 {
     /// <summary>Features above this are not kept: to compute them again is cheaper than to swap.</summary>
     private const long MostBytes = 2L << 30;
 
-    private readonly Dictionary<Example, float[]> _features = new(ReferenceEqualityComparer.Instance);
+    private readonly Dictionary<IReadOnlyList<Example>, float[][]> _features = new(ReferenceEqualityComparer.Instance);
     private readonly ScalarType _type;
     private readonly long _width;
 
@@ -22,47 +23,53 @@ internal sealed class FeatureCache
 
     /// <summary>Runs the base over all rows.</summary>
     /// <param name="runner">The model.</param>
-    /// <param name="examples">The rows.</param>
+    /// <param name="sets">The data sets.</param>
     /// <param name="batchSize">Rows in a batch.</param>
     /// <param name="token">Ends it early.</param>
     /// <returns>Null where the features would take too much memory.</returns>
-    public static FeatureCache? Create(BatchRunner runner, IReadOnlyList<Example> examples, int batchSize, CancellationToken token)
+    public static FeatureCache? Create(BatchRunner runner, IReadOnlyList<IReadOnlyList<Example>> sets, int batchSize, CancellationToken token)
     {
         FeatureCache? cache = null;
         using var noGrad = no_grad();
-        foreach (int[] rows in BatchPlanner.ForScoring([.. examples.Select(e => e.Length)], batchSize))
+        foreach (IReadOnlyList<Example> set in sets)
         {
-            token.ThrowIfCancellationRequested();
-            using var scope = NewDisposeScope();
-            using Batch batch = runner.Collate([.. rows.Select(row => examples[row])], withLabels: false);
-            Tensor features = runner.Features(batch, ForwardContext.Inference);
-            if (cache is null && features.numel() / rows.Length * examples.Count * sizeof(float) > MostBytes)
-                return null;
-            (cache ??= new FeatureCache(features)).Add(batch, features);
+            foreach (int[] rows in BatchPlanner.ForScoring([.. set.Select(e => e.Length)], batchSize))
+            {
+                token.ThrowIfCancellationRequested();
+                using var scope = NewDisposeScope();
+                using Batch batch = runner.Collate(Array.ConvertAll(rows, row => set[row]), withLabels: false);
+                Tensor features = runner.Features(batch, ForwardContext.Inference);
+                if (cache is null && features.numel() / rows.Length * sets.Sum(s => (long)s.Count) * sizeof(float) > MostBytes)
+                    return null;
+                (cache ??= new FeatureCache(features)).Add(set, rows, batch, features);
+            }
         }
         return cache;
     }
 
-    /// <summary>The features of a batch's rows [B, positions, width], short rows filled with zeros.</summary>
-    public Tensor Features(Batch batch)
+    /// <summary>The features of a data set's rows [B, positions, width], short rows filled with zeros.</summary>
+    public Tensor Features(IReadOnlyList<Example> set, int[] numbers, Device device)
     {
-        float[][] rows = [.. batch.Examples.Select(example => _features[example])];
+        float[][] rows = Array.ConvertAll(numbers, number => _features[set][number]);
         int longest = rows.Max(row => row.Length);
         var values = new float[rows.Length * longest];
         for (int i = 0; i < rows.Length; i++)
             rows[i].CopyTo(values, i * longest);
         using var scope = NewDisposeScope();
-        return tensor(values, ScalarType.Float32, CPU).reshape(rows.Length, -1, _width).to(_type).to(batch.Ids.device).MoveToOuterDisposeScope();
+        // A copy in memory of torch's own: how a product sums depends on where the array happens to lie.
+        return tensor(values, ScalarType.Float32, CPU).reshape(rows.Length, -1, _width).clone().to(_type).to(device).MoveToOuterDisposeScope();
     }
 
-    private void Add(Batch batch, Tensor features)
+    private void Add(IReadOnlyList<Example> set, int[] numbers, Batch batch, Tensor features)
     {
+        if (!_features.TryGetValue(set, out float[][]? rows))
+            _features.Add(set, rows = new float[set.Count][]);
         int stride = (int)(features.shape[1] * _width);
         float[] values = features.to(ScalarType.Float32).cpu().contiguous().data<float>().ToArray();
         for (int i = 0; i < batch.Examples.Count; i++)
         {
             int length = (int)(Positions(batch.Examples[i], batch, features.shape[1]) * _width);
-            _features[batch.Examples[i]] = values.AsSpan(i * stride, length).ToArray();
+            rows[numbers[i]] = values.AsSpan(i * stride, length).ToArray();
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Tasks;
@@ -93,6 +94,9 @@ internal sealed class TrainingLoop : IDisposable
         options.Validate();
         if (model.Trainable.Count == 0)
             throw new ArgumentException($"The tuner '{model.Tuner.Key}' has nothing to train on this model.");
+        // A loss that is no number is not the learning rate's fault then.
+        foreach (Parameter parameter in model.Trainable)
+            FiniteWeights.Check(parameter.Value, "The weights to train", parameter.Name);
         if (train.Count == 0)
             throw new ArgumentException("The training data has no rows with a label.");
         if (validation is null && options.Given.EarlyStoppingPatience is not null)
@@ -114,7 +118,7 @@ internal sealed class TrainingLoop : IDisposable
         Resume();
         Announce();
         if (cacheFeatures)
-            _runner.Cache = FeatureCache.Create(_runner, [.. _train, .. _validation ?? []], _options.BatchSize, token);
+            _runner.Cache = FeatureCache.Create(_runner, _validation is null ? [_train] : [_train, _validation], _options.BatchSize, token);
         while (_state.Step < _plan.TotalSteps && !_selection.HasLostPatience(_state))
         {
             if (!RunEpoch(token))
@@ -146,7 +150,7 @@ internal sealed class TrainingLoop : IDisposable
     {
         double rate = _plan.Schedule.Rate(_state.Step);
         _meter.Start();
-        var (sum, count) = _step.Run(batches.Select(rows => Array.ConvertAll(rows, row => _train[row])), _state.Step, rate);
+        var (sum, count) = _step.Run(_train, batches, _state.Step, rate);
         _meter.Stop(batches.Sum(rows => rows.Length));
         (_state.Step, _state.EpochSteps) = (_state.Step + 1, _state.EpochSteps + 1);
         (_state.LossSum, _state.LossCount) = (_state.LossSum + sum, _state.LossCount + count);

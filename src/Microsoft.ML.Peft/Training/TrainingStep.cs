@@ -9,19 +9,20 @@ namespace Microsoft.ML.Peft.Training;
 /// <summary>One update of the weights from one batch, or from several whose gradients add up.</summary>
 internal sealed class TrainingStep(BatchRunner runner, IReadOnlyList<Parameter> parameters, AdamW optimizer, TrainingSettings options, long seed)
 {
-    /// <param name="batches">The rows, batch by batch.</param>
+    /// <param name="set">The data set.</param>
+    /// <param name="batches">The numbers of its rows, batch by batch.</param>
     /// <param name="step">The step's number, from 0.</param>
     /// <param name="learningRate">Its learning rate.</param>
     /// <returns>The loss summed over what it counts, and how many that were.</returns>
     /// <exception cref="InvalidOperationException">The loss or the gradient is not finite.</exception>
-    public (double Sum, long Count) Run(IEnumerable<IReadOnlyList<Example>> batches, int step, double learningRate)
+    public (double Sum, long Count) Run(IReadOnlyList<Example> set, int[][] batches, int step, double learningRate)
     {
         double sum = 0;
         long count = 0;
         int index = 0;
-        foreach (IReadOnlyList<Example> batch in batches)
+        foreach (int[] batch in batches)
         {
-            (double batchSum, long batchCount) = Accumulate(batch, step, index++, learningRate);
+            (double batchSum, long batchCount) = Accumulate(set, batch, step, index++, learningRate);
             (sum, count) = (sum + batchSum, count + batchCount);
         }
         if (count > 0)
@@ -30,14 +31,14 @@ internal sealed class TrainingStep(BatchRunner runner, IReadOnlyList<Parameter> 
         return (sum, count);
     }
 
-    private (double Sum, long Count) Accumulate(IReadOnlyList<Example> examples, int step, int index, double learningRate)
+    private (double Sum, long Count) Accumulate(IReadOnlyList<Example> set, int[] rows, int step, int index, double learningRate)
     {
         using var scope = NewDisposeScope();
         // The stream is named by step and batch: a resumed run draws what an uninterrupted one would have drawn.
         var random = new SplitMix64(seed, step, index);
         var context = new ForwardContext { Seeds = new DropoutSeeds(random.NextInt64()), Checkpointing = options.GradientCheckpointing };
-        using Batch batch = runner.Collate(runner.Task.Prepare(examples, random), withLabels: true);
-        Tensor answer = runner.Answer(batch, context);
+        using Batch batch = runner.Collate(runner.Task.Prepare(Array.ConvertAll(rows, row => set[row]), random), withLabels: true);
+        Tensor answer = runner.Answer(batch, set, rows, context);
         (Tensor loss, long count) = runner.Task.Loss(answer, batch);
         double value = loss.ToDouble();
         if (!double.IsFinite(value))

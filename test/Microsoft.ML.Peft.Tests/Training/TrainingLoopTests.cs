@@ -69,6 +69,39 @@ public sealed class TrainingLoopTests
     }
 
     [TestMethod]
+    [DataRow(true, DisplayName = "over cached features")]
+    [DataRow(false)]
+    public void A_run_gives_the_same_bits_each_time(bool frozen)
+    {
+        float[] expected = TinyRun.WeightsAfter(Options(), frozen: frozen);
+        for (int run = 0; run < 6; run++)
+            CollectionAssert.AreEqual(expected, TinyRun.WeightsAfter(Options(), frozen: frozen), $"run {run}");
+    }
+
+    [TestMethod]
+    public void Rows_on_the_disk_are_learnt_as_rows_in_memory_and_stay_there()
+    {
+        using TunedModel memory = TinyModel.Create(frozen: true), disk = TinyModel.Create(frozen: true);
+        Example[] validation = TinyTask.Rows(20, seed: 9);
+        TrainingResult expected = TinyRun.Train(memory, Options(), validation: validation);
+        using ExampleStore spilled = Spilled(TinyTask.Rows(50)), spilledValidation = Spilled(validation);
+        TrainingResult result = TrainingLoop.Run(
+            disk, new TinyTask(), spilled, spilledValidation, TinyRun.Settings(Options()), CPU, 1, new TinyRun.Log(), default);
+        CollectionAssert.AreEqual(TinyRun.Weights(memory), TinyRun.Weights(disk));
+        Assert.AreEqual(expected.ToString(), result.ToString());
+        Assert.AreEqual(7 + 3, ((TinyModel)disk.Model).Forwards, "features were computed once");
+        Assert.AreNotSame(spilled[0], spilled[0]);
+
+        static ExampleStore Spilled(Example[] rows)
+        {
+            var store = new ExampleStore(memoryLimit: 0);
+            foreach (Example row in rows)
+                store.Add(row);
+            return store;
+        }
+    }
+
+    [TestMethod]
     public void Rows_that_change_from_step_to_step_are_not_cached_and_change_alike()
     {
         float[] first = Weights(out int forwards), second = Weights(out _);
