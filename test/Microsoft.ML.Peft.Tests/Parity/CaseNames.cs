@@ -5,7 +5,7 @@ namespace Microsoft.ML.Peft.Tests.Parity;
 /// <summary>The cases that are found, by the names that the lists of families use.</summary>
 internal static class CaseNames
 {
-    public const string Tokenizers = "tokenizers", Models = "models", ExpectationPrefix = "expected-";
+    public const string Tokenizers = "tokenizers", Models = "models", ExpectationPrefix = "expected-", None = "(no cases)";
 
     /// <summary>A folder each; what it lacks, its test tells.</summary>
     public static string[] OfParity => [.. Folders(SharedData.Parity).Where(name => name != Tokenizers)];
@@ -20,7 +20,7 @@ internal static class CaseNames
     ];
 
     /// <summary>Rows of a data-driven test, of which there must be one at least.</summary>
-    public static IEnumerable<object[]> Rows(string[] names) => names.DefaultIfEmpty("(no cases)").Select(name => new object[] { name });
+    public static IEnumerable<object[]> Rows(string[] names) => names.DefaultIfEmpty(None).Select(name => new object[] { name });
 
     private static IEnumerable<string> Folders(string root) => Directory.Exists(root)
         ? Directory.GetDirectories(root).Select(folder => Path.GetFileName(folder)!).Order(StringComparer.Ordinal)

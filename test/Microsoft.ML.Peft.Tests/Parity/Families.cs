@@ -39,6 +39,8 @@ internal sealed class Families(IEnumerable<string> served, IEnumerable<string> t
     /// <summary>The runner of a case; where it is still to come, the test ends undecided.</summary>
     public string RunnerOf(string name)
     {
+        if (name == CaseNames.None)
+            Assert.Inconclusive("The folder holds no such case.");
         Family family = Of(name);
         if (!family.IsServed)
         {

@@ -35,6 +35,7 @@ public sealed class ParityTests
     public void FailsWhereNothingIsCompared(string name)
     {
         SharedData.RequireFolder(SharedData.Parity);
+        Assert.AreEqual(Runner, Families.Committed.RunnerOf(name));
         Assert.Contains("$.rows[0].ids", Assert.ThrowsExactly<AssertFailedException>(() => Run(name, _ => { })).Message);
     }
 
