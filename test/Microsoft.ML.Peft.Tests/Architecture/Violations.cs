@@ -14,6 +14,12 @@ internal static class Violations
 
     private static readonly string[] Libraries = ["Microsoft.ML.Peft", "Microsoft.ML.VisionLanguage"];
 
+    private static readonly Lazy<MetadataReference[]> Loaded = new(() =>
+    [
+        .. ((string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!).Split(Path.PathSeparator)
+            .Where(path => Path.GetFileNameWithoutExtension(path) != Friend).Select(path => MetadataReference.CreateFromFile(path)),
+    ]);
+
     /// <param name="files">Paths below <c>src</c> and their text.</param>
     /// <returns>What the matrix says against them.</returns>
     public static IReadOnlyList<string> Of(params (string Path, string Text)[] files)
@@ -33,11 +39,11 @@ internal static class Violations
 
     private static string Compile(string folder, (string Path, string Text)[] files)
     {
-        string loaded = (string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!, assembly = Path.Combine(folder, Friend + ".dll");
+        string assembly = Path.Combine(folder, Friend + ".dll");
         var compilation = CSharpCompilation.Create(
             Friend,
             files.Select(file => CSharpSyntaxTree.ParseText(SourceText.From(file.Text, Encoding.UTF8), path: "/made-up/src/" + file.Path)),
-            loaded.Split(Path.PathSeparator).Where(path => Path.GetFileNameWithoutExtension(path) != Friend).Select(path => MetadataReference.CreateFromFile(path)),
+            Loaded.Value,
             new CSharpCompilationOptions(OutputKind.DynamicallyLinkedLibrary));
         using FileStream code = File.Create(assembly), symbols = File.Create(Path.ChangeExtension(assembly, ".pdb"));
         EmitResult result = compilation.Emit(code, symbols, options: new EmitOptions(debugInformationFormat: DebugInformationFormat.PortablePdb));
