@@ -52,6 +52,7 @@ internal sealed class ChatModel : IDisposable
         return Failure.Disposes(owned, () =>
         {
             DecoderModel model = Decoder(opened);
+            BaseModels.CheckVocabulary(model, tokenizer);
             Head head = model.CreateLanguageModelHead();
             if (head.Parameters is [var missing, ..])
                 throw new InvalidDataException($"{folder}: '{missing.Name}' is missing, without which the model cannot write.");

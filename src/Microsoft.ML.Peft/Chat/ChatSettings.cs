@@ -11,11 +11,13 @@ internal static class ChatSettings
 
     /// <param name="options">The request's.</param>
     /// <param name="folder">What the model's folder says.</param>
+    /// <param name="taught">What the model was taught to end with.</param>
     /// <param name="positions">The model's: a chat that nothing limits may fill them.</param>
     /// <param name="client">The client, for the options' own factory.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
     /// <exception cref="NotSupportedException">An option cannot be honoured.</exception>
-    public static GenerationSettings Resolve(ChatOptions? options, GenerationOptions folder, int positions, IChatClient client)
+    public static GenerationSettings Resolve(
+        ChatOptions? options, GenerationOptions folder, IEnumerable<int> taught, int positions, IChatClient client)
     {
         GenerationOptions own = Own(options, client);
         if (options is not null)
@@ -28,7 +30,7 @@ internal static class ChatSettings
         // One answer a request, whatever the folder has for other uses.
         own.NumBeams ??= 1;
         own.NumReturnSequences ??= 1;
-        GenerationSettings settings = GenerationSettings.Resolve(own, folder);
+        GenerationSettings settings = GenerationSettings.Resolve(own, folder, taught);
         return settings.NumBeams == 1 && settings.NumReturnSequences == 1 ? settings : throw new NotSupportedException(
             $"A chat's answer is one text written token by token: {nameof(own.NumBeams)} is {settings.NumBeams} and {nameof(own.NumReturnSequences)} {settings.NumReturnSequences}, and both must be 1.");
     }

@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Tokenization;
 using Microsoft.ML.Peft.Tokenization.ChatTemplates;
 
@@ -9,9 +10,15 @@ namespace Microsoft.ML.Peft.Chat;
 /// <param name="GivenTemplate">The caller's template; null for the tokenizer's.</param>
 internal sealed record ChatVoice(string? Adapter, TextTokenizer Tokenizer, ChatTemplate? GivenTemplate)
 {
+    private int[]? _ends;
+
     /// <exception cref="InvalidOperationException">There is no template.</exception>
     public ChatTemplate Template => GivenTemplate ?? Tokenizer.ChatTemplate ?? throw new InvalidOperationException(
         $"The model has no chat template, so it does not say how it was taught to read chats; set {nameof(PeftChatClientOptions)}.{nameof(PeftChatClientOptions.ChatTemplate)}.");
+
+    /// <summary>What the model was taught to end an answer with.</summary>
+    /// <exception cref="InvalidOperationException">There is no template.</exception>
+    public IReadOnlyList<int> Ends => _ends ??= [.. EndTokens.Taught(Tokenizer, folder: null, Template)];
 
     /// <summary>The prompt for the assistant's next message.</summary>
     /// <exception cref="InvalidOperationException">There is no template.</exception>

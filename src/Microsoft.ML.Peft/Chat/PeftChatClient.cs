@@ -101,8 +101,8 @@ public sealed class PeftChatClient : IChatClient
         token.ThrowIfCancellationRequested();
         if (options?.ModelId is { } wanted && wanted != _metadata.DefaultModelId)
             throw new ArgumentException($"{nameof(ChatOptions)}.{nameof(options.ModelId)} is '{wanted}'; this client has '{_metadata.DefaultModelId}'.");
-        GenerationSettings settings = ChatSettings.Resolve(options, _model.Folder, _model.MaxLength, this);
         ChatVoice voice = _model.VoiceOf(ChatSettings.Adapter(options, _model.UsualAdapter));
+        GenerationSettings settings = ChatSettings.Resolve(options, _model.Folder, voice.Ends, _model.MaxLength, this);
         int[] prompt = voice.Encode(Conversation.Read(messages, options));
         GenerationRow row = TextGenerator.CreateRow(prompt, voice.Tokenizer, settings, _model.MaxLength);
         IDisposable use = _model.Enter();

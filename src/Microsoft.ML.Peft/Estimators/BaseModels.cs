@@ -28,6 +28,19 @@ internal static class BaseModels
     public static PretrainedModel Create(string folder, Device device, long seed) =>
         ModelRegistry.Create(HfConfig.Load(folder), checkpoint: null, device, seed);
 
+    /// <summary>Refuses a tokenizer with tokens that the model's table has no row for; padding needs none, as nothing reads it.</summary>
+    /// <exception cref="InvalidDataException">There is such a token; the message names it.</exception>
+    public static void CheckVocabulary(PretrainedModel model, TextTokenizer tokenizer)
+    {
+        int[] beyond = [.. tokenizer.Ids.Where(id => id >= model.TokenRows && id != tokenizer.PadId).Order()];
+        if (beyond.Length > 0)
+        {
+            throw Malformed.File(
+                tokenizer.Files[0].Description, $"tokens for the {model.TokenRows} rows of the model's token table",
+                $"'{tokenizer.TokenOf(beyond[0])}' with the id {beyond[0]}{(beyond.Length > 1 ? $" and {beyond.Length - 1} more" : "")}");
+        }
+    }
+
     /// <summary>The caller's limit as far as the model goes; without one the tokenizer's, if that is below the usual.</summary>
     public static int MaxLength(PretrainedModel model, TextTokenizer tokenizer, int? wanted) =>
         Math.Min(wanted ?? Math.Min(DefaultMaxLength, tokenizer.ModelMaxLength), model.MaxLength);

@@ -77,7 +77,8 @@ internal sealed class FineTuning
         Device device = _host.ChooseDevice(_options.GpuDeviceId, _options.FallbackToCpu);
         AllocatorSwitch.Advise(_host);
         PeftTask trained = _task.WithDefaultsOf(_options.BaseModel);
-        TextTokenizer tokenizer = TextTokenizer.Load(AdapterFolder.TokenizerOf(_options.AdapterFolder, _options.BaseModel));
+        string source = AdapterFolder.TokenizerOf(_options.AdapterFolder, _options.BaseModel);
+        TextTokenizer own = TextTokenizer.Load(source), tokenizer = own;
         TokenizerFiles files = TokenizerFiles.Of(tokenizer);
         TunerOptions tuner = _tuner;
         if (tuner.NewTokens is { Count: > 0 } added)
@@ -91,9 +92,14 @@ internal sealed class FineTuning
             ? BaseModels.Create(_options.BaseModel, device, seed)
             : BaseModels.Open(_options.BaseModel, device, seed, _options.Precision);
         model.NewHead = _options.NewHead;
-        TaskRuntime task = trained.Bind(labels, tokenizer, BaseModels.MaxLength(model, tokenizer, _options.MaxLength));
         return Failure.Disposes(model, () =>
         {
+            // An adapter's tokenizer may have tokens whose rows the adapter brings.
+            if (source == _options.BaseModel)
+                BaseModels.CheckVocabulary(model, own);
+            TaskRuntime task = trained.Bind(labels, tokenizer, BaseModels.MaxLength(model, tokenizer, _options.MaxLength));
+            foreach (string warning in task.Warnings)
+                _host.Warning(warning);
             using RowSet train = Read(data, task, "training");
             CheckVariety(train, task);
             using RowSet? validation = _options.ValidationSet is { } set ? Read(set, task, "validation") : null;

@@ -62,7 +62,7 @@ internal sealed class Scorer : IBatchScorer<Example>
         using AdapterLease lease = Adapters.Enter(adapters);
         using var scope = NewDisposeScope();
         using var noGradient = inference_mode();
-        using Batch batch = Batch.Collate(rows, Task.Tokenizer.PadId ?? 0, _device, withLabels: false);
+        using Batch batch = Batch.Collate(rows, Model.Model.PadId, _device, withLabels: false);
         ForwardContext context = lease.Context(_device);
         using AdapterRows? byRow = context.Rows;
         return Task.Score(Model, batch, context);

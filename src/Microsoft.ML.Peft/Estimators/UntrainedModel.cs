@@ -26,13 +26,19 @@ internal sealed class UntrainedModel(
         ArgumentNullException.ThrowIfNull(input);
         task.CheckScoringSchema(SchemaShapes.Of(input.Schema));
         Device device = host.ChooseDevice(options.GpuDeviceId, options.FallbackToCpu);
-        TextTokenizer tokenizer = TextTokenizer.Load(AdapterFolder.TokenizerOf(adapterPath, options.BaseModel));
+        string source = AdapterFolder.TokenizerOf(adapterPath, options.BaseModel);
+        TextTokenizer tokenizer = TextTokenizer.Load(source);
         long seed = host.NewSeed();
         PretrainedModel model = BaseModels.Open(options.BaseModel, device, seed, options.Precision);
         return Failure.Disposes(model, () =>
         {
+            // An adapter's tokenizer may have tokens whose rows the adapter brings.
+            if (source == options.BaseModel)
+                BaseModels.CheckVocabulary(model, tokenizer);
             TaskRuntime runtime = task.WithDefaultsOf(options.BaseModel)
                 .Bind(LabelSet.None, tokenizer, BaseModels.MaxLength(model, tokenizer, maxLength));
+            foreach (string warning in runtime.Warnings)
+                host.Warning(warning);
             using AdapterState? adapter = adapterPath is null ? null : AdapterFiles.Open(adapterPath, model, allowOtherBase);
             TunerOptions tuner = adapter?.Settings ?? new FrozenOptions();
             TunedModel tuned = TunedModelFactory.Create(model, runtime, tuner, seed, adapter?.Tensors, host.Warning);

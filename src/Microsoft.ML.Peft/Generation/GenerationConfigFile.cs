@@ -18,8 +18,8 @@ internal static class GenerationConfigFile
     };
 
     /// <param name="folder">The model's folder.</param>
-    /// <param name="model">Its configuration, which knows the end token where the folder has no file for generation.</param>
-    /// <exception cref="InvalidDataException">A value is of the wrong kind, or asks for what is not supported.</exception>
+    /// <param name="model">Its configuration, which knows the end token where the file for generation does not name one.</param>
+    /// <exception cref="InvalidDataException">A value is of the wrong kind or out of range, or asks for what is not supported.</exception>
     public static GenerationOptions Load(string folder, HfConfig model)
     {
         string path = Path.Combine(folder, FileName);
@@ -28,11 +28,16 @@ internal static class GenerationConfigFile
 
     /// <param name="json">What the file says; null where there is none.</param>
     /// <param name="description">The file, for messages.</param>
-    /// <param name="model">The model's configuration, which knows the end token where there is no file.</param>
-    /// <exception cref="InvalidDataException">A value is of the wrong kind, or asks for what is not supported.</exception>
-    public static GenerationOptions Parse(string? json, string description, HfConfig model) => json is null
-        ? new GenerationOptions { EosTokenIds = EndTokens(model) }
-        : Read(HfConfig.Parse(json, description), description);
+    /// <param name="model">The model's configuration, which knows the end token where the file does not name one.</param>
+    /// <exception cref="InvalidDataException">A value is of the wrong kind or out of range, or asks for what is not supported.</exception>
+    public static GenerationOptions Parse(string? json, string description, HfConfig model)
+    {
+        GenerationOptions options = json is null ? new() : Read(HfConfig.Parse(json, description), description);
+        options.EosTokenIds ??= EndTokens(model);
+        if (model.Has("vocab_size") && options.EosTokenIds?.FirstOrDefault(id => id >= model.Int("vocab_size")) is > 0 and var beyond)
+            throw Malformed.File(description, $"an end token (eos_token_id) among the model's {model.Int("vocab_size")}", $"{beyond}");
+        return options;
+    }
 
     /// <summary>The file's text; null where the folder has none.</summary>
     public static string? TextIn(string? folder) =>
@@ -90,7 +95,9 @@ internal static class GenerationConfigFile
         return file.Kind(Key) == JsonValueKind.String ? [file.String(Key)] : file.Strings(Key);
     }
 
-    private static IReadOnlyList<int>? EndTokens(HfConfig file) => file.Has("eos_token_id") ? file.Ints("eos_token_id") : null;
+    // A negative id stands for none.
+    private static IReadOnlyList<int>? EndTokens(HfConfig file) =>
+        file.Has("eos_token_id") ? [.. file.Ints("eos_token_id").Where(id => id >= 0)] : null;
 
     private static int? Int(HfConfig file, string key) => file.Has(key) ? file.Int(key) : null;
 

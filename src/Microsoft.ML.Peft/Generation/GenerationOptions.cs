@@ -86,6 +86,6 @@ public sealed class GenerationOptions
     /// </summary>
     public IReadOnlyList<string>? StopStrings { get; set; }
 
-    /// <summary>Tokens that end a row (<c>eos_token_id</c>), the last of its ids; empty for none. Default the model's.</summary>
+    /// <summary>Tokens that end a row (<c>eos_token_id</c>), the last of its ids; empty for none. Default those of the model's folder and what it was taught to end with.</summary>
     public IReadOnlyList<int>? EosTokenIds { get; set; }
 }

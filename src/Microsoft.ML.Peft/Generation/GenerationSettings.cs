@@ -5,7 +5,7 @@ internal sealed record GenerationSettings
 {
     private const int UsualNewTokens = 20;
 
-    private GenerationSettings(GenerationOptions user, GenerationOptions folder)
+    private GenerationSettings(GenerationOptions user, GenerationOptions folder, IEnumerable<int> taught)
     {
         (MaxNewTokens, MaxLength) = Longest(user) ?? Longest(folder) ?? (UsualNewTokens, null);
         MinNewTokens = user.MinNewTokens ?? folder.MinNewTokens ?? 0;
@@ -26,7 +26,7 @@ internal sealed record GenerationSettings
         EarlyStopping = user.EarlyStopping ?? folder.EarlyStopping ?? BeamEarlyStopping.Likely;
         NumReturnSequences = user.NumReturnSequences ?? folder.NumReturnSequences ?? 1;
         StopStrings = user.StopStrings ?? folder.StopStrings ?? [];
-        EosTokenIds = [.. (user.EosTokenIds ?? folder.EosTokenIds ?? []).Distinct()];
+        EosTokenIds = [.. (user.EosTokenIds ?? (folder.EosTokenIds ?? []).Concat(taught)).Distinct()];
     }
 
     public int? MaxNewTokens { get; }
@@ -73,10 +73,11 @@ internal sealed record GenerationSettings
 
     /// <param name="user">What the caller set.</param>
     /// <param name="folder">What the model's folder says where the caller says nothing; null for transformers' defaults alone.</param>
+    /// <param name="taught">Tokens that the model was taught to end with: they end a text beside those of the folder.</param>
     /// <exception cref="ArgumentException">An option is out of range, or does not go with the others; the message names it.</exception>
-    public static GenerationSettings Resolve(GenerationOptions user, GenerationOptions? folder = null)
+    public static GenerationSettings Resolve(GenerationOptions user, GenerationOptions? folder = null, IEnumerable<int>? taught = null)
     {
-        var settings = new GenerationSettings(user, folder ?? new());
+        var settings = new GenerationSettings(user, folder ?? new(), taught ?? []);
         GenerationChecks.Check(settings);
         GenerationChecks.CheckUsed(user, settings);
         return settings;

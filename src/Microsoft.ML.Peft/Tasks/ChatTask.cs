@@ -43,10 +43,16 @@ namespace Microsoft.ML.Peft.Tasks
 
         internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) => new Runtime(this, tokenizer, maxLength);
 
-        private sealed class Runtime(ChatTask task, TextTokenizer tokenizer, int maxLength) : GenerationRuntime(task, tokenizer, maxLength)
+        private static ChatTemplate TemplateOf(TextTokenizer tokenizer) => tokenizer.ChatTemplate ?? throw new ArgumentException(
+            "The model has no chat template (chat_template in tokenizer_config.json, or chat_template.jinja): it was not taught to chat.");
+
+        private sealed class Runtime(ChatTask task, TextTokenizer tokenizer, int maxLength)
+            : GenerationRuntime(task, tokenizer, maxLength, TemplateOf(tokenizer))
         {
-            private readonly ChatTemplate _template = tokenizer.ChatTemplate
-                ?? throw new ArgumentException("The model has no chat template (chat_template in tokenizer_config.json, or chat_template.jinja): it was not taught to chat.");
+            private readonly ChatTemplate _template = TemplateOf(tokenizer);
+
+            public override IEnumerable<string> Warnings => End is not null ? [] :
+                ["The chat template writes no special token behind what the assistant says: the model does not learn where an answer ends, and goes on until its length ends it."];
 
             public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
             {

@@ -6,6 +6,7 @@ using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tokenization;
+using Microsoft.ML.Peft.Tokenization.ChatTemplates;
 using Microsoft.ML.Peft.Training;
 
 namespace Microsoft.ML.Peft.Tasks;
@@ -45,10 +46,17 @@ internal abstract class GenerationTask : PeftTask
 }
 
 /// <summary>Learns the labelled tokens of a row, and writes after a prompt.</summary>
-internal abstract class GenerationRuntime(GenerationTask task, TextTokenizer tokenizer, int maxLength)
+/// <param name="task">The task.</param>
+/// <param name="tokenizer">The model's tokenizer.</param>
+/// <param name="maxLength">Tokens of a row at most.</param>
+/// <param name="template">What writes the prompts, with ends of its own; null where they come as plain text.</param>
+internal abstract class GenerationRuntime(GenerationTask task, TextTokenizer tokenizer, int maxLength, ChatTemplate? template = null)
     : LanguageModelRuntime(task, tokenizer, maxLength)
 {
-    private readonly GenerationSettings _settings = GenerationSettings.Resolve(task.Generation, task.FolderGeneration);
+    private readonly GenerationSettings _settings =
+        GenerationSettings.Resolve(task.Generation, task.FolderGeneration, EndTokens.Taught(tokenizer, task.FolderGeneration, template));
+
+    public override int? End { get; } = template is null ? EndTokens.OfText(tokenizer, task.FolderGeneration) : EndTokens.OfTurn(template, tokenizer);
 
     public override IReadOnlyList<OutputColumn> Outputs => task.Texts > 1
         ? [VectorOutput.Of(task.OutputColumnName, new VectorDataViewType(TextDataViewType.Instance, task.Texts),

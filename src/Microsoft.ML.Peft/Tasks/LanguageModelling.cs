@@ -11,6 +11,12 @@ namespace Microsoft.ML.Peft.Tasks;
 internal abstract class LanguageModelRuntime(PeftTask task, TextTokenizer tokenizer, int maxLength)
     : TaskRuntime(task, LabelSet.None, tokenizer, maxLength)
 {
+    /// <summary>What stands behind a text, and stops the model; null where nothing does.</summary>
+    public virtual int? End => Tokenizer.EosId;
+
+    public override IEnumerable<string> Warnings => End is not null ? [] :
+        ["The tokenizer names no end token (eos_token in tokenizer_config.json): the model does not learn where a text ends, and goes on until its length ends it."];
+
     public override Head CreateHead(PretrainedModel model) => model.CreateLanguageModelHead();
 
     /// <returns>[B, P], 0 where there is no label.</returns>

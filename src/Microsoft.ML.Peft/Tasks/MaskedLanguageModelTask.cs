@@ -60,6 +60,8 @@ namespace Microsoft.ML.Peft.Tasks
     {
         private readonly int _mask = tokenizer.MaskId
             ?? throw new ArgumentException("The tokenizer has no mask token: the model is not one of masked language modelling.");
+        // Padding behind all others may have no row in the model's table.
+        private readonly int _words = tokenizer.PadId == tokenizer.VocabularySize - 1 ? tokenizer.VocabularySize - 1 : tokenizer.VocabularySize;
 
         public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
         {
@@ -103,7 +105,7 @@ namespace Microsoft.ML.Peft.Tasks
                 chosen = [words[random.Next(words.Length)]];
             int[] ids = [.. example.Ids];
             foreach (int i in chosen)
-                ids[i] = random.NextDouble() switch { < 0.8 => _mask, < 0.9 => random.Next(Tokenizer.VocabularySize), _ => ids[i] };
+                ids[i] = random.NextDouble() switch { < 0.8 => _mask, < 0.9 => random.Next(_words), _ => ids[i] };
             return new Example { Ids = ids, TypeIds = example.TypeIds, Positions = chosen, Labels = [.. chosen.Select(i => example.Ids[i])] };
         }
 

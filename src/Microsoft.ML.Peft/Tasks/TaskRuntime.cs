@@ -24,6 +24,9 @@ internal abstract class TaskRuntime(PeftTask task, LabelSet labels, TextTokenize
     /// <summary>Names of the columns that training reads as well.</summary>
     public IReadOnlyList<string> LabelColumns => [.. Task.Labels.Select(column => column.Name)];
 
+    /// <summary>What whoever fits should know of the tokenizer and the model's folder; by default nothing.</summary>
+    public virtual IEnumerable<string> Warnings => [];
+
     /// <summary>A reader over a row's getters; it gives null for a row that has no label, and counts it.</summary>
     public abstract Func<Example?> CreateReader(DataViewRow row, bool withLabels);
 

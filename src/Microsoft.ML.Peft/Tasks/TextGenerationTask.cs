@@ -80,7 +80,7 @@ namespace Microsoft.ML.Peft.Tasks
                 if (completion.Length == 0)
                     return null;
                 int[] answer = Tokenizer.Encode(completion, addSpecialTokens: false).Ids;
-                int[] ids = [.. prompt, .. answer, .. Tokenizer.EosId is { } end ? [end] : Array.Empty<int>()];
+                int[] ids = [.. prompt, .. answer, .. End is { } end && (answer.Length == 0 || answer[^1] != end) ? [end] : Array.Empty<int>()];
                 bool cut = ids.Length > MaxLength;
                 Example example = NextTokens(cut ? ids[..MaxLength] : ids, prompt.Length, cut);
                 return example.Labels.Length > 0 ? example : cut ? Example.CutOff : null;

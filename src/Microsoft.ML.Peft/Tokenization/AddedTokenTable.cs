@@ -30,16 +30,31 @@ internal sealed class AddedTokenTable
         }
         foreach (AddedToken token in config.SpecialTokens())
         {
-            if (table._tokens.TryGetValue(token.Content, out AddedToken? known))
+            table.AddSpecial(token);
+        }
+        // A tokenizer.json itself says which tokens are special.
+        if (!pipeline.NumbersAddedTokens)
+        {
+            foreach ((_, string token) in UsualTokens.Find(pipeline, config, table.Has))
             {
-                table._tokens[token.Content] = known with { Special = true, Matched = true };
-            }
-            else
-            {
-                table.Add(token, null);
+                table.AddSpecial(new AddedToken(-1, token) { Special = true });
             }
         }
         return [.. table._tokens.Values];
+    }
+
+    private bool Has(string token) => _tokens.ContainsKey(token) || _vocabulary.ContainsKey(token);
+
+    private void AddSpecial(AddedToken token)
+    {
+        if (_tokens.TryGetValue(token.Content, out AddedToken? known))
+        {
+            _tokens[token.Content] = known with { Special = true, Matched = true };
+        }
+        else
+        {
+            Add(token, null);
+        }
     }
 
     // A token that is known keeps its id, whatever the configuration says of it.

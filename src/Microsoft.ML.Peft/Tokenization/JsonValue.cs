@@ -15,6 +15,9 @@ internal readonly struct JsonValue(JsonElement element, string file, string path
     public JsonValue this[string name] => new(
         IsObject && element.TryGetProperty(name, out JsonElement value) ? value : default, file, $"{path}.{name}");
 
+    /// <summary>Whether the object has a property, null included.</summary>
+    public bool Has(string name) => IsObject && element.TryGetProperty(name, out _);
+
     public static JsonValue Read(string file) => Read(TokenizerFile.OnDisk(file));
 
     public static JsonValue Read(TokenizerFile source)

@@ -11,17 +11,6 @@ internal sealed class TextTokenizer
     public static readonly IReadOnlyList<string> RoleNames =
         ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
-    // Where no configuration says what the special tokens are.
-    private static readonly Dictionary<string, string[]> UsualNames = new()
-    {
-        ["pad_token"] = ["[PAD]", "<pad>"],
-        ["mask_token"] = ["[MASK]", "<mask>"],
-        ["cls_token"] = ["[CLS]"],
-        ["sep_token"] = ["[SEP]"],
-        ["bos_token"] = ["<s>", "<|startoftext|>"],
-        ["eos_token"] = ["</s>", "<|endoftext|>"],
-    };
-
     private readonly Pipeline _pipeline;
     private readonly PieceEncoder _encoder;
     private readonly AddedTokenMatcher _rawMatcher;
@@ -51,9 +40,13 @@ internal sealed class TextTokenizer
         }
         _special = [.. AddedTokens.Where(token => token.Special).Select(token => token.Id)];
         _roles = RoleNames.ToDictionary(role => role, role => FindRole(role, config));
+        foreach ((string role, string token) in UsualTokens.Find(pipeline, config, _ids.ContainsKey))
+        {
+            _roles[role] = _ids[token];
+        }
         VocabularySize = _tokens.Count == 0 ? 0 : (int)Math.Min(int.MaxValue, _tokens.Keys.Max() + 1L);
         ModelMaxLength = config.ModelMaxLength;
-        _chatTemplate = new Lazy<ChatTemplate?>(() => ChatTemplateFolder.Of(config));
+        _chatTemplate = new Lazy<ChatTemplate?>(() => ChatTemplateFolder.Of(config, role => _roles[role] is { } id ? TokenOf(id) : null));
         Files = files;
     }
 
@@ -76,6 +69,9 @@ internal sealed class TextTokenizer
     public int? BosId => _roles["bos_token"];
 
     public int? EosId => _roles["eos_token"];
+
+    /// <summary>The ids of all tokens.</summary>
+    public IReadOnlyCollection<int> Ids => _tokens.Keys;
 
     /// <summary>One more than the largest id: the rows that a token table needs.</summary>
     public int VocabularySize { get; }
@@ -189,19 +185,14 @@ internal sealed class TextTokenizer
 
     private int? FindRole(string role, TokenizerConfig config)
     {
-        if (config.Token(role) is { } name)
+        if (config.Says(role))
         {
-            return IdOf(name);
+            return config.Token(role) is { } name ? IdOf(name) : null;
         }
         if (_pipeline.Roles.TryGetValue(role, out int id))
         {
             return id;
         }
-        if (role == "unk_token" && _pipeline.UnknownToken is { } unknown)
-        {
-            return IdOf(unknown);
-        }
-        string[] names = config.Files.Count == 0 ? UsualNames.GetValueOrDefault(role, []) : [];
-        return names.Select(IdOf).FirstOrDefault(found => found is not null);
+        return role == "unk_token" && _pipeline.UnknownToken is { } unknown ? IdOf(unknown) : null;
     }
 }

@@ -56,6 +56,9 @@ internal sealed class TokenizerConfig
     public JsonValue this[string name] =>
         _roots.Select(root => root[name]).FirstOrDefault(value => !value.IsNull);
 
+    /// <summary>Whether a file says anything about a setting, be it null.</summary>
+    public bool Says(string name) => _roots.Exists(root => root.Has(name));
+
     public int ModelMaxLength
     {
         get

@@ -8,14 +8,12 @@ namespace Microsoft.ML.Peft.Training;
 /// <summary>From rows to the task's answer, over the whole model or over features that were computed before.</summary>
 internal sealed class BatchRunner(TunedModel model, TaskRuntime task, Device device)
 {
-    private readonly int _padId = model.Model.Config.Int("pad_token_id", 0);
-
     /// <summary>Features of the rows, where the base is frozen.</summary>
     public FeatureCache? Cache { get; set; }
 
     public TaskRuntime Task => task;
 
-    public Batch Collate(IReadOnlyList<Example> examples, bool withLabels) => Batch.Collate(examples, _padId, device, withLabels);
+    public Batch Collate(IReadOnlyList<Example> examples, bool withLabels) => Batch.Collate(examples, model.Model.PadId, device, withLabels);
 
     public Tensor Features(Batch batch, ForwardContext context) => model.Features(batch, context);
 

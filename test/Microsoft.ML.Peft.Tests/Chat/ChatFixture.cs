@@ -13,9 +13,16 @@ namespace Microsoft.ML.Peft.Tests.Chat;
 /// <summary>A tiny decoder as a client, and what it says alone by the way of prompts.</summary>
 internal sealed class ChatFixture : IDisposable
 {
-    public ChatFixture(Action<PeftChatClientOptions>? configure = null, string modelType = "llama", Action<JsonObject>? change = null)
+    /// <param name="configure">Changes the client's options.</param>
+    /// <param name="modelType">The decoder.</param>
+    /// <param name="change">Changes the model's configuration.</param>
+    /// <param name="ends">Whether a token ends answers.</param>
+    public ChatFixture(
+        Action<PeftChatClientOptions>? configure = null, string modelType = "llama", Action<JsonObject>? change = null, bool ends = true)
     {
         Folder = new TinyDecoder(modelType, change: change);
+        if (!ends)
+            RemoveEnds();
         var options = new PeftChatClientOptions();
         configure?.Invoke(options);
         Client = new PeftChatClient(Folder.Folder, options);
@@ -47,6 +54,24 @@ internal sealed class ChatFixture : IDisposable
             await Task.Delay(10);
         Assert.AreEqual(0, Client.Scheduler.Active, "requests that are being answered");
         Assert.AreEqual(0, Client.Scheduler.Waiting, "requests that wait");
+    }
+
+    private void RemoveEnds()
+    {
+        Change("config.json", json => json.Remove("eos_token_id"));
+        Change("tokenizer_config.json", json =>
+        {
+            json["eos_token"] = null;
+            json["chat_template"] = ((string)json["chat_template"]!).Replace("</s>", "; ", StringComparison.Ordinal);
+        });
+    }
+
+    private void Change(string file, Action<JsonObject> change)
+    {
+        string path = Path.Combine(Folder.Folder, file);
+        JsonObject json = JsonNode.Parse(File.ReadAllText(path))!.AsObject();
+        change(json);
+        File.WriteAllText(path, json.ToJsonString());
     }
 
     public void Dispose()

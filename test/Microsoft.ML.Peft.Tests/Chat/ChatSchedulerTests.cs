@@ -10,11 +10,8 @@ namespace Microsoft.ML.Peft.Tests.Chat;
 public sealed class ChatSchedulerTests
 {
     // Answers long enough to be interrupted: no token ends them.
-    private static ChatFixture Endless(Action<PeftChatClientOptions>? configure = null, int positions = 4096) => new(configure, change: config =>
-    {
-        config["max_position_embeddings"] = positions;
-        config.Remove("eos_token_id");
-    });
+    private static ChatFixture Endless(Action<PeftChatClientOptions>? configure = null, int positions = 4096) =>
+        new(configure, change: config => config["max_position_embeddings"] = positions, ends: false);
 
     [TestMethod]
     public async Task RequestsAreAnsweredTogetherAsFarAsThereArePlaces()

@@ -67,7 +67,7 @@ internal sealed class MergeSample : IDisposable
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        using Batch batch = Batch.Collate([example], _task.Tokenizer.PadId ?? 0, _device, withLabels: false);
+        using Batch batch = Batch.Collate([example], model.PadId, _device, withLabels: false);
         Tensor hidden = model.Forward(batch, head.Rows(batch), context);
         return head.Forward(hidden, batch, context).cpu().DetachFromDisposeScope();
     }

@@ -11,7 +11,8 @@ internal static class ChatTemplateFolder
     {
         try
         {
-            return Of(TokenizerConfig.In(folder));
+            TokenizerConfig config = TokenizerConfig.In(folder);
+            return Of(config, config.Token);
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -23,10 +24,12 @@ internal static class ChatTemplateFolder
         }
     }
 
-    public static ChatTemplate? Of(TokenizerConfig config)
+    /// <param name="config">Where the template stands.</param>
+    /// <param name="token">The special token of a role, null where it has none.</param>
+    public static ChatTemplate? Of(TokenizerConfig config, Func<string, string?> token)
     {
         string? template = config.ChatTemplate is { } file ? System.Text.Encoding.UTF8.GetString(file.Read()) : Template(config["chat_template"]);
-        return template is null ? null : ChatTemplate.Parse(template, SpecialTokens(config));
+        return template is null ? null : ChatTemplate.Parse(template, SpecialTokens(token));
     }
 
     private static string? Template(JsonValue template)
@@ -43,8 +46,8 @@ internal static class ChatTemplateFolder
     }
 
     // transformers passes every special token that is set by its role.
-    private static Dictionary<string, JsonNode?> SpecialTokens(TokenizerConfig config) =>
-        TextTokenizer.RoleNames.Select(role => (role, Token: config.Token(role)))
+    private static Dictionary<string, JsonNode?> SpecialTokens(Func<string, string?> token) =>
+        TextTokenizer.RoleNames.Select(role => (role, Token: token(role)))
             .Where(entry => entry.Token is not null)
             .ToDictionary(entry => entry.role, entry => (JsonNode?)entry.Token);
 }
