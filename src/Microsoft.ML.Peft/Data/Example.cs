@@ -29,6 +29,9 @@ internal sealed class Example
     /// <summary>Tokens were cut off.</summary>
     public bool Truncated { get; init; }
 
+    /// <summary>What is learnt begins within what would be one token, had it come as one text with what stands before it.</summary>
+    public bool SplitsToken { get; init; }
+
     /// <summary>Stands for a row of which the longest length left nothing to learn.</summary>
     public static Example CutOff { get; } = new() { Ids = [], TypeIds = [], Truncated = true };
 

@@ -18,6 +18,9 @@ internal sealed class RowSet : IDisposable
     /// <summary>How many rows were cut to the longest length.</summary>
     public long Truncated { get; private set; }
 
+    /// <summary>How many rows have other tokens where prompt and answer meet than they would have as one text.</summary>
+    public long SplitTokens { get; private set; }
+
     /// <summary>How many different labels there are.</summary>
     public int DistinctLabels => _labels.Count;
 
@@ -65,5 +68,7 @@ internal sealed class RowSet : IDisposable
         _labels.UnionWith(example.Labels.Where(label => label >= 0));
         if (example.Truncated)
             Truncated++;
+        if (example.SplitsToken)
+            SplitTokens++;
     }
 }

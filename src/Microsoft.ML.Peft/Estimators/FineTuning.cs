@@ -149,6 +149,12 @@ internal sealed class FineTuning
             _host.Warning($"{rows.CutOff} rows of the {what} data, {cut}, are skipped.");
         if (rows.Truncated > 0)
             _host.Warning($"{rows.Truncated} of {rows.Examples.Count} rows of the {what} data are longer than {task.MaxLength} tokens and are cut.");
+        if (rows.SplitTokens > 0)
+        {
+            _host.Warning(
+                $"In {rows.SplitTokens} of {rows.Examples.Count} rows of the {what} data the last characters of the prompt and the first of what follows would be one token if "
+                + "they came as one text, as the model has read it so far; here they are two, in training as in use. A blank or a line feed between the two goes best to what follows.");
+        }
         return rows;
     }
 

@@ -57,31 +57,50 @@ namespace Microsoft.ML.Peft.Tasks
             public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
             {
                 Func<IReadOnlyList<ChatTurn>> messages = task.Messages.Read(row);
-                return withLabels ? () => Learn(messages()) : () => Prompt(Encode(_template.Render(messages(), addGenerationPrompt: true)).Ids);
+                return withLabels ? () => Learn(messages()) : () => Prompt(Encode(_template.Render(messages(), addGenerationPrompt: true)));
             }
 
             private Example? Learn(IReadOnlyList<ChatTurn> messages)
             {
                 RenderedChat chat = _template.RenderWithSpans(messages);
-                Encoding encoding = Encode(chat.Text);
-                int length = Math.Min(encoding.Length, MaxLength);
-                int[] learnt = [.. Enumerable.Range(1, Math.Max(0, length - 1)).Where(i => chat.Assistant.Any(span => IsIn(encoding, i, span)))];
+                (int[] ids, int[] starts, bool splits) = EncodeParts(chat);
+                int length = Math.Min(ids.Length, MaxLength);
+                int[] learnt = [.. Enumerable.Range(1, Math.Max(0, length - 1)).Where(i => chat.Assistant.Any(span => IsIn(starts[i], span)) && !EndsAgain(ids, i))];
                 if (learnt.Length == 0)
-                    return length < encoding.Length && chat.Assistant.Count > 0 ? Example.CutOff : null;
+                    return length < ids.Length && chat.Assistant.Count > 0 ? Example.CutOff : null;
                 return new Example
                 {
-                    Ids = encoding.Ids[..length],
+                    Ids = ids[..length],
                     TypeIds = new byte[length],
                     Positions = Array.ConvertAll(learnt, i => i - 1),
-                    Labels = Array.ConvertAll(learnt, i => encoding.Ids[i]),
-                    Truncated = length < encoding.Length,
+                    Labels = Array.ConvertAll(learnt, i => ids[i]),
+                    Truncated = length < ids.Length,
+                    SplitsToken = splits,
                 };
             }
 
-            // The template writes the special tokens itself.
-            private Encoding Encode(string text) => Tokenizer.Encode(text, addSpecialTokens: false);
+            // What stands before an answer has the tokens of a prompt for it, whatever the answer begins with.
+            private Continuation EncodeParts(RenderedChat chat)
+            {
+                int[] cuts = [.. chat.Assistant.Select(span => span.Start).Prepend(0).Append(chat.Text.Length).Distinct()];
+                var (ids, starts, splits) = (new List<int>(), new List<int>(), false);
+                foreach (var (from, to) in cuts.Zip(cuts.Skip(1)))
+                {
+                    Continuation part = Tokenizer.EncodeAfter(chat.Text[..from], chat.Text[from..to]);
+                    ids.AddRange(part.Ids);
+                    starts.AddRange(part.Starts.Select(start => from + start));
+                    splits |= part.Splits;
+                }
+                return new([.. ids], [.. starts], splits);
+            }
 
-            private static bool IsIn(Encoding encoding, int token, TextSpan span) => encoding.Starts[token] >= span.Start && encoding.Starts[token] < span.End;
+            // An answer may bring the end itself that the template writes.
+            private bool EndsAgain(int[] ids, int i) => ids[i] == End && ids[i - 1] == End;
+
+            // The template writes the special tokens itself.
+            private int[] Encode(string text) => Tokenizer.Encode(text, addSpecialTokens: false).Ids;
+
+            private static bool IsIn(int start, TextSpan span) => start >= span.Start && start < span.End;
         }
     }
 }

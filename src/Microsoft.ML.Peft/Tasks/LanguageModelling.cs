@@ -31,7 +31,7 @@ internal abstract class LanguageModelRuntime(PeftTask task, TextTokenizer tokeni
     public override ITaskMetrics CreateMetrics() => new Perplexity();
 
     /// <summary>A row of which each token from <paramref name="firstLabel"/> on is to be guessed from those before it.</summary>
-    protected static Example NextTokens(int[] ids, int firstLabel, bool truncated)
+    protected static Example NextTokens(int[] ids, int firstLabel, bool truncated, bool splitsToken = false)
     {
         int first = Math.Max(firstLabel, 1), count = Math.Max(0, ids.Length - first);
         return new Example
@@ -41,6 +41,7 @@ internal abstract class LanguageModelRuntime(PeftTask task, TextTokenizer tokeni
             Positions = [.. Enumerable.Range(first - 1, count)],
             Labels = ids[^count..],
             Truncated = truncated,
+            SplitsToken = splitsToken,
         };
     }
 

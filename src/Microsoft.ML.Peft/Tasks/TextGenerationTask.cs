@@ -63,26 +63,22 @@ namespace Microsoft.ML.Peft.Tasks
             {
                 Func<string> prompt = task.Prompt.Read(row);
                 if (!withLabels)
-                    return () => Prompt(Start(prompt()));
+                    return () => Prompt(Tokenizer.EncodePrompt(prompt()));
                 Func<string> completion = task.Completion.Read(row);
-                return () => Join(Start(prompt()), completion());
+                return () => Join(prompt(), completion());
             }
 
-            // The tokens before the completion are those that scoring will see: a tokenizer's end token does not belong there.
-            private int[] Start(string prompt)
-            {
-                int[] ids = Tokenizer.Encode(prompt).Ids;
-                return ids.Length > 0 && ids[^1] == Tokenizer.EosId && ids[^1] != Tokenizer.BosId ? ids[..^1] : ids;
-            }
-
-            private Example? Join(int[] prompt, string completion)
+            // The tokens before the completion are those that scoring will see.
+            private Example? Join(string prompt, string completion)
             {
                 if (completion.Length == 0)
                     return null;
-                int[] answer = Tokenizer.Encode(completion, addSpecialTokens: false).Ids;
-                int[] ids = [.. prompt, .. answer, .. End is { } end && (answer.Length == 0 || answer[^1] != end) ? [end] : Array.Empty<int>()];
+                int[] start = Tokenizer.EncodePrompt(prompt);
+                Continuation answer = Tokenizer.EncodeAfter(prompt, completion);
+                bool ended = End is null || (answer.Ids is [.., int last] && last == End);
+                int[] ids = [.. start, .. answer.Ids, .. ended ? Array.Empty<int>() : [End!.Value]];
                 bool cut = ids.Length > MaxLength;
-                Example example = NextTokens(cut ? ids[..MaxLength] : ids, prompt.Length, cut);
+                Example example = NextTokens(cut ? ids[..MaxLength] : ids, start.Length, cut, answer.Splits);
                 return example.Labels.Length > 0 ? example : cut ? Example.CutOff : null;
             }
         }

@@ -7,24 +7,29 @@ internal sealed class AlignedText
     private readonly int[]? _starts;
     private readonly int[]? _ends;
 
-    public AlignedText(string text, int origin = 0)
+    public AlignedText(string text, int origin = 0, bool continues = false)
     {
         Text = text;
         _origin = origin;
-        AtTextStart = origin == 0;
+        AtTextStart = origin == 0 && !continues;
+        Continues = continues;
     }
 
-    internal AlignedText(string text, int[] starts, int[] ends, bool atTextStart)
+    internal AlignedText(string text, int[] starts, int[] ends, AlignedText source)
     {
         Text = text;
         _starts = starts;
         _ends = ends;
-        AtTextStart = atTextStart;
+        AtTextStart = source.AtTextStart;
+        Continues = source.Continues;
     }
 
     public string Text { get; }
 
-    public bool AtTextStart { get; }
+    public bool AtTextStart { get; private init; }
+
+    /// <summary>Whether other text stands right before this one, so that nothing is put in front of it, nor taken away there.</summary>
+    public bool Continues { get; private init; }
 
     public int StartOf(int index) => _starts is null ? _origin + index : _starts[index];
 
@@ -38,8 +43,12 @@ internal sealed class AlignedText
         }
         string text = Text[start..end];
         return _starts is null
-            ? new AlignedText(text, _origin + start)
-            : new AlignedText(text, _starts[start..end], _ends![start..end], AtTextStart && start == 0);
+            ? new AlignedText(text, _origin + start, Continues && start == 0)
+            : new AlignedText(text, _starts[start..end], _ends![start..end], this)
+            {
+                AtTextStart = AtTextStart && start == 0,
+                Continues = Continues && start == 0,
+            };
     }
 }
 
@@ -88,7 +97,7 @@ internal sealed class AlignedBuilder(AlignedText source)
     public void RemoveLast() => Count--;
 
     public AlignedText Build() =>
-        new(new string(_text, 0, Count), _starts[..Count], _ends[..Count], source.AtTextStart);
+        new(new string(_text, 0, Count), _starts[..Count], _ends[..Count], source);
 
     private void Grow()
     {

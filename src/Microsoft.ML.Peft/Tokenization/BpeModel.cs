@@ -27,14 +27,14 @@ internal sealed class BpeModel(BpeParts parts) : ITokenModel
 
     public bool BreaksAtWordMark { get; } = WordMarks.BreakBefore(parts.Vocabulary);
 
-    public void Encode(ReadOnlySpan<char> piece, List<Token> output)
+    public void Encode(ReadOnlySpan<char> piece, List<Token> output, bool continues = false)
     {
         if (parts.IgnoreMerges && _vocabulary.TryGetValue(piece.ToString(), out int whole))
         {
             output.Add(new Token(whole, 0, piece.Length));
             return;
         }
-        List<Token> symbols = Symbols(piece);
+        List<Token> symbols = Symbols(piece, continues);
         if (symbols.Count > 1)
         {
             new Merger(CollectionsMarshal.AsSpan(symbols), parts.Merges).Run(output);
@@ -45,14 +45,14 @@ internal sealed class BpeModel(BpeParts parts) : ITokenModel
         }
     }
 
-    private List<Token> Symbols(ReadOnlySpan<char> piece)
+    private List<Token> Symbols(ReadOnlySpan<char> piece, bool continues)
     {
         List<Token> symbols = new(piece.Length);
         for (int i = 0; i < piece.Length;)
         {
             Rune rune = Characters.At(piece, i);
             int end = i + rune.Utf16SequenceLength;
-            string prefix = i > 0 ? parts.ContinuingPrefix : "";
+            string prefix = i > 0 || continues ? parts.ContinuingPrefix : "";
             string suffix = end == piece.Length ? parts.EndOfWordSuffix : "";
             if (_vocabulary.TryGetValue(prefix + rune + suffix, out int id))
             {

@@ -40,7 +40,8 @@ internal sealed class ByteLevelPreTokenizer(bool addPrefixSpace, bool split) : I
     {
         if (addPrefixSpace)
         {
-            pieces.Rewrite(Prefix);
+            bool continues = pieces.Text.Continues;
+            pieces.Rewrite((builder, text, range) => Prefix(builder, text, range, continues && range.Start.Value == 0));
         }
         if (split)
         {
@@ -48,9 +49,9 @@ internal sealed class ByteLevelPreTokenizer(bool addPrefixSpace, bool split) : I
         }
     }
 
-    private static void Prefix(AlignedBuilder builder, string text, Range range)
+    private static void Prefix(AlignedBuilder builder, string text, Range range, bool continues)
     {
-        if (!text.AsSpan(range).StartsWith(" "))
+        if (!continues && !text.AsSpan(range).StartsWith(" "))
         {
             builder.Add(' ', range.Start.Value, range.Start.Value);
         }

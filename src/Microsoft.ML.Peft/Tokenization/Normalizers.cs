@@ -74,7 +74,7 @@ internal sealed class StripNormalizer(bool left, bool right) : INormalizer
     public AlignedText Apply(AlignedText text)
     {
         int start = 0, end = text.Text.Length;
-        while (left && start < end && char.IsWhiteSpace(text.Text[start]))
+        while (left && !text.Continues && start < end && char.IsWhiteSpace(text.Text[start]))
         {
             start++;
         }
@@ -90,7 +90,7 @@ internal sealed class PrependNormalizer(string prefix) : INormalizer
 {
     public AlignedText Apply(AlignedText text)
     {
-        if (text.Text.Length == 0)
+        if (text.Text.Length == 0 || text.Continues)
         {
             return text;
         }

@@ -8,7 +8,10 @@ internal interface ITokenModel
     /// <summary>True if no token can hold a word mark behind another character, so that a piece may be cut before each.</summary>
     bool BreaksAtWordMark { get; }
 
-    void Encode(ReadOnlySpan<char> piece, List<Token> output);
+    /// <param name="piece">The piece.</param>
+    /// <param name="output">Takes the tokens.</param>
+    /// <param name="continues">Whether the piece is the rest of a word whose beginning has tokens already.</param>
+    void Encode(ReadOnlySpan<char> piece, List<Token> output, bool continues = false);
 }
 
 /// <summary>Runs the model over pieces and remembers the short ones: most words of a text recur.</summary>
@@ -20,8 +23,13 @@ internal sealed class PieceEncoder(ITokenModel model, bool bytes)
     // Each hash has one place: bounded, and safe without locks because an entry is one immutable object.
     private readonly Entry?[] _cache = new Entry?[CacheSize];
 
-    public void Encode(ReadOnlySpan<char> piece, List<Token> output)
+    public void Encode(ReadOnlySpan<char> piece, List<Token> output, bool continues = false)
     {
+        if (continues)
+        {
+            output.AddRange(Tokens(piece, continues));
+            return;
+        }
         if (bytes || !model.BreaksAtWordMark)
         {
             EncodeWord(piece, 0, output);
@@ -59,16 +67,16 @@ internal sealed class PieceEncoder(ITokenModel model, bool bytes)
         return entry.Tokens;
     }
 
-    private Token[] Tokens(ReadOnlySpan<char> word)
+    private Token[] Tokens(ReadOnlySpan<char> word, bool continues = false)
     {
         List<Token> tokens = [];
         if (!bytes)
         {
-            model.Encode(word, tokens);
+            model.Encode(word, tokens, continues);
             return [.. tokens];
         }
         ByteText written = new(word);
-        model.Encode(written.Text, tokens);
+        model.Encode(written.Text, tokens, continues);
         return [.. tokens.Select(token => new Token(token.Id, written.StartOf(token.Start), written.EndOf(token.End)))];
     }
 

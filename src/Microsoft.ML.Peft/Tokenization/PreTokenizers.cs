@@ -71,8 +71,9 @@ internal sealed class MetaspacePreTokenizer(char mark, bool always, bool first, 
 {
     public void Apply(Pieces pieces)
     {
-        bool atStart = pieces.Text.AtTextStart;
-        pieces.Rewrite((builder, text, range) => Mark(builder, text, range, always || first && atStart && range.Start.Value == 0));
+        AlignedText whole = pieces.Text;
+        pieces.Rewrite((builder, text, range) => Mark(
+            builder, text, range, range.Start.Value == 0 ? !whole.Continues && (always || first && whole.AtTextStart) : always));
         if (split)
         {
             pieces.SplitAt(rune => rune.Value == mark, SplitBehavior.MergedWithNext);

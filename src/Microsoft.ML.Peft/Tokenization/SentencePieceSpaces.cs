@@ -11,12 +11,12 @@ internal sealed class SentencePieceSpaces(bool removeExtra, bool addPrefix, bool
         string characters = text.Text;
         AlignedBuilder builder = new(text);
         char space = escape ? Characters.WordMark : ' ';
-        int start = removeExtra ? LeadingSpaces(characters) : 0;
+        int start = removeExtra && !text.Continues ? LeadingSpaces(characters) : 0;
         if (start == characters.Length)
         {
             return builder.Build();
         }
-        if (addPrefix && (PrefixesEverySegment || text.AtTextStart))
+        if (addPrefix && !text.Continues && (PrefixesEverySegment || text.AtTextStart))
         {
             builder.Add(space, start, start);
         }
@@ -26,7 +26,7 @@ internal sealed class SentencePieceSpaces(bool removeExtra, bool addPrefix, bool
             {
                 builder.Keep(i);
             }
-            else if (!removeExtra || characters[i - 1] != ' ')
+            else if (!removeExtra || i == 0 || characters[i - 1] != ' ')
             {
                 builder.Add(space, i, i + 1);
             }

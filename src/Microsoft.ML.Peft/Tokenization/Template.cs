@@ -33,6 +33,9 @@ internal sealed record Template(IReadOnlyList<TemplatePart> Single, IReadOnlyLis
         return new Template(single, [.. single, .. Side(start, end, 1)]);
     }
 
+    /// <summary>What stands before a text that is not at its end yet, and the text.</summary>
+    public Template Opening => this with { Single = [.. Single.TakeWhile(part => !part.IsText), Single.First(part => part.IsText)] };
+
     public Encoding Apply(List<PlacedToken> first, List<PlacedToken>? second, int maxLength)
     {
         IReadOnlyList<TemplatePart> parts = second is null ? Single : Pair;

@@ -28,7 +28,9 @@ internal sealed class TextTokenizer
         AddedTokens = AddedTokenTable.Of(pipeline, config);
         AddedToken[] matched = [.. AddedTokens.Where(token => token.Matched)];
         _rawMatcher = new AddedTokenMatcher(matched.Where(token => !token.Normalized), content => content);
-        _normalizedMatcher = new AddedTokenMatcher(matched.Where(token => token.Normalized), content => Normalize(new AlignedText(content)).Text);
+        // SentencePiece's blank stands before texts, not before tokens; a tokenizer.json says so itself where one does.
+        _normalizedMatcher = new AddedTokenMatcher(
+            matched.Where(token => token.Normalized), content => Normalize(new AlignedText(content, continues: !pipeline.NumbersAddedTokens)).Text);
         _ids = new Dictionary<string, int>(pipeline.Vocabulary);
         foreach (AddedToken token in AddedTokens)
         {
@@ -102,6 +104,24 @@ internal sealed class TextTokenizer
         return (addSpecialTokens ? _pipeline.Template : Template.Plain).Apply(first, second, maxLength);
     }
 
+    /// <summary>The tokens of a text that a model is to go on with: special tokens before it, none behind it.</summary>
+    public int[] EncodePrompt(string text) => _pipeline.Template.Opening.Apply(Tokenize(text), null, int.MaxValue).Ids;
+
+    /// <summary>The tokens with which a model that has read one text goes on to another.</summary>
+    /// <param name="before">What it has read, with the tokens that it has alone.</param>
+    /// <param name="text">What follows.</param>
+    public Continuation EncodeAfter(string before, string text)
+    {
+        List<PlacedToken> read = Tokenize(before), whole = Tokenize(before + text);
+        if (whole.Count >= read.Count && read.Select(token => token.Id).SequenceEqual(whole.Take(read.Count).Select(token => token.Id)))
+        {
+            PlacedToken[] rest = [.. whole.Skip(read.Count)];
+            return new(Array.ConvertAll(rest, token => token.Id), Array.ConvertAll(rest, token => token.Start - before.Length), false);
+        }
+        List<PlacedToken> own = Tokenize(text, continues: true);
+        return new([.. own.Select(token => token.Id)], [.. own.Select(token => token.Start)], true);
+    }
+
     /// <summary>Encodes words cut before: each token knows the index of its word, and its offsets are those within the word.</summary>
     public Encoding EncodeWords(IReadOnlyList<string> words, int maxLength = int.MaxValue)
     {
@@ -132,7 +152,7 @@ internal sealed class TextTokenizer
         return _pipeline.Decoder is { } decoder ? string.Concat(decoder.Decode(tokens)) : string.Join(' ', tokens);
     }
 
-    private List<PlacedToken> Tokenize(string text)
+    private List<PlacedToken> Tokenize(string text, bool continues = false)
     {
         ArgumentNullException.ThrowIfNull(text);
         text = Characters.WithoutLoneSurrogates(text);
@@ -146,7 +166,7 @@ internal sealed class TextTokenizer
             }
             else
             {
-                AddNormalized(Normalize(new AlignedText(text[segment.Start..segment.End], segment.Start)), buffer);
+                AddNormalized(Normalize(new AlignedText(text[segment.Start..segment.End], segment.Start, continues && segment.Start == 0)), buffer);
             }
         }
         return buffer.Tokens;
@@ -177,7 +197,7 @@ internal sealed class TextTokenizer
         foreach (Range range in pieces.Ranges)
         {
             buffer.Scratch.Clear();
-            _encoder.Encode(pieces.Text.Text.AsSpan(range), buffer.Scratch);
+            _encoder.Encode(pieces.Text.Text.AsSpan(range), buffer.Scratch, pieces.Text.Continues && range.Start.Value == 0);
             buffer.AddScratch(pieces.Text, range.Start.Value);
             buffer.Word++;
         }

@@ -32,7 +32,7 @@ internal sealed class UnigramModel : ITokenModel
 
     public bool BreaksAtWordMark { get; }
 
-    public void Encode(ReadOnlySpan<char> piece, List<Token> output)
+    public void Encode(ReadOnlySpan<char> piece, List<Token> output, bool continues = false)
     {
         Step[] best = new Step[piece.Length + 1];
         for (int start = 0; start < piece.Length;)

@@ -27,26 +27,29 @@ internal sealed class WordPieceModel : ITokenModel
 
     public bool BreaksAtWordMark => false;
 
-    public void Encode(ReadOnlySpan<char> piece, List<Token> output)
+    public void Encode(ReadOnlySpan<char> piece, List<Token> output, bool continues = false)
     {
-        int first = output.Count;
-        if (!IsTooLong(piece))
+        bool spelled = !IsTooLong(piece) && (continues && Spell(piece, _continuations, output) || Spell(piece, _beginnings, output));
+        if (!spelled)
         {
-            PrefixIndex index = _beginnings;
-            int start = 0;
-            while (start < piece.Length && index.TryLongest(piece[start..], out int id, out int length))
-            {
-                output.Add(new Token(id, start, start + length));
-                start += length;
-                index = _continuations;
-            }
-            if (start == piece.Length)
-            {
-                return;
-            }
+            output.Add(new Token(_unknown, 0, piece.Length));
+        }
+    }
+
+    private bool Spell(ReadOnlySpan<char> piece, PrefixIndex index, List<Token> output)
+    {
+        int first = output.Count, start = 0;
+        while (start < piece.Length && index.TryLongest(piece[start..], out int id, out int length))
+        {
+            output.Add(new Token(id, start, start + length));
+            start += length;
+            index = _continuations;
+        }
+        if (start < piece.Length)
+        {
             output.RemoveRange(first, output.Count - first);
         }
-        output.Add(new Token(_unknown, 0, piece.Length));
+        return start == piece.Length;
     }
 
     private bool IsTooLong(ReadOnlySpan<char> piece)
