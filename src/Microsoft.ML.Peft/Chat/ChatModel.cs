@@ -46,6 +46,7 @@ internal sealed class ChatModel : IDisposable
     {
         Device device = new PeftHost(new MLContext(), nameof(PeftChatClient)).ChooseDevice(options.GpuDeviceId, options.FallbackToCpu);
         ChatTemplate? template = Given(options);
+        ModelPath.Check(folder, "model");
         TextTokenizer tokenizer = TextTokenizer.Load(folder);
         PretrainedModel opened = BaseModels.Open(folder, device, seed: 0);
         var owned = new Owned(opened);

@@ -30,6 +30,8 @@ internal sealed record Conversation(IReadOnlyList<ChatTurn> Turns, JsonArray? To
     // A message of several results is as many turns: templates show one result each.
     private static IEnumerable<ChatTurn> Turn(ChatMessage message, int index)
     {
+        if (message is null)
+            throw new ArgumentException($"Message {index} is null.", nameof(message));
         if (!s_roles.Contains(message.Role))
         {
             throw new ArgumentException(

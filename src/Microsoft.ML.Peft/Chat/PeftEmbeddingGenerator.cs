@@ -54,6 +54,8 @@ public sealed class PeftEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
         Scorer scorer = _transformer.Scorer;
         scorer.Check();
         string[] texts = [.. values];
+        if (Array.FindIndex(texts, text => text is null) is >= 0 and var missing)
+            throw new ArgumentException($"Text {missing} of {texts.Length} is null.", nameof(values));
         // Off the caller's thread, which may be one that must not wait; dispose scopes stay on the one that computes.
         return Task.Run(() => Generate(scorer, texts, cancellationToken), cancellationToken);
     }

@@ -8,6 +8,7 @@ internal static class JsonText
     /// <summary>Runs <paramref name="read"/> over the object that <paramref name="utf8"/> holds.</summary>
     public static T Read<T>(ReadOnlyMemory<byte> utf8, string description, Func<JsonElement, T> read)
     {
+        LfsPointer.Refuse(utf8.Span, description);
         try
         {
             using var document = JsonDocument.Parse(utf8);

@@ -32,6 +32,7 @@ internal abstract class MappedTensors<T>(MappedFile mapping, FileRegion region) 
         MappedFile mapping = MappedFile.Open(region.Path, region.Offset, region.Length);
         try
         {
+            LfsPointer.Refuse(mapping, region.Path);
             return read(mapping, region);
         }
         catch

@@ -41,7 +41,7 @@ internal sealed record SentenceTransformersFolder(string? PoolingMode, bool? Nor
     {
         try
         {
-            return File.Exists(file) ? JsonNode.Parse(File.ReadAllText(file)) : null;
+            return File.Exists(file) ? JsonNode.Parse(LfsPointer.ReadAllBytes(file)) : null;
         }
         catch (JsonException e)
         {

@@ -1,3 +1,5 @@
+using Microsoft.ML.Peft.Checkpoints;
+
 namespace Microsoft.ML.Peft;
 
 /// <summary>What every estimator over a base model is told.</summary>
@@ -43,9 +45,11 @@ public abstract class ModelOptions
     internal virtual QuantizationOptions? Precision => Quantization?.Over(doubleQuantization: false);
 
     /// <exception cref="ArgumentException">A setting is missing or out of range; the message names it.</exception>
+    /// <exception cref="DirectoryNotFoundException">There is no such model.</exception>
     internal virtual void Validate()
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(BaseModel);
+        ModelPath.Check(BaseModel, nameof(BaseModel));
         ArgumentOutOfRangeException.ThrowIfLessThan(ScoringBatchSize, 1);
         Quantization?.Validate();
         if (MaxLength is { } length)

@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Hosting;
 
@@ -13,6 +14,8 @@ public sealed class TextCompleter : IEstimator<PeftTransformer>
         options.Validate();
         Settings = options;
         ArgumentNullException.ThrowIfNull(options.Task);
+        if (options.AdapterFolder is { } adapter)
+            ModelPath.Check(adapter, nameof(options.AdapterFolder));
         _model = new UntrainedModel(host, options, options.Task, options.MaxLength, options.AdapterFolder, options.AllowOtherBase);
     }
 

@@ -56,7 +56,11 @@ public static class TextMetrics
         ArgumentNullException.ThrowIfNull(predicted);
         SameCount(gold.Count, predicted.Count, "sentences", nameof(predicted));
         for (int i = 0; i < gold.Count; i++)
+        {
+            CheckLabels(gold[i], i, nameof(gold));
+            CheckLabels(predicted[i], i, nameof(predicted));
             SameCount(gold[i].Count, predicted[i].Count, $"labels in sentence {i}", nameof(predicted));
+        }
         return Metrics.Entities.Score(gold, predicted);
     }
 
@@ -69,9 +73,19 @@ public static class TextMetrics
             throw new ArgumentException("There is no text to score.", nameof(texts));
         for (int i = 0; i < texts.Count; i++)
         {
+            if (texts[i] is null)
+                throw new ArgumentException($"Text {i} is null.", nameof(texts));
+            if (references[i] is null || references[i].Any(reference => reference is null))
+                throw new ArgumentException($"What text {i} is to be held against is null.", name);
             if (references[i].Count == 0)
                 throw new ArgumentException($"Text {i} has none to be held against.", name);
         }
+    }
+
+    private static void CheckLabels(IReadOnlyList<string> labels, int sentence, string name)
+    {
+        if (labels is null || labels.Any(label => label is null))
+            throw new ArgumentException($"Sentence {sentence} or a label of it is null.", name);
     }
 
     private static void SameCount(int expected, int found, string what, string name)

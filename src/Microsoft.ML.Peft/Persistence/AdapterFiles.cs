@@ -39,6 +39,7 @@ internal static class AdapterFiles
     /// <exception cref="NotSupportedException">The adapter is of a kind, or uses a setting, that is not supported.</exception>
     public static TunerOptions ReadSettings(string path, string model)
     {
+        ModelPath.Check(path, "The adapter");
         if (!File.Exists(path))
             return AdapterFolder.ReadOptions(path);
         using AdapterState adapter = Read(path, HfConfig.Load(model));
@@ -48,6 +49,7 @@ internal static class AdapterFiles
     private static AdapterState Read(string path, HfConfig config)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
+        ModelPath.Check(path, "The adapter");
         return File.Exists(path) ? TunerRegistry.FromGguf(path, config) : AdapterFolder.Read(path);
     }
 

@@ -70,7 +70,7 @@ internal static class AdapterFolder
     {
         try
         {
-            return JsonNode.Parse(File.ReadAllText(file)) as JsonObject ?? throw new InvalidDataException($"{file}: expected a JSON object.");
+            return JsonNode.Parse(LfsPointer.ReadAllBytes(file)) as JsonObject ?? throw new InvalidDataException($"{file}: expected a JSON object.");
         }
         catch (Exception e) when (e is JsonException or FileNotFoundException or DirectoryNotFoundException)
         {

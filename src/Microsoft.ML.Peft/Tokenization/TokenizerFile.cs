@@ -1,3 +1,5 @@
+using Microsoft.ML.Peft.Checkpoints;
+
 namespace Microsoft.ML.Peft.Tokenization;
 
 /// <summary>A file that defines a tokenizer: one on the disk, or one that was made of another file's contents.</summary>
@@ -6,5 +8,5 @@ namespace Microsoft.ML.Peft.Tokenization;
 /// <param name="Read">Its contents.</param>
 internal sealed record TokenizerFile(string Name, string Description, Func<byte[]> Read)
 {
-    public static TokenizerFile OnDisk(string path) => new(Path.GetFileName(path), path, () => File.ReadAllBytes(path));
+    public static TokenizerFile OnDisk(string path) => new(Path.GetFileName(path), path, () => LfsPointer.ReadAllBytes(path));
 }

@@ -7,9 +7,9 @@ internal static class VocabularyReader
     {
         Dictionary<string, int> vocabulary = [];
         int count = 0;
-        foreach (string line in File.ReadLines(file))
+        foreach (string line in Lines(file))
         {
-            vocabulary[line.TrimEnd('\r')] = count++;
+            vocabulary[line] = count++;
         }
         bool lowercase = config["do_lower_case"].Flag(true);
         string unknown = config.Token("unk_token") ?? "[UNK]";
@@ -52,6 +52,15 @@ internal static class VocabularyReader
         };
     }
 
+    private static IEnumerable<string> Lines(string file)
+    {
+        using var reader = new StreamReader(new MemoryStream(TokenizerFile.OnDisk(file).Read()));
+        while (reader.ReadLine() is { } line)
+        {
+            yield return line;
+        }
+    }
+
     private static Template ChooseTemplate(Dictionary<string, int> vocabulary, bool clip, TokenizerConfig config, string file)
     {
         if (clip)
@@ -75,7 +84,7 @@ internal static class VocabularyReader
 
     private static Dictionary<(int Left, int Right), Merge> ReadMerges(string file, Dictionary<string, int> vocabulary)
     {
-        IEnumerable<string> lines = File.ReadLines(file)
+        IEnumerable<string> lines = Lines(file)
             .Where((line, i) => line.Length > 0 && !(i == 0 && line.StartsWith("#version", StringComparison.Ordinal)));
         return Located.In(file, () => MergeTable.Create(lines.Select(ParseMerge), vocabulary, continuingPrefix: ""));
     }

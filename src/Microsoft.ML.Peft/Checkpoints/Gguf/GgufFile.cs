@@ -44,6 +44,7 @@ internal sealed class GgufFile : ITensorSource
         MappedFile mapping = MappedFile.Open(path, offset, length);
         try
         {
+            LfsPointer.Refuse(mapping, path);
             return new(mapping, new(path, offset, length));
         }
         catch

@@ -19,6 +19,7 @@ internal static class OfflineMerge
         ModelSource model, string adapterPath, string folder, MergeOptions options, PeftTask task, Action<string>? warn = null,
         long shardBytes = ShardedWriter.DefaultShardBytes)
     {
+        ModelPath.Check(model.Path, nameof(model));
         HfConfig config = HfConfig.Load(model.Path);
         using PretrainedModel opened = ModelRegistry.Create(config, Open(model, config), CPU, seed: 0, model.Quantization);
         using AdapterState adapter = AdapterFiles.Open(adapterPath, opened, options.AllowOtherBase);
