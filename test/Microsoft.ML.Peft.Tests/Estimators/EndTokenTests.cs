@@ -54,7 +54,7 @@ public sealed class EndTokenTests
     public void TheFoldersEndIsTaughtWhereTheTokenizerHasNone()
     {
         Change("tokenizer_config.json", json => json["eos_token"] = null);
-        Write("generation_config.json", """{"eos_token_id": [200, 1]}""");
+        Write("generation_config.json", """{"eos_token_id": [1, 200]}""");
         using PeftTransformer model = Fit(PeftTask.TextGeneration(generation: new GenerationOptions { MaxNewTokens = 8 }), Pairs());
         CollectionAssert.AreEqual(new[] { "one", "two" }, Read(model, Pairs()));
     }
