@@ -213,7 +213,7 @@ public sealed class LoraOptions : TunerOptions
         if (TargetModules is not null && TargetPattern is not null)
             throw new ArgumentException($"{nameof(TargetModules)} and {nameof(TargetPattern)} exclude each other: give one.", nameof(TargetPattern));
         CheckLayers();
-        LoraSelectors.CheckPatterns(this);
+        LoraSelectors.Check(this);
         return new LoraTuner(this);
     }
 

@@ -14,10 +14,20 @@ internal sealed class LoraSelectors(LoraOptions options, TuningTarget target, Lo
 
     private readonly string[] _tunable = [.. target.Weights.Sites.Projections.Select(site => site.Path), .. target.Weights.Sites.Embeddings.Select(site => site.Path)];
 
-    /// <summary>Refuses patterns that are no regular expressions.</summary>
-    /// <exception cref="ArgumentException">One is not; the message names option and pattern.</exception>
-    public static void CheckPatterns(LoraOptions options)
+    /// <summary>Refuses names that are empty, and patterns that are no regular expressions.</summary>
+    /// <exception cref="ArgumentException">There is one; the message names option and pattern.</exception>
+    public static void Check(LoraOptions options)
     {
+        IEnumerable<(string Option, IEnumerable<string> Names)> lists =
+        [
+            (nameof(options.TargetModules), options.TargetModules ?? []), (nameof(options.ExcludeModules), options.ExcludeModules),
+            (nameof(options.LayersPattern), options.LayersPattern), (nameof(options.ModulesToSave), options.ModulesToSave),
+            (nameof(options.RankPattern), options.RankPattern.Keys), (nameof(options.AlphaPattern), options.AlphaPattern.Keys),
+            (nameof(options.TrainableTokensByModule), options.TrainableTokensByModule.Keys),
+        ];
+        // An archive may say anything.
+        if (lists.FirstOrDefault(list => list.Names.Any(string.IsNullOrEmpty)).Option is { } empty)
+            throw new ArgumentException($"{nameof(LoraOptions)}.{empty} has an empty name.", empty);
         IEnumerable<(string Option, string Pattern)> all =
         [
             .. options.TargetPattern is { } targets ? [(nameof(options.TargetPattern), targets)] : Array.Empty<(string, string)>(),

@@ -38,6 +38,15 @@ public sealed class LoraSelectorsTests
     }
 
     [TestMethod]
+    [DataRow(null)]
+    [DataRow("")]
+    public void AnEmptyNameIsRefused(string? name)
+    {
+        foreach (LoraOptions options in new LoraOptions[] { new() { TargetModules = ["q_proj", name!] }, new() { ExcludeModules = [name!] }, new() { ModulesToSave = [name!] } })
+            Assert.Contains("empty name", Assert.ThrowsExactly<ArgumentException>(options.Create).Message);
+    }
+
+    [TestMethod]
     public void AllSelectorsAreTried()
     {
         // Lists, maps and texts choose something; the texts of new tokens do not.
