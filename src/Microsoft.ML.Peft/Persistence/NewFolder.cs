@@ -25,7 +25,8 @@ internal static class NewFolder
 
     private static void Flush(string file)
     {
-        using FileStream stream = File.Open(file, FileMode.Open, FileAccess.ReadWrite);
+        // Whoever checked what was written may still have it mapped.
+        using var stream = new FileStream(file, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
         stream.Flush(flushToDisk: true);
     }
 }
