@@ -12,6 +12,10 @@ IEstimator<ITransformer>[] theirs =
     context.Regression.Trainers.SentenceSimilarity(sentence1ColumnName: "Text", sentence2ColumnName: "Text"),
 ];
 
+// What others set in torch changes nothing of ours.
+if (TorchDefaults.Run().DistinctBy(run => run.Results).Skip(1).FirstOrDefault() is { Setting: { } setting })
+    throw new InvalidOperationException($"Other results under {setting}.");
+
 using var bert = new TinyBert();
 using PeftTransformer model = context.MulticlassClassification.Trainers.LoraTextClassification(
     bert.Folder, batchSize: 8, maxEpochs: 15, learningRate: 2e-2).Fit(data);

@@ -3,6 +3,7 @@ using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Interop;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Persistence;
@@ -44,6 +45,7 @@ internal sealed class ChatModel : IDisposable
     /// <summary>Opens a model's folder or .gguf file, with adapters.</summary>
     public static ChatModel Open(string folder, PeftChatClientOptions options)
     {
+        using IDisposable modes = Gradients.AsByDefault();
         Device device = new PeftHost(new MLContext(), nameof(PeftChatClient)).ChooseDevice(options.GpuDeviceId, options.FallbackToCpu);
         ChatTemplate? template = Given(options);
         ModelPath.Check(folder, "model");

@@ -1,6 +1,7 @@
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Interop;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Persistence;
 using Microsoft.ML.Peft.Tasks;
@@ -70,6 +71,7 @@ internal sealed class FineTuning
     private T Prepare<T>(IDataView data, Func<Run, T> use)
     {
         ArgumentNullException.ThrowIfNull(data);
+        using IDisposable modes = Gradients.AsByDefault();
         _task.CheckTrainingSchema(SchemaShapes.Of(data.Schema));
         LabelSet labels = _task.LabelsOf(data.Schema);
         if (_options.ValidationSet is { } given)

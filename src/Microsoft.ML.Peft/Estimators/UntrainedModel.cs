@@ -1,5 +1,6 @@
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Interop;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Persistence;
 using Microsoft.ML.Peft.Tasks;
@@ -24,6 +25,7 @@ internal sealed class UntrainedModel(
     public PeftTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
+        using IDisposable modes = Gradients.AsByDefault();
         task.CheckScoringSchema(SchemaShapes.Of(input.Schema));
         Device device = host.ChooseDevice(options.GpuDeviceId, options.FallbackToCpu);
         string source = AdapterFolder.TokenizerOf(adapterPath, options.BaseModel);

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Interop;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
@@ -37,6 +38,7 @@ internal static class ModelArchive
     /// <exception cref="FileNotFoundException">The base is not in the archive and its folder is not there.</exception>
     public static ArchivedModel Load(ArchiveReader archive, torch.Device device)
     {
+        using IDisposable modes = Gradients.AsByDefault();
         ArchiveSettings settings = ArchiveSettings.Parse(archive.ReadBytes(ManifestName));
         Manifest manifest = settings.Manifest;
         TokenizerFiles tokenizer = TokenizerFiles.Read(archive, manifest.Tokenizer);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Interop;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Tasks;
 using static TorchSharp.torch;
@@ -70,6 +71,7 @@ internal sealed class TrainingLoop : IDisposable
         RunFacts? facts = null)
     {
         validation = validation is { Count: > 0 } ? validation : null;
+        using IDisposable modes = Gradients.AsByDefault();
         Check(model, train, validation, options);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(token, options.Given.CancellationToken);
         using var loop = new TrainingLoop(model, task, train, validation, options, device, seed, reporter, facts);

@@ -134,6 +134,13 @@ internal static partial class Commands
         Console.WriteLine(estimate);
     }
 
+    /// <summary>Prints what the library's work gives under each of torch's defaults, a line each.</summary>
+    public static void RunUnderTorchDefaults(string[] arguments)
+    {
+        foreach (var (setting, results) in TorchDefaults.Run())
+            Console.WriteLine($"{setting}: {results}");
+    }
+
     private static long Status(string name) => File.ReadLines("/proc/self/status")
         .Where(line => line.StartsWith(name + ":", StringComparison.Ordinal))
         .Select(line => long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) << 10)

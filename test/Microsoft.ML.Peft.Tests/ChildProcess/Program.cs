@@ -12,6 +12,7 @@ Dictionary<string, Action<string[]>> commands = new()
     ["resume-unseeded"] = Commands.ResumeUnseeded,
     ["measure-fit"] = Commands.MeasureFit,
     ["stress"] = Stress.Run,
+    ["torch-defaults"] = Commands.RunUnderTorchDefaults,
 };
 if (args.Length == 0 || !commands.TryGetValue(args[0], out Action<string[]>? run))
     throw new ArgumentException($"Expected one of {string.Join(", ", commands.Keys)}, found '{string.Join(' ', args)}'.");

@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Interop;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Training;
 using Microsoft.ML.Peft.Tuners;
@@ -115,6 +116,7 @@ internal sealed class AdapterSet : IDisposable
             CheckFree(name, replaced);
             // Names are not used again in slots: those of older calls may still be there.
             string key = _keys.Add(name) ? name : $"{name}\n{++_generation}";
+            using IDisposable modes = Gradients.AsByDefault();
             (ITuner tuner, TunerOptions settings) = make(key);
             var adapter = new PeftAdapter(name, key, tuner, settings);
             lock (_lock)
@@ -258,6 +260,7 @@ internal sealed class AdapterSet : IDisposable
         }
         try
         {
+            using IDisposable modes = Gradients.AsByDefault();
             change();
         }
         finally
