@@ -1,11 +1,11 @@
 // Inputs rounded to signed bytes, 64 with one scale.
 #pragma once
 #include "quantized.h"
+#include "scratch.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <vector>
 
 namespace peft {
 
@@ -88,19 +88,23 @@ PEFT_AVX2_FMA inline __m256i multiply(__m256i weights, __m256i magnitudes, __m25
 
 struct Activations {
     int64_t tokens, groups;
-    std::vector<int8_t> bytes;  // [token][group][64]
-    std::vector<float> scales;  // [token][group]
-    std::vector<int32_t> sums;  // [token][group]
+    Scratch<int8_t> bytes;  // [token][group][64]
+    Scratch<float> scales;  // [token][group]
+    Scratch<int32_t> sums;  // [token][group]
 
-    // columns is a multiple of Group; scales are multiplied by factor.
+    // columns is a multiple of Group; scales are multiplied by factor. Without memory it is false.
     Activations(const float* x, int64_t tokens, int64_t columns, Round round, float factor)
         : tokens(tokens), groups(columns / Group), bytes(tokens * columns), scales(tokens * groups), sums(tokens * groups) {
+        if (!*this)
+            return;
 #pragma omp parallel for schedule(static) if (tokens * columns > ParallelFrom)
         for (int64_t i = 0; i < tokens * groups; i++) {
             round(x + i * Group, {&bytes[i * Group], &scales[i], &sums[i]});
             scales[i] *= factor;
         }
     }
+
+    explicit operator bool() const { return bytes && scales && sums; }
 };
 
 } // namespace peft

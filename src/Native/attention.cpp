@@ -2,8 +2,7 @@
 // stay in the cache and no [batch, heads, queries, keys] array exists. The backward pass computes scores and mask again.
 #include "lanes.h"
 #include "random.h"
-
-#include <vector>
+#include "scratch.h"
 
 namespace {
 
@@ -128,26 +127,26 @@ struct Head {
 };
 
 template <typename Task>
-void each_head(const peft_attention& a, Task task) {
-    const int64_t tasks = a.batch * a.heads, scratch = 2 * Head::block(a) * a.keys + a.keys;
-#pragma omp parallel if (tasks > 1)
-    {
-        std::vector<float> mine(scratch);
-#pragma omp for schedule(dynamic)
-        for (int64_t i = 0; i < tasks; i++)
-            task(Head(a, i), mine.data());
-    }
+int32_t each_head(const peft_attention& a, Task task) {
+    const int64_t tasks = a.batch * a.heads;
+    const peft::Scratch<float> scratch(2 * Head::block(a) * a.keys + a.keys, peft::threads_of(tasks > 1));
+    if (!scratch)
+        return PEFT_NO_MEMORY;
+#pragma omp parallel for schedule(dynamic) if (tasks > 1)
+    for (int64_t i = 0; i < tasks; i++)
+        task(Head(a, i), scratch.mine());
+    return PEFT_DONE;
 }
 
 } // namespace
 
-void peft_attention_forward_f32(const peft_attention* attention, float* out, float* log_sums) {
+int32_t peft_attention_forward_f32(const peft_attention* attention, float* out, float* log_sums) {
     const peft_attention& a = *attention;
     const Dropout dropout(a.rate, a.seed);
     const Forward kernel = forwards.get(peft_best_isa());
     const Gemm gemm{a.sgemm};
     const float scale = static_cast<float>(1 / std::sqrt(static_cast<double>(a.size)));
-    each_head(a, [&](const Head& h, float* scratch) {
+    return each_head(a, [&](const Head& h, float* scratch) {
         for (int64_t begin = 0; begin < a.queries; begin += Head::block(a)) {
             const Rows r = h.rows(begin, scratch);
             const int64_t at = h.queries + begin * h.width;
@@ -158,14 +157,14 @@ void peft_attention_forward_f32(const peft_attention* attention, float* out, flo
     });
 }
 
-void peft_attention_backward_f32(const peft_attention* attention, const float* log_sums, const float* gradient,
+int32_t peft_attention_backward_f32(const peft_attention* attention, const float* log_sums, const float* gradient,
                                  float* dq, float* dk, float* dv) {
     const peft_attention& a = *attention;
     const Dropout dropout(a.rate, a.seed);
     const Backward kernel = backwards.get(peft_best_isa());
     const Gemm gemm{a.sgemm};
     const float scale = static_cast<float>(1 / std::sqrt(static_cast<double>(a.size)));
-    each_head(a, [&](const Head& h, float* scratch) {
+    return each_head(a, [&](const Head& h, float* scratch) {
         for (int64_t begin = 0; begin < a.queries; begin += Head::block(a)) {
             const Rows r = h.rows(begin, scratch);
             const int64_t at = h.queries + begin * h.width;

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define PEFT_ABI_VERSION 5
+#define PEFT_ABI_VERSION 6
 
 #if defined(_WIN32) && defined(PEFT_NATIVE_BUILD)
 #define PEFT_API __declspec(dllexport)
@@ -18,6 +18,9 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* What a kernel returns that needs memory of its own, or takes some calls only. Where it is not PEFT_DONE, nothing was done. */
+enum { PEFT_NO_MEMORY = -1, PEFT_NOT_TAKEN = 0, PEFT_DONE = 1 };
 
 /* Instruction sets that kernels are compiled for; a CPU that has one has those before it. */
 enum { PEFT_ISA_BASELINE = 0, PEFT_ISA_AVX2 = 1, PEFT_ISA_AVX512 = 2, PEFT_ISA_VNNI = 3 };
@@ -89,10 +92,10 @@ typedef struct {
 
 /* out [batch, queries, heads * size]; log_sums [batch, heads, queries] is what the backward pass needs besides. A query
  * that the mask leaves no key is 0. */
-PEFT_API void peft_attention_forward_f32(const peft_attention* attention, float* out, float* log_sums);
+PEFT_API int32_t peft_attention_forward_f32(const peft_attention* attention, float* out, float* log_sums);
 
 /* From the output's gradient to those of queries, keys and values; null for one that is not needed. */
-PEFT_API void peft_attention_backward_f32(const peft_attention* attention, const float* log_sums, const float* gradient,
+PEFT_API int32_t peft_attention_backward_f32(const peft_attention* attention, const float* log_sums, const float* gradient,
                                           float* dq, float* dk, float* dv);
 
 /* Of the kernels below, isa is the highest instruction set to use, for tests; PEFT_ISA_BEST for the CPU's. */
@@ -121,12 +124,12 @@ PEFT_API void peft_cross_entropy_f32(int32_t isa, float* logits, const int64_t* 
 
 /* Attention of one query a head, q [batch, heads, size], over keys and values of which position i of group g in row b lies at
  * b * batch_stride + g * group_stride + i * size; each group serves heads / groups heads in turn. The mask (or null) is added to
- * the scores: that of row b begins at b * mask_batch. */
+ * the scores: that of head h in row b begins at b * mask_batch + h * mask_head. */
 typedef struct {
-    int64_t batch, heads, groups, keys, size, batch_stride, group_stride, mask_batch;
+    int64_t batch, heads, groups, keys, size, batch_stride, group_stride, mask_batch, mask_head;
     const float *q, *k, *v, *mask;
 } peft_query;
-PEFT_API void peft_query_attention_f32(int32_t isa, const peft_query* query, float* out);
+PEFT_API int32_t peft_query_attention_f32(int32_t isa, const peft_query* query, float* out);
 
 /* y [tokens, rows] = x [tokens, columns] times the matrix [rows, columns] transposed, plus bias [rows] unless that is null: for the
  * few tokens at which reading the matrix is all that takes time. */
@@ -162,19 +165,19 @@ PEFT_API void peft_dequantize_f32(int32_t isa, const peft_quantized* matrix, flo
 
 /* y [tokens, rows] += x [tokens, columns] times the matrix transposed. Codes are read once for a few tokens; for many,
  * panels of some megabytes are unpacked and multiplied by sgemm. */
-PEFT_API void peft_quantized_product_f32(int32_t isa, const peft_quantized* matrix, const float* x, int64_t tokens, float* y);
+PEFT_API int32_t peft_quantized_product_f32(int32_t isa, const peft_quantized* matrix, const float* x, int64_t tokens, float* y);
 
 /* dx [tokens, columns] = gradient [tokens, rows] times the matrix; needs sgemm. */
-PEFT_API void peft_quantized_gradient_f32(int32_t isa, const peft_quantized* matrix, const float* gradient, int64_t tokens,
+PEFT_API int32_t peft_quantized_gradient_f32(int32_t isa, const peft_quantized* matrix, const float* gradient, int64_t tokens,
                                               float* dx);
 
-/* The product with x rounded to 8 bits in groups of 64 columns, and the levels, from -1 to 1, to 8. Returns 0, and does
- * nothing, where codes are not of 4 bits or a row is no whole number of blocks and a block none of groups. */
+/* The product with x rounded to 8 bits in groups of 64 columns, and the levels, from -1 to 1, to 8. Not taken
+ * where codes are not of 4 bits or a row is no whole number of blocks and a block none of groups. */
 PEFT_API int32_t peft_quantized_product_int8(int32_t isa, const peft_quantized* matrix, const float* x, int64_t tokens, float* y);
 
 /* y [tokens, rows] = x [tokens, columns], rounded to 8 bits in groups of 64 columns, times a matrix [rows, columns] of signed bytes
- * transposed, of which element q in row r is q * scales[r] / 127; plus bias [rows] unless that is null. Returns 0, and does
- * nothing, where columns are no whole number of groups. */
+ * transposed, of which element q in row r is q * scales[r] / 127; plus bias [rows] unless that is null. Not taken
+ * where columns are no whole number of groups. */
 PEFT_API int32_t peft_rowwise_product_int8(int32_t isa, const int8_t* matrix, const float* scales, const float* bias, int64_t rows,
                                            int64_t columns, const float* x, int64_t tokens, float* y);
 

@@ -2,8 +2,7 @@
 // values in the order in which the look-up hands levels out. A few more: four rows are unpacked into the first-level cache and
 // multiplied from there. Many tokens: panels and BLAS.
 #include "quantized.h"
-
-#include <vector>
+#include "scratch.h"
 
 namespace {
 
@@ -73,12 +72,12 @@ constexpr auto tile_avx2 = tile_baseline;
 
 const Variants<Tile> tiles{tile_baseline, tile_avx2, tile_avx2};
 
-void few_rows(const peft_quantized& w, Unpack unpack, Tile tile, const float* x, int64_t tokens, float* y, int64_t row) {
+// ragged [tokens, Rows] is zeros, for the last rows where they are fewer than a tile has.
+void few_rows(const peft_quantized& w, Unpack unpack, Tile tile, const float* x, int64_t tokens, float* ragged, float* y, int64_t row) {
     alignas(64) float unpacked[Rows * Columns];
     const int64_t rows = std::min(Rows, w.rows - row);
     if (rows < Rows)
         std::fill(unpacked, unpacked + Rows * Columns, 0.0f);
-    std::vector<float> ragged(rows < Rows ? Rows * tokens : 0);
     for (int64_t column = 0; column < w.columns; column += Columns) {
         const int64_t n = std::min(Columns, w.columns - column);
         for (int64_t r = 0; r < rows; r++)
@@ -86,19 +85,24 @@ void few_rows(const peft_quantized& w, Unpack unpack, Tile tile, const float* x,
         if (rows == Rows)
             tile(unpacked, n, x + column, w.columns, tokens, y + row, w.rows);
         else
-            tile(unpacked, n, x + column, w.columns, tokens, ragged.data(), Rows);
+            tile(unpacked, n, x + column, w.columns, tokens, ragged, Rows);
     }
     for (int64_t t = 0; t < tokens && rows < Rows; t++)
         for (int64_t r = 0; r < rows; r++)
             y[t * w.rows + row + r] += ragged[t * Rows + r];
 }
 
-void few_tokens(int32_t isa, const peft_quantized& w, const float* x, int64_t tokens, float* y) {
+int32_t few_tokens(int32_t isa, const peft_quantized& w, const float* x, int64_t tokens, float* y) {
     const Unpack unpack = peft::unpack.get(isa);
     const Tile tile = tiles.get(isa);
+    const peft::Scratch<float> ragged(w.rows % Rows ? Rows * tokens : 0);
+    if (!ragged)
+        return PEFT_NO_MEMORY;
+    std::fill_n(ragged.data(), w.rows % Rows ? Rows * tokens : 0, 0.0f);
 #pragma omp parallel for schedule(static) if (w.rows * w.columns > 1 << 15)
     for (int64_t row = 0; row < w.rows; row += Rows)
-        few_rows(w, unpack, tile, x, tokens, y, row);
+        few_rows(w, unpack, tile, x, tokens, ragged.data(), y, row);
+    return PEFT_DONE;
 }
 
 #if defined(__x86_64__)
@@ -174,33 +178,35 @@ bool is_direct(const peft_quantized& w, int64_t tokens) {
            (w.block & (w.block - 1)) == 0;
 }
 
-void direct(const peft_quantized& w, const float* x, int64_t tokens, float* y) {
+int32_t direct(const peft_quantized& w, const float* x, int64_t tokens, float* y) {
     constexpr decltype(&dot_row<1>) rows_of[] = {dot_row<1>, dot_row<2>, dot_row<3>, dot_row<4>};
     const auto dot = rows_of[tokens - 1];
     const int64_t blocks = w.columns / w.block;
-    std::vector<float> arranged(tokens * w.columns);
+    const bool parallel = w.rows * w.columns > 1 << 15;
+    const peft::Scratch<float> arranged(tokens * w.columns), scales(w.scale_codes ? blocks : 0, peft::threads_of(parallel));
+    if (!arranged || !scales)
+        return PEFT_NO_MEMORY;
     arrange(x, tokens * w.columns, arranged.data());
-#pragma omp parallel if (w.rows * w.columns > 1 << 15)
-    {
-        std::vector<float> scales(w.scale_codes ? blocks : 0);
-#pragma omp for schedule(static)
-        for (int64_t row = 0; row < w.rows; row++) {
-            if (w.scale_codes)
-                scales_of(w, row * blocks, blocks, scales.data());
-            dot(w, row, arranged.data(), w.scale_codes ? scales.data() : w.scales + row * blocks, y);
-        }
+#pragma omp parallel for schedule(static) if (parallel)
+    for (int64_t row = 0; row < w.rows; row++) {
+        if (w.scale_codes)
+            scales_of(w, row * blocks, blocks, scales.mine());
+        dot(w, row, arranged.data(), w.scale_codes ? scales.mine() : w.scales + row * blocks, y);
     }
+    return PEFT_DONE;
 }
 #endif
 
 // Calls body(row, rows, panel) for rows of the matrix that are unpacked together, in memory that the thread keeps.
 template <typename Body>
-void each_panel(int32_t isa, const peft_quantized& w, Body body) {
-    static thread_local std::vector<float> panel;
+int32_t each_panel(int32_t isa, const peft_quantized& w, Body body) {
+    static thread_local peft::Scratch<float> panel;
     const int64_t most = std::max<int64_t>(1, PanelFloats / std::max<int64_t>(1, w.columns));
     const int64_t size = std::min(most, w.rows) * w.columns;
-    if (static_cast<int64_t>(panel.size()) < size)
-        panel.resize(size);
+    if (panel.size() < size)
+        panel = peft::Scratch<float>(size);
+    if (!panel)
+        return PEFT_NO_MEMORY;
     const Unpack unpack = peft::unpack.get(isa);
     float* const unpacked = panel.data(); // the master's, not each thread's own
     for (int64_t row = 0; row < w.rows; row += most) {
@@ -210,6 +216,7 @@ void each_panel(int32_t isa, const peft_quantized& w, Body body) {
             unpack(w, (row + r) * w.columns, w.columns, unpacked + r * w.columns);
         body(row, rows, unpacked);
     }
+    return PEFT_DONE;
 }
 
 // Row-major C [m, n] = beta·C + A [m, k] · B, with B as [k, n], or as [n, k] where it is transposed.
@@ -223,7 +230,7 @@ void multiply(peft_sgemm sgemm, int64_t m, int64_t n, int64_t k, const float* a,
 
 } // namespace
 
-void peft_quantized_product_f32(int32_t isa, const peft_quantized* matrix, const float* x, int64_t tokens, float* y) {
+int32_t peft_quantized_product_f32(int32_t isa, const peft_quantized* matrix, const float* x, int64_t tokens, float* y) {
     const peft_quantized& w = *matrix;
     isa = peft::clamp_isa(isa);
 #if defined(__x86_64__)
@@ -232,14 +239,14 @@ void peft_quantized_product_f32(int32_t isa, const peft_quantized* matrix, const
 #endif
     if (tokens <= FewTokens || !w.sgemm)
         return few_tokens(isa, w, x, tokens, y);
-    each_panel(isa, w, [&](int64_t row, int64_t rows, const float* panel) {
+    return each_panel(isa, w, [&](int64_t row, int64_t rows, const float* panel) {
         multiply(w.sgemm, tokens, rows, w.columns, x, w.columns, panel, w.columns, true, 1, y + row, w.rows);
     });
 }
 
-void peft_quantized_gradient_f32(int32_t isa, const peft_quantized* matrix, const float* gradient, int64_t tokens, float* dx) {
+int32_t peft_quantized_gradient_f32(int32_t isa, const peft_quantized* matrix, const float* gradient, int64_t tokens, float* dx) {
     const peft_quantized& w = *matrix;
-    each_panel(peft::clamp_isa(isa), w, [&](int64_t row, int64_t rows, const float* panel) {
+    return each_panel(peft::clamp_isa(isa), w, [&](int64_t row, int64_t rows, const float* panel) {
         multiply(w.sgemm, tokens, w.columns, rows, gradient + row, w.rows, panel, w.columns, false, row == 0 ? 0.0f : 1.0f, dx, w.columns);
     });
 }

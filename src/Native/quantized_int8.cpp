@@ -11,8 +11,6 @@
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #endif
 
-#include <vector>
-
 namespace {
 
 using peft::Activations;
@@ -33,8 +31,8 @@ const float* row_scales(const peft_quantized& w, int64_t row, float* memory) {
 constexpr int64_t Strip = 32;
 
 struct Panel {
-    std::vector<uint8_t> bytes; // [group][16 quads][Strip][4]
-    std::vector<float> scales;  // [group][Strip]
+    uint8_t* bytes; // [group][16 quads][Strip][4]
+    float* scales;  // [group][Strip]
 };
 
 // A group of each of the strip's rows: their codes, which lie stride bytes apart, as out[16 quads][Strip][4].
@@ -61,15 +59,13 @@ void unpack_plain(const uint8_t* codes, int64_t stride, int64_t rows, const Byte
 }
 
 // Group by group, so that what is written stays in the first cache until it is whole.
-void fill(const peft_quantized& w, int64_t row, const Bytes& levels, Unpack unpack, Panel& panel) {
+void fill(const peft_quantized& w, int64_t row, const Bytes& levels, Unpack unpack, float* memory, const Panel& panel) {
     const int64_t groups = w.columns / Group, rows = std::min(Strip, w.rows - row), stride = w.columns / 2;
-    panel.bytes.resize(groups * Group * Strip);
-    panel.scales.assign(groups * Strip, 0.0f); // a row that is not there counts nothing, whatever its bytes
+    std::fill_n(panel.scales, groups * Strip, 0.0f); // a row that is not there counts nothing, whatever its bytes
     for (int64_t g = 0; g < groups; g++)
         unpack(w.codes + row * stride + g * Group / 2, stride, rows, levels, &panel.bytes[g * Group * Strip]);
-    std::vector<float> memory(groups);
     for (int64_t r = 0; r < rows; r++) {
-        const float* scales = row_scales(w, row + r, memory.data());
+        const float* scales = row_scales(w, row + r, memory);
         for (int64_t g = 0; g < groups; g++)
             panel.scales[g * Strip + r] = scales[g];
     }
@@ -340,35 +336,39 @@ void rows_of(const peft_quantized& w, int64_t first, int64_t last, const Kernels
         kernel.row(w.codes + row * w.columns / 2, row_scales(w, row, memory), levels, x, y + row, w.rows);
 }
 
-void few(const peft_quantized& w, const Kernels& kernel, const Bytes& levels, const Activations& x, float* y) {
-#pragma omp parallel if (w.rows * w.columns > peft::ParallelFrom)
-    {
-        std::vector<float> memory(4 * x.groups);
-#pragma omp for schedule(dynamic)
-        for (int64_t row = 0; row < w.rows; row += RowsAtATime)
-            rows_of(w, row, std::min(w.rows, row + RowsAtATime), kernel, levels, x, memory.data(), y);
-    }
+int32_t few(const peft_quantized& w, const Kernels& kernel, const Bytes& levels, const Activations& x, float* y) {
+    const bool parallel = w.rows * w.columns > peft::ParallelFrom;
+    const peft::Scratch<float> memory(4 * x.groups, peft::threads_of(parallel));
+    if (!memory)
+        return PEFT_NO_MEMORY;
+#pragma omp parallel for schedule(dynamic) if (parallel)
+    for (int64_t row = 0; row < w.rows; row += RowsAtATime)
+        rows_of(w, row, std::min(w.rows, row + RowsAtATime), kernel, levels, x, memory.mine(), y);
+    return PEFT_DONE;
 }
 
-void many(const peft_quantized& w, const Kernels& kernel, const Bytes& levels, const Activations& x, float* y) {
-#pragma omp parallel
-    {
-        Panel panel;
-        std::vector<float> sums(TileTokens * Strip);
-#pragma omp for schedule(dynamic)
-        for (int64_t row = 0; row < w.rows; row += Strip) {
-            fill(w, row, levels, kernel.unpack, panel);
-            const int64_t rows = std::min(Strip, w.rows - row);
-            for (int64_t token = 0; token < x.tokens; token += TileTokens) {
-                const int64_t tokens = std::min(TileTokens, x.tokens - token);
-                std::fill(sums.begin(), sums.end(), 0.0f);
-                kernel.tile(panel, x, levels, token, tokens, sums.data());
-                for (int64_t t = 0; t < tokens; t++)
-                    for (int64_t r = 0; r < rows; r++)
-                        y[(token + t) * w.rows + row + r] += sums[t * Strip + r];
-            }
+int32_t many(const peft_quantized& w, const Kernels& kernel, const Bytes& levels, const Activations& x, float* y) {
+    const int64_t threads = peft::threads_of(true);
+    const peft::Scratch<uint8_t> bytes(x.groups * Group * Strip, threads);
+    const peft::Scratch<float> scales(x.groups * Strip, threads), memory(x.groups, threads), sums(TileTokens * Strip, threads);
+    if (!bytes || !scales || !memory || !sums)
+        return PEFT_NO_MEMORY;
+#pragma omp parallel for schedule(dynamic)
+    for (int64_t row = 0; row < w.rows; row += Strip) {
+        const Panel panel{bytes.mine(), scales.mine()};
+        float* const sum = sums.mine();
+        fill(w, row, levels, kernel.unpack, memory.mine(), panel);
+        const int64_t rows = std::min(Strip, w.rows - row);
+        for (int64_t token = 0; token < x.tokens; token += TileTokens) {
+            const int64_t tokens = std::min(TileTokens, x.tokens - token);
+            std::fill_n(sum, TileTokens * Strip, 0.0f);
+            kernel.tile(panel, x, levels, token, tokens, sum);
+            for (int64_t t = 0; t < tokens; t++)
+                for (int64_t r = 0; r < rows; r++)
+                    y[(token + t) * w.rows + row + r] += sum[t * Strip + r];
         }
     }
+    return PEFT_DONE;
 }
 
 } // namespace
@@ -376,10 +376,9 @@ void many(const peft_quantized& w, const Kernels& kernel, const Bytes& levels, c
 int32_t peft_quantized_product_int8(int32_t isa, const peft_quantized* matrix, const float* x, int64_t tokens, float* y) {
     const peft_quantized& w = *matrix;
     if (w.bits != 4 || w.columns % Group != 0 || w.block % Group != 0 || w.columns % w.block != 0)
-        return 0;
+        return PEFT_NOT_TAKEN;
     const Kernels kernel = kernels(peft::clamp_isa(isa));
     const Bytes& levels = peft::bytes_of(w.levels, kernel.zero);
     const Activations rounded(x, tokens, w.columns, kernel.round, 1 / levels.steps);
-    (tokens <= FewTokens ? few : many)(w, kernel, levels, rounded, y);
-    return 1;
+    return !rounded ? PEFT_NO_MEMORY : (tokens <= FewTokens ? few : many)(w, kernel, levels, rounded, y);
 }

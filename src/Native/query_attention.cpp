@@ -1,8 +1,8 @@
 // Attention of single queries, as decoding asks for it: keys and values are read once where the cache holds them.
 #include "lanes.h"
+#include "scratch.h"
 
 #include <cmath>
-#include <vector>
 
 namespace {
 
@@ -44,19 +44,20 @@ constexpr Variants<Kernel> kernels{baseline, avx2, avx512};
 
 } // namespace
 
-void peft_query_attention_f32(int32_t isa, const peft_query* query, float* out) {
+int32_t peft_query_attention_f32(int32_t isa, const peft_query* query, float* out) {
     const peft_query& a = *query;
     const Kernel kernel = kernels.get(peft::clamp_isa(isa));
     const float scale = static_cast<float>(1 / std::sqrt(static_cast<double>(a.size)));
     const int64_t tasks = a.batch * a.heads, shared = a.heads / a.groups;
-#pragma omp parallel if (tasks * a.keys * a.size > peft::ParallelFrom)
-    {
-        std::vector<float> scores(a.keys);
-#pragma omp for schedule(static)
-        for (int64_t task = 0; task < tasks; task++) {
-            const int64_t b = task / a.heads, at = b * a.batch_stride + task % a.heads / shared * a.group_stride;
-            const float* mask = a.mask ? a.mask + b * a.mask_batch : nullptr;
-            kernel(a, a.q + task * a.size, a.k + at, a.v + at, mask, scale, scores.data(), out + task * a.size);
-        }
+    const bool parallel = tasks * a.keys * a.size > peft::ParallelFrom;
+    const peft::Scratch<float> scores(a.keys, peft::threads_of(parallel));
+    if (!scores)
+        return PEFT_NO_MEMORY;
+#pragma omp parallel for schedule(static) if (parallel)
+    for (int64_t task = 0; task < tasks; task++) {
+        const int64_t b = task / a.heads, h = task % a.heads, at = b * a.batch_stride + h / shared * a.group_stride;
+        const float* mask = a.mask ? a.mask + b * a.mask_batch + h * a.mask_head : nullptr;
+        kernel(a, a.q + task * a.size, a.k + at, a.v + at, mask, scale, scores.mine(), out + task * a.size);
     }
+    return PEFT_DONE;
 }

@@ -69,10 +69,12 @@ static_assert(TileTokens % Most == 0);
 int32_t peft_rowwise_product_int8(int32_t isa, const int8_t* matrix, const float* scales, const float* bias, int64_t rows, int64_t columns,
                                   const float* x, int64_t tokens, float* y) {
     if (columns % Group != 0)
-        return 0;
+        return PEFT_NOT_TAKEN;
     isa = peft::clamp_isa(isa);
     const Dot dot = dots.get(isa);
     const Activations rounded(x, tokens, columns, rounds.get(isa), 1.0f / 127);
+    if (!rounded)
+        return PEFT_NO_MEMORY;
     const int64_t chunk = std::max<int64_t>(1, peft::ParallelFrom / std::max<int64_t>(1, columns));
 #pragma omp parallel for schedule(dynamic) if (rows > chunk)
     for (int64_t first = 0; first < rows; first += chunk)
@@ -85,5 +87,5 @@ int32_t peft_rowwise_product_int8(int32_t isa, const int8_t* matrix, const float
                     for (int64_t k = 0; k < count; k++)
                         y[(t + k) * rows + row] = sums[k] * scales[row] + (bias ? bias[row] : 0.0f);
                 }
-    return 1;
+    return PEFT_DONE;
 }

@@ -95,8 +95,8 @@ internal sealed unsafe class Nf4GemvAvx2Benchmark() : Nf4Benchmark("nf4-gemv-avx
     protected override void Measure(Blockwise4Bit[] packed, double gflops)
     {
         Tensor input = randn(1, Size), output = zeros(1, Size);
-        double Floats(int isa) => Time(packed, matrix => NativeMethods.QuantizedProduct(isa, matrix.Call(), NativeTensor.Floats(input), 1, NativeTensor.Floats(output)));
-        double Rounded(int isa) => Time(packed, matrix => NativeMethods.QuantizedProductInt8(isa, matrix.Call(), NativeTensor.Floats(input), 1, NativeTensor.Floats(output)));
+        double Floats(int isa) => Time(packed, matrix => NativeMethods.QuantizedProduct(isa, matrix.Call(), input, 1, output));
+        double Rounded(int isa) => Time(packed, matrix => NativeMethods.QuantizedProductInt8(isa, matrix.Call(), input, 1, output));
         Print("", Floats(1) / Floats(NativeMethods.BestIsa), "times the best instruction set's time", 1.3, gflops);
         Print("/int8", Rounded(1) / Rounded(NativeMethods.BestIsa), "times the best instruction set's time, inputs rounded", 1.3, gflops);
     }
@@ -135,7 +135,7 @@ internal sealed unsafe class Nf4DequantizeBenchmark() : Nf4Benchmark("nf4-dequan
     {
         Tensor[] results = [.. packed.Select(_ => zeros(Size, Size))];
         double write = Time(results, result => result.fill_(1));
-        double seconds = Time([.. packed.Zip(results)], pair => NativeMethods.Dequantize(NativeMethods.BestIsa, pair.First.Call(), NativeTensor.Floats(pair.Second)));
+        double seconds = Time([.. packed.Zip(results)], pair => NativeMethods.Dequantize(NativeMethods.BestIsa, pair.First.Call(), pair.Second));
         Print("", write / seconds, $"of {Size * Size * sizeof(float) / write / 1e9:F1} GB/s written", 0.8, gflops);
     }
 }

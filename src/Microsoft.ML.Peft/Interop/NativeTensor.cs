@@ -24,11 +24,16 @@ internal static unsafe partial class NativeTensor
         }
     }
 
-    /// <summary>Where the elements of a contiguous CPU tensor lie.</summary>
+    /// <summary>Where the elements of a contiguous CPU tensor lie, which the caller keeps; kernels take <see cref="Elements{T}"/>.</summary>
     public static byte* Address(Tensor tensor) => (byte*)THSTensor_data(tensor.Handle);
 
-    /// <summary>The same for floats.</summary>
-    public static float* Floats(Tensor tensor) => (float*)THSTensor_data(tensor.Handle);
+    /// <summary>Makes dense CPU floats zeros, without a tensor operation.</summary>
+    public static void Clear(Tensor floats)
+    {
+        Elements<float> elements = floats;
+        NativeMemory.Clear(elements.Address, (nuint)(floats.numel() * sizeof(float)));
+        elements.KeepAlive();
+    }
 
     /// <summary>The tensor, or a contiguous copy.</summary>
     public static Tensor Dense(Tensor tensor) => tensor.is_contiguous() ? tensor : tensor.contiguous();

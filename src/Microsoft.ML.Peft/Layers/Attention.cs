@@ -46,7 +46,8 @@ internal static class Attention
         {
             // One query a head: the heads of a group stand side by side as queries, and nothing is copied.
             Tensor side = query.view(query.shape[0], key.shape[1], shared, query.shape[3]);
-            Tensor found = nn.functional.scaled_dot_product_attention(side, key, value, mask.Bias!);
+            Tensor? bias = mask.Bias is { } given && given.shape[1] == heads ? given.reshape(given.shape[0], key.shape[1], shared, -1) : mask.Bias;
+            Tensor found = nn.functional.scaled_dot_product_attention(side, key, value, bias!);
             return found.view(query.shape[0], 1, -1).MoveToOuterDisposeScope();
         }
         if (shared > 1)

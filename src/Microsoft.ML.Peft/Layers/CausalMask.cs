@@ -31,12 +31,13 @@ internal sealed class CausalMask
         Bias = IsTriangle || (plain && queries == 1) ? null : _bias.Value;
     }
 
-    private CausalMask(Tensor bias) => (Bias, _device, _bias) = (bias, bias.device, new Lazy<Tensor>(bias));
+    /// <param name="bias">What is added to the scores [B or 1, heads or 1, Q, K].</param>
+    public CausalMask(Tensor bias) => (Bias, _device, _bias) = (bias, bias.device, new Lazy<Tensor>(bias));
 
     /// <summary>The kernel's own causal mask is all that is needed.</summary>
     public bool IsTriangle { get; }
 
-    /// <summary>Additive mask [B or 1, 1, Q, K]; null where no key is hidden beyond the triangle.</summary>
+    /// <summary>Additive mask [B or 1, heads or 1, Q, K]; null where no key is hidden beyond the triangle.</summary>
     public Tensor? Bias { get; }
 
     /// <summary>The mask of the positions that are read.</summary>

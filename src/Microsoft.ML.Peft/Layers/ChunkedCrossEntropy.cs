@@ -76,14 +76,14 @@ internal sealed class ChunkedCrossEntropy : GradientFunction<ChunkedCrossEntropy
         logits.scatter_add_(1, index, ones_like(index, logits.dtype).neg_()).mul_(counted);
     }
 
-    private static unsafe void ToGradientNatively(Tensor logits, Tensor labels, Tensor losses)
+    private static void ToGradientNatively(Tensor logits, Tensor labels, Tensor losses)
     {
         long highest = labels.max().item<long>();
         if (highest >= logits.shape[1])
             throw new ArgumentOutOfRangeException(nameof(labels), $"A label is {highest}; there are {logits.shape[1]} classes.");
         NativeMethods.CrossEntropy(
-            NativeMethods.BestIsa, NativeTensor.Floats(logits), (long*)NativeTensor.Address(labels), logits.shape[0], logits.shape[1],
-            NativeTensor.Floats(losses));
+            NativeMethods.BestIsa, logits, labels, logits.shape[0], logits.shape[1],
+            losses);
     }
 
     private static IEnumerable<(long Start, long Count)> Chunks(long rows, long classes)

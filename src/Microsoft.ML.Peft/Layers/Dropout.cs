@@ -40,8 +40,8 @@ internal sealed class Dropout : GradientFunction<Dropout, DropoutSite>
 
     protected override Tensor?[] Backward(DropoutSite site, IReadOnlyList<Tensor> saved, Tensor gradient) => [Drop(gradient, site)];
 
-    private static unsafe void DropNatively(Tensor x, Tensor? sum, Tensor result, DropoutSite site) => PeftNative.Dropout(
-        NativeTensor.Floats(x), sum is null ? null : NativeTensor.Floats(sum), NativeTensor.Floats(result), x.numel(), site.Rate, site.Seed);
+    private static void DropNatively(Tensor x, Tensor? sum, Tensor result, DropoutSite site) => PeftNative.Dropout(
+        x, sum, result, x.numel(), site.Rate, site.Seed);
 
     private static Tensor Mask(Tensor x, DropoutSite site)
     {

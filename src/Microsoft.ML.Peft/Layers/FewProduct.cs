@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Layers;
 
 /// <summary>x·Wᵀ + b for the few tokens of a decoding step, where nothing trains and reading W is all that takes time.</summary>
-internal static unsafe class FewProduct
+internal static class FewProduct
 {
     private const long MostTokens = 4;
 
@@ -21,8 +21,8 @@ internal static unsafe class FewProduct
         long rows = weight.size(0), columns = weight.size(1);
         Tensor output = NativeTensor.Empty(input, rows);
         NativeMethods.FewProduct(
-            NativeMethods.BestIsa, NativeTensor.Floats(weight), bias is null ? null : NativeTensor.Floats(bias), rows, columns,
-            NativeTensor.Floats(dense ?? input), columns == 0 ? 0 : input.numel() / columns, NativeTensor.Floats(output));
+            NativeMethods.BestIsa, weight, bias, rows, columns,
+            dense ?? input, columns == 0 ? 0 : input.numel() / columns, output);
         return output;
     }
 }

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Layers;
 
 /// <summary>SiLU of a gate times another tensor (Shazeer 2020), natively: the two inputs are all that is kept.</summary>
-internal sealed unsafe class GatedSilu : GradientFunction<GatedSilu, NoSettings>
+internal sealed class GatedSilu : GradientFunction<GatedSilu, NoSettings>
 {
     public static Tensor Of(Tensor gate, Tensor up) =>
         PeftNative.Takes(gate) && PeftNative.Takes(up) ? Call(NoSettings.Instance, gate, up) : Activation.Named("silu")(gate) * up;
@@ -13,7 +13,7 @@ internal sealed unsafe class GatedSilu : GradientFunction<GatedSilu, NoSettings>
     {
         var (gate, up) = (NativeTensor.Dense(inputs[0]), NativeTensor.Dense(inputs[1]));
         Tensor output = NativeTensor.Empty(gate, gate.size(-1));
-        NativeMethods.GatedSilu(NativeMethods.BestIsa, NativeTensor.Floats(gate), NativeTensor.Floats(up), gate.numel(), NativeTensor.Floats(output));
+        NativeMethods.GatedSilu(NativeMethods.BestIsa, gate, up, gate.numel(), output);
         return (output, [gate, up]);
     }
 
@@ -22,8 +22,8 @@ internal sealed unsafe class GatedSilu : GradientFunction<GatedSilu, NoSettings>
         var (gate, up) = (saved[0], saved[1]);
         Tensor dense = gradient.contiguous(), gateGradient = NativeTensor.Empty(gate.shape), upGradient = NativeTensor.Empty(gate.shape);
         NativeMethods.GatedSiluBackward(
-            NativeMethods.BestIsa, NativeTensor.Floats(gate), NativeTensor.Floats(up), NativeTensor.Floats(dense), gate.numel(),
-            NativeTensor.Floats(gateGradient), NativeTensor.Floats(upGradient));
+            NativeMethods.BestIsa, gate, up, dense, gate.numel(),
+            gateGradient, upGradient);
         return [gateGradient, upGradient];
     }
 }

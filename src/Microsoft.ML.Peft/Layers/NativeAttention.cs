@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Layers;
 
 /// <summary>The fused native kernel: CPU floats, where libtorch exports its matrix product.</summary>
-internal sealed unsafe class NativeAttention : IAttentionKernel
+internal sealed class NativeAttention : IAttentionKernel
 {
     public static bool Takes(AttentionSettings settings, IReadOnlyList<Tensor> inputs) =>
         inputs.All(PeftNative.Takes) && !settings.Asks.Skip(3).Any(asks => asks) && Blas.Sgemm != 0;
@@ -14,7 +14,7 @@ internal sealed unsafe class NativeAttention : IAttentionKernel
     {
         AttentionCall call = Describe(settings, inputs);
         Tensor output = NativeTensor.Empty(inputs[0].shape), sums = NativeTensor.Empty(call.Batch, call.Heads, call.Queries);
-        NativeMethods.AttentionForward(call, NativeTensor.Floats(output), NativeTensor.Floats(sums));
+        NativeMethods.AttentionForward(call, output, sums);
         return (output, sums);
     }
 
@@ -22,14 +22,9 @@ internal sealed unsafe class NativeAttention : IAttentionKernel
     {
         AttentionCall call = Describe(settings, inputs);
         var gradients = new Tensor?[inputs.Count];
-        var results = stackalloc float*[3];
         for (int i = 0; i < 3; i++)
-        {
-            if (settings.Asks[i])
-                results[i] = NativeTensor.Floats(gradients[i] = NativeTensor.Empty(inputs[i].shape));
-        }
-        NativeMethods.AttentionBackward(
-            call, NativeTensor.Floats(sums!), NativeTensor.Floats(gradient.contiguous()), results[0], results[1], results[2]);
+            gradients[i] = settings.Asks[i] ? NativeTensor.Empty(inputs[i].shape) : null;
+        NativeMethods.AttentionBackward(call, sums, gradient.contiguous(), gradients[0], gradients[1], gradients[2]);
         return gradients;
     }
 
@@ -40,8 +35,8 @@ internal sealed unsafe class NativeAttention : IAttentionKernel
         var call = new AttentionCall
         {
             Batch = query[0], Heads = settings.Heads, Queries = query[1], Keys = key[1], Size = query[2] / settings.Heads,
-            Query = Dense(inputs[0]), Key = Dense(inputs[1]), Value = Dense(inputs[2]),
-            Rate = settings.Dropout.Rate, Seed = unchecked((ulong)settings.Dropout.Seed), Sgemm = Blas.Sgemm,
+            Query = inputs[0].contiguous(), Key = inputs[1].contiguous(), Value = inputs[2].contiguous(),
+            Rate = settings.Dropout.Rate, Seed = unchecked((ulong)settings.Dropout.Seed),
         };
         if (inputs.Count > 3)
         {
@@ -49,10 +44,8 @@ internal sealed unsafe class NativeAttention : IAttentionKernel
             mask = mask.stride(3) == 1 ? mask : mask.contiguous();
             long[] strides = mask.expand(call.Batch, call.Heads, call.Queries, call.Keys).stride();
             (call.MaskBatch, call.MaskHead, call.MaskQuery) = (strides[0], strides[1], strides[2]);
-            call.Mask = NativeTensor.Floats(mask);
+            call.Mask = Elements<float>.Strided(mask);
         }
         return call;
     }
-
-    private static float* Dense(Tensor x) => NativeTensor.Floats(x.contiguous());
 }

@@ -26,7 +26,7 @@ internal sealed class RmsNorm(WeightScope scope, long width, double epsilon)
 }
 
 /// <summary>The same in one pass over memory; the backward pass keeps a number a row.</summary>
-internal sealed unsafe class NativeRmsNorm : GradientFunction<NativeRmsNorm, NativeRmsNorm.Settings>
+internal sealed class NativeRmsNorm : GradientFunction<NativeRmsNorm, NativeRmsNorm.Settings>
 {
     public static Tensor Apply(Tensor x, Tensor weight, double epsilon) => Call(new Settings(epsilon, weight.requires_grad), x, weight);
 
@@ -36,8 +36,8 @@ internal sealed unsafe class NativeRmsNorm : GradientFunction<NativeRmsNorm, Nat
         long width = weight.size(0), rows = x.numel() / width;
         Tensor output = NativeTensor.Empty(x, width), scales = NativeTensor.Empty(rows);
         NativeMethods.RmsNorm(
-            NativeMethods.BestIsa, NativeTensor.Floats(x), NativeTensor.Floats(weight), rows, width, call.Epsilon, NativeTensor.Floats(output),
-            NativeTensor.Floats(scales));
+            NativeMethods.BestIsa, x, weight, rows, width, call.Epsilon, output,
+            scales);
         return (output, [x, weight, scales]);
     }
 
@@ -46,8 +46,8 @@ internal sealed unsafe class NativeRmsNorm : GradientFunction<NativeRmsNorm, Nat
         var (x, weight, scales) = (saved[0], saved[1], saved[2]);
         Tensor dense = gradient.contiguous(), result = NativeTensor.Empty(x.shape);
         NativeMethods.RmsNormBackward(
-            NativeMethods.BestIsa, NativeTensor.Floats(x), NativeTensor.Floats(weight), NativeTensor.Floats(scales), NativeTensor.Floats(dense),
-            scales.shape[0], weight.shape[0], NativeTensor.Floats(result));
+            NativeMethods.BestIsa, x, weight, scales, dense,
+            scales.shape[0], weight.shape[0], result);
         return [result, call.WeightAsks ? WeightGradient(x, scales, dense) : null];
     }
 

@@ -30,7 +30,7 @@ internal sealed record Rotation(Tensor Cos, Tensor Sin)
 }
 
 /// <summary>The turn in place; its gradient is the turn back.</summary>
-internal sealed unsafe class NativeRotation : GradientFunction<NativeRotation, NativeRotation.Settings>
+internal sealed class NativeRotation : GradientFunction<NativeRotation, NativeRotation.Settings>
 {
     public static Tensor Apply(Tensor x, Rotation rotation, int heads)
     {
@@ -59,7 +59,7 @@ internal sealed unsafe class NativeRotation : GradientFunction<NativeRotation, N
     }
 
     private static void Turn(int heads, Tensor x, Tensor cos, Tensor sin, bool back) => NativeMethods.Rotary(
-        NativeMethods.BestIsa, NativeTensor.Floats(x), NativeTensor.Floats(cos), NativeTensor.Floats(sin), back ? 1 : 0,
+        NativeMethods.BestIsa, x, cos, sin, back ? 1 : 0,
         x.size(0) * x.size(1), cos.size(0) * cos.size(1), heads, x.size(2) / heads);
 
     internal sealed record Settings(int Heads);

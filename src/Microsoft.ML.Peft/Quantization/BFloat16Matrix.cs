@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Quantization;
 
 /// <summary>A matrix in bfloat16, that is 16 bits a weight. A few tokens read it as it lies; for many it is made floats.</summary>
-internal sealed unsafe class BFloat16Matrix : PackedMatrix
+internal sealed class BFloat16Matrix : PackedMatrix
 {
     private const long FewTokens = 8;
 
@@ -51,9 +51,9 @@ internal sealed unsafe class BFloat16Matrix : PackedMatrix
             return base.Product(input, bias);
         using Tensor? dense = input.is_contiguous() ? null : input.contiguous();
         Tensor output = NativeTensor.Empty(input, Outputs);
-        NativeMethods.FewProduct(
-            NativeMethods.BestIsa, (ushort*)NativeTensor.Address(_values), bias is null ? null : NativeTensor.Floats(bias), Outputs, Inputs,
-            NativeTensor.Floats(dense ?? input), tokens, NativeTensor.Floats(output));
+        NativeMethods.FewProductBFloat16(
+            NativeMethods.BestIsa, _values, bias, Outputs, Inputs,
+            dense ?? input, tokens, output);
         return output;
     }
 

@@ -20,13 +20,13 @@ internal sealed record BlockScales(Tensor Floats, Tensor? Codes = null, Tensor? 
     public long Bytes => Floats.numel() * sizeof(float) + (Codes?.numel() ?? 0);
 
     /// <summary>Quantizes scales on the CPU. The result belongs to no scope.</summary>
-    public static unsafe BlockScales Nested(Tensor scales)
+    public static BlockScales Nested(Tensor scales)
     {
         using var scope = NewDisposeScope();
         Tensor mean = scales.mean(), above = (scales - mean).contiguous();
         long count = above.numel();
         Tensor codes = empty(count, ScalarType.Byte, CPU), floats = NativeTensor.Empty((count + Block - 1) / Block);
-        DynamicMap.Quantize(NativeTensor.Floats(above), count, Block, NativeTensor.Address(codes), NativeTensor.Floats(floats));
+        DynamicMap.Quantize(above, count, Block, codes, floats);
         return new BlockScales(
             floats.DetachFromDisposeScope(), codes.DetachFromDisposeScope(), tensor(DynamicMap.Levels, ScalarType.Float32, CPU).DetachFromDisposeScope(), mean.item<float>());
     }

@@ -26,7 +26,7 @@ internal sealed class Blockwise4Bit(Tensor codes, Tensor levels, BlockScales sca
 
     /// <summary>Quantizes a matrix [out, in] of any float type.</summary>
     /// <exception cref="InvalidDataException">It has a value that is not finite.</exception>
-    public static unsafe Blockwise4Bit Quantize(Tensor weight, FourBitCode code, int block, bool nested, string name)
+    public static Blockwise4Bit Quantize(Tensor weight, FourBitCode code, int block, bool nested, string name)
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
@@ -37,9 +37,9 @@ internal sealed class Blockwise4Bit(Tensor codes, Tensor levels, BlockScales sca
         for (long start = 0; start < count; start += Piece)
         {
             using var piece = NewDisposeScope();
-            Tensor source = Source(flat.narrow(0, start, Math.Min(Piece, count - start)));
+            long size = Math.Min(Piece, count - start), bytes = (size + 1) / 2, blocks = (size + block - 1) / block;
             Quantize(
-                NativeTensor.Floats(source), source.numel(), code, block, NativeTensor.Address(codes) + start / 2, NativeTensor.Floats(scales) + start / block);
+                Source(flat.narrow(0, start, size)), size, code, block, codes.narrow(0, start / 2, bytes), scales.narrow(0, start / block, blocks));
         }
         CheckFinite(scales, name);
         BlockScales kept = nested ? BlockScales.Nested(scales) : new BlockScales(scales.DetachFromDisposeScope());
@@ -57,7 +57,7 @@ internal sealed class Blockwise4Bit(Tensor codes, Tensor levels, BlockScales sca
             .flatten().narrow(0, 0, Outputs * Inputs).to(ScalarType.Int64);
     }
 
-    private static unsafe void Quantize(float* values, long count, FourBitCode code, int block, byte* codes, float* scales)
+    private static unsafe void Quantize(Elements<float> values, long count, FourBitCode code, int block, Elements<byte> codes, Elements<float> scales)
     {
         if (!PeftNative.IsAvailable)
         {

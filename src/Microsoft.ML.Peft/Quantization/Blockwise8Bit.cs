@@ -16,14 +16,14 @@ internal sealed class Blockwise8Bit(Tensor codes, Tensor levels, BlockScales sca
 
     /// <summary>Quantizes a matrix [out, in] of any float type.</summary>
     /// <exception cref="InvalidDataException">It has a value that is not finite.</exception>
-    public static unsafe Blockwise8Bit Quantize(Tensor weight, int block, string name)
+    public static Blockwise8Bit Quantize(Tensor weight, int block, string name)
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         Tensor source = Source(weight);
         long count = source.numel();
         Tensor codes = empty(weight.shape, ScalarType.Byte, CPU), scales = NativeTensor.Empty((count + block - 1) / block);
-        DynamicMap.Quantize(NativeTensor.Floats(source), count, block, NativeTensor.Address(codes), NativeTensor.Floats(scales));
+        DynamicMap.Quantize(source, count, block, codes, scales);
         CheckFinite(scales, name);
         return new Blockwise8Bit(
             codes.to(weight.device).DetachFromDisposeScope(), tensor(DynamicMap.Levels, ScalarType.Float32, weight.device).DetachFromDisposeScope(),

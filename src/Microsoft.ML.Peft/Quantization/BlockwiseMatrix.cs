@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Microsoft.ML.Peft.Interop;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -33,13 +32,13 @@ internal abstract class BlockwiseMatrix(Tensor codes, Tensor levels, BlockScales
 
     private bool IsNative => PeftNative.IsAvailable && Codes.device_type == DeviceType.CPU;
 
-    public override unsafe Tensor Dequantize()
+    public override Tensor Dequantize()
     {
         using var noGrad = no_grad();
         if (!IsNative)
             return Plainly();
         Tensor result = NativeTensor.Empty(Outputs, Inputs);
-        NativeMethods.Dequantize(NativeMethods.BestIsa, Call(), NativeTensor.Floats(result));
+        NativeMethods.Dequantize(NativeMethods.BestIsa, Call(), result);
         return result;
     }
 
@@ -47,17 +46,17 @@ internal abstract class BlockwiseMatrix(Tensor codes, Tensor levels, BlockScales
 
     public override Tensor RoundedProduct(Tensor input, Tensor? bias) => Multiply(input, bias, rounded: true);
 
-    public override unsafe Tensor InputGradient(Tensor gradient)
+    public override Tensor InputGradient(Tensor gradient)
     {
         if (!IsNative || !PeftNative.Takes(gradient) || Blas.Sgemm == 0)
             return base.InputGradient(gradient);
         using Tensor dense = gradient.contiguous();
         Tensor result = NativeTensor.Empty(gradient.shape[0], Inputs);
-        NativeMethods.QuantizedGradient(NativeMethods.BestIsa, Call(), NativeTensor.Floats(dense), gradient.shape[0], NativeTensor.Floats(result));
+        NativeMethods.QuantizedGradient(NativeMethods.BestIsa, Call(), dense, gradient.shape[0], result);
         return result;
     }
 
-    private unsafe Tensor Multiply(Tensor input, Tensor? bias, bool rounded)
+    private Tensor Multiply(Tensor input, Tensor? bias, bool rounded)
     {
         if (!IsNative || !PeftNative.Takes(input) || Blas.Sgemm == 0)
             return base.Product(input, bias);
@@ -65,10 +64,9 @@ internal abstract class BlockwiseMatrix(Tensor codes, Tensor levels, BlockScales
         long tokens = input.numel() / Math.Max(1, Inputs);
         Tensor output = NativeTensor.Empty(input, Outputs);
         Fill(output, bias);
-        float* values = NativeTensor.Floats(dense ?? input), results = NativeTensor.Floats(output);
         QuantizedCall call = Call();
-        if (!rounded || NativeMethods.QuantizedProductInt8(NativeMethods.BestIsa, call, values, tokens, results) == 0)
-            NativeMethods.QuantizedProduct(NativeMethods.BestIsa, call, values, tokens, results);
+        if (!rounded || !NativeMethods.QuantizedProductInt8(NativeMethods.BestIsa, call, dense ?? input, tokens, output))
+            NativeMethods.QuantizedProduct(NativeMethods.BestIsa, call, dense ?? input, tokens, output);
         return output;
     }
 
@@ -81,20 +79,19 @@ internal abstract class BlockwiseMatrix(Tensor codes, Tensor levels, BlockScales
         return (levels * scales).view(Outputs, Inputs).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The kernels' description of the matrix; it lives no longer than this.</summary>
-    internal unsafe QuantizedCall Call() => new()
+    /// <summary>The kernels' description of the matrix.</summary>
+    internal QuantizedCall Call() => new()
     {
         Rows = Outputs,
         Columns = Inputs,
         Block = Block,
         Bits = Bits,
-        Codes = NativeTensor.Address(Codes),
-        Levels = NativeTensor.Floats(Levels),
-        Scales = NativeTensor.Floats(Scales.Floats),
-        ScaleCodes = Scales.Codes is { } codes ? NativeTensor.Address(codes) : null,
-        ScaleLevels = Scales.Levels is { } levels ? NativeTensor.Floats(levels) : null,
+        Codes = Codes,
+        Levels = Levels,
+        Scales = Scales.Floats,
+        ScaleCodes = Scales.Codes,
+        ScaleLevels = Scales.Levels,
         ScaleOffset = Scales.Offset,
-        Sgemm = Blas.Sgemm,
     };
 
     public override void Dispose()
@@ -108,11 +105,11 @@ internal abstract class BlockwiseMatrix(Tensor codes, Tensor levels, BlockScales
     protected abstract Tensor Indices();
 
     // The kernels add to what is there.
-    private static unsafe void Fill(Tensor rows, Tensor? bias)
+    private static void Fill(Tensor rows, Tensor? bias)
     {
         if (bias is null)
         {
-            NativeMemory.Clear(NativeTensor.Address(rows), (nuint)(rows.numel() * sizeof(float)));
+            NativeTensor.Clear(rows);
             return;
         }
         using Tensor row = bias.detach();

@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Interop;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -52,9 +53,11 @@ internal static class DynamicMap
     }
 
     /// <summary>Quantizes blocks of values by their largest magnitude, which becomes the block's scale.</summary>
-    public static unsafe void Quantize(float* values, long count, int block, byte* codes, float* scales)
+    public static unsafe void Quantize(Elements<float> from, long count, int block, Elements<byte> to, Elements<float> largest)
     {
         byte[] table = Table.Value;
+        float* values = from.Address, scales = largest.Address;
+        byte* codes = to.Address;
         Parallel.For(0, (count + block - 1) / block, b =>
         {
             long start = b * block;
@@ -64,6 +67,9 @@ internal static class DynamicMap
             for (long i = start; i < start + size; i++)
                 codes[i] = scales[b] == 0 ? (byte)0 : table[StepOf(values[i] * factor)];
         });
+        from.KeepAlive();
+        to.KeepAlive();
+        largest.KeepAlive();
     }
 
     // A NaN ends where the clamp leaves it: its block's scale tells of it.

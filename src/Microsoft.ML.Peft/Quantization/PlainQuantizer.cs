@@ -1,3 +1,5 @@
+using Microsoft.ML.Peft.Interop;
+
 namespace Microsoft.ML.Peft.Quantization;
 
 /// <summary>From floats to 4-bit codes, where the native library is absent.</summary>
@@ -5,13 +7,20 @@ internal static class PlainQuantizer
 {
     private const float Least = 1e-38f;
 
-    public static unsafe void Quantize(float* values, long count, FourBitCode code, int block, byte* codes, float* scales) =>
+    public static unsafe void Quantize(Elements<float> from, long count, FourBitCode code, int block, Elements<byte> to, Elements<float> largest)
+    {
+        float* values = from.Address, scales = largest.Address;
+        byte* codes = to.Address;
         Parallel.For(0, (count + block - 1) / block, b =>
         {
             long start = b * block;
             int size = (int)Math.Min(block, count - start);
             scales[b] = Block(values + start, size, size == block, code, codes + start / 2);
         });
+        from.KeepAlive();
+        to.KeepAlive();
+        largest.KeepAlive();
+    }
 
     private static unsafe float Block(float* values, int count, bool whole, FourBitCode code, byte* codes)
     {

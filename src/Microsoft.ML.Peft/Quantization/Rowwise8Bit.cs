@@ -61,16 +61,16 @@ internal sealed class Rowwise8Bit(Tensor codes, Tensor levels, BlockScales scale
 
     public override Tensor Product(Tensor input, Tensor? bias) => WithOutliers(input, base.Product(input, bias));
 
-    public override unsafe Tensor RoundedProduct(Tensor input, Tensor? bias)
+    public override Tensor RoundedProduct(Tensor input, Tensor? bias)
     {
         if (!PeftNative.Takes(input) || Codes.device_type != DeviceType.CPU)
             return Product(input, bias);
         using Tensor? dense = input.is_contiguous() ? null : input.contiguous();
         Tensor output = NativeTensor.Empty(input, Outputs);
-        int done = NativeMethods.RowwiseProductInt8(
-            NativeMethods.BestIsa, (sbyte*)NativeTensor.Address(Codes), NativeTensor.Floats(Scales.Floats), bias is null ? null : NativeTensor.Floats(bias),
-            Outputs, Inputs, NativeTensor.Floats(dense ?? input), input.numel() / Inputs, NativeTensor.Floats(output));
-        if (done != 0)
+        bool done = NativeMethods.RowwiseProductInt8(
+            NativeMethods.BestIsa, Codes, Scales.Floats, bias,
+            Outputs, Inputs, dense ?? input, input.numel() / Inputs, output);
+        if (done)
             return WithOutliers(input, output);
         output.Dispose();
         return Product(input, bias);

@@ -29,13 +29,13 @@ internal sealed class TorchAdamW : IAdamWKernel
 }
 
 /// <summary>The fused native step: dense CPU floats.</summary>
-internal sealed unsafe class NativeAdamW : IAdamWKernel
+internal sealed class NativeAdamW : IAdamWKernel
 {
     public static bool Takes(Tensor parameter, Tensor gradient) => IsPlain(parameter) && IsPlain(gradient);
 
     public void Step(Tensor parameter, Tensor gradient, Tensor mean, Tensor variance, in AdamWStep step) =>
         PeftNative.AdamW(
-            NativeTensor.Floats(parameter), NativeTensor.Floats(gradient), NativeTensor.Floats(mean), NativeTensor.Floats(variance),
+            parameter, gradient, mean, variance,
             parameter.numel(), step);
 
     private static bool IsPlain(Tensor tensor) => PeftNative.Takes(tensor) && tensor.is_contiguous();

@@ -116,7 +116,7 @@ internal sealed class TrainingCheckpoint(string folder, string facts, IReadOnlyL
         foreach (var (name, value) in tensors.OrderBy(t => t.Name, StringComparer.Ordinal))
         {
             Append(hash, name);
-            Append(hash, value);
+            NativeTensor.VisitBytes(value, hash.AppendData);
         }
         return Convert.ToHexString(hash.GetHashAndReset());
     }
@@ -130,13 +130,4 @@ internal sealed class TrainingCheckpoint(string folder, string facts, IReadOnlyL
         hash.AppendData(bytes);
     }
 
-    private static unsafe void Append(IncrementalHash hash, Tensor value)
-    {
-        using Tensor host = value.cpu();
-        using Tensor dense = host.contiguous();
-        byte* data = NativeTensor.Address(dense);
-        long left = dense.numel() * dense.dtype.ElementSize();
-        for (int part; left > 0; data += part, left -= part)
-            hash.AppendData(new ReadOnlySpan<byte>(data, part = (int)Math.Min(left, 1 << 24)));
-    }
 }

@@ -4,10 +4,22 @@
 
 #include <chrono>
 #include <map>
+#include <new>
 #include <string>
 
 fuzz::Kernel* fuzz::Kernel::first = nullptr;
 fuzz::Round fuzz::round_now{};
+bool fuzz::no_memory = false;
+
+// The kernels ask for memory without exceptions; nothing else here does.
+void* operator new(size_t size, const std::nothrow_t&) noexcept { return fuzz::no_memory ? nullptr : std::malloc(size); }
+void* operator new(size_t size) {
+    if (void* memory = std::malloc(size))
+        return memory;
+    throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 void fuzz::sgemm(const char* transa, const char* transb, const int32_t* m, const int32_t* n, const int32_t* k, const float* alpha,
                  const float* a, const int32_t* lda, const float* b, const int32_t* ldb, const float* beta, float* c, const int32_t* ldc) {

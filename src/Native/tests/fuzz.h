@@ -104,6 +104,9 @@ void each_isa(Body body) {
         body(isa);
 }
 
+// While it is set, the kernels get no memory.
+extern bool no_memory;
+
 // BLAS's sgemm_, plainly, reading and writing no more than it is told.
 void sgemm(const char* transa, const char* transb, const int32_t* m, const int32_t* n, const int32_t* k, const float* alpha,
            const float* a, const int32_t* lda, const float* b, const int32_t* ldb, const float* beta, float* c, const int32_t* ldc);

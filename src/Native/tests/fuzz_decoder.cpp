@@ -105,11 +105,12 @@ FUZZ(query_attention) {
     const int64_t batch = random.range(1, 3), groups = random.range(1, 3), shared = random.range(1, 3), heads = groups * shared;
     const int64_t size = random.range(1, 70), keys = random.range(1, 40), room = keys + random.range(0, 5);
     const Floats q(random, batch * heads * size, 1.0f), k(random, batch * groups * room * size, 1.0f), v(random, k.size(), 1.0f);
-    const bool masked = random.chance(2), one_mask = random.chance(2);
-    Floats mask(random, (one_mask ? 1 : batch) * keys);
+    const bool masked = random.chance(2), by_row = random.chance(2), by_head = random.chance(2);
+    const int64_t mask_head = by_head ? keys : 0, mask_batch = by_row ? (by_head ? heads : 1) * keys : 0;
+    Floats mask(random, (by_row ? batch : 1) * (by_head ? heads : 1) * keys);
     for (float& value : mask)
         value = random.chance(3) ? -HUGE_VALF : random.real();
-    const peft_query call{batch, heads, groups, keys, size, groups * room * size, room * size, one_mask ? 0 : keys,
+    const peft_query call{batch, heads, groups, keys, size, groups * room * size, room * size, mask_batch, mask_head,
                           q.data(), k.data(), v.data(), masked ? mask.data() : nullptr};
     std::vector<double> expected(q.size());
     for (int64_t h = 0; h < batch * heads; h++) {
@@ -120,7 +121,7 @@ FUZZ(query_attention) {
             double score = 0;
             for (int64_t d = 0; d < size; d++)
                 score += static_cast<double>(q[h * size + d]) * k[at + i * size + d];
-            total += p[i] = std::exp(score / std::sqrt(static_cast<double>(size)) + (masked ? mask[b * call.mask_batch + i] : 0.0f));
+            total += p[i] = std::exp(score / std::sqrt(static_cast<double>(size)) + (masked ? mask[b * mask_batch + h % heads * mask_head + i] : 0.0f));
         }
         for (int64_t i = 0; i < keys && total > 0; i++)
             for (int64_t d = 0; d < size; d++)

@@ -79,7 +79,7 @@ public sealed unsafe class DropoutTests
     {
         var result = new float[values.Length];
         fixed (float* from = values, to = result)
-            NativeMethods.Dropout(isa ?? NativeMethods.GetBestIsa(), from, null, to, values.Length, rate, (ulong)seed);
+            NativeMethods.Dropout(isa ?? NativeMethods.GetBestIsa(), from, default, to, values.Length, rate, (ulong)seed);
         return result;
     }
 }

@@ -142,7 +142,7 @@ public sealed unsafe class FusedKernelTests
             fixed (ushort* words = halves)
             {
                 NativeMethods.FewProduct(isa, pm, tokens == 1 ? null : pb, Rows, columns, px, tokens, py);
-                NativeMethods.FewProduct(isa, words, tokens == 1 ? null : pb, Rows, columns, px, tokens, ph);
+                NativeMethods.FewProductBFloat16(isa, words, tokens == 1 ? null : pb, Rows, columns, px, tokens, ph);
             }
             CollectionAssert.AreEqual(y, brief);
             for (int i = 0; i < y.Length; i++)

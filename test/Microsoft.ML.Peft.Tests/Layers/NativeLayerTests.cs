@@ -66,13 +66,31 @@ public sealed class NativeLayerTests
         Tensor query = randn(Rows, 1, 4 * Size), keys = randn(Rows, 2, 9, Size), values = randn(Rows, 2, 9, Size);
         Tensor mask = zeros(Rows, 1, 1, 6).masked_fill_(rand(Rows, 1, 1, 6).lt(0.3), float.NegativeInfinity);
         (Tensor key, Tensor value) = (keys.narrow(2, 0, 6), values.narrow(2, 0, 6));
-        foreach (Tensor? bias in new[] { null, mask, mask.narrow(0, 0, 1) })
+        // As ALiBi's and T5's: a bias of its own for each head, and for each row or all.
+        Tensor byHead = randn(Rows, 4, 1, 6);
+        foreach (Tensor? bias in new[] { null, mask, mask.narrow(0, 0, 1), byHead, byHead.narrow(0, 0, 1), byHead + mask, byHead.transpose(0, 1).contiguous().transpose(0, 1) })
         {
             Assert.IsTrue(QueryAttention.Takes(Attention.Split(query, 4), key, value, bias));
             Tensor found = QueryAttention.Attend(Attention.Split(query, 4), key, value, bias);
             Tensor expected = nn.functional.scaled_dot_product_attention(
                 Attention.Split(query, 4), key.repeat_interleave(2, 1), value.repeat_interleave(2, 1), bias!);
             AreClose(expected.transpose(1, 2).flatten(2), found);
+        }
+        // What it would read past or not broadcast goes another way.
+        foreach (Tensor bias in new[] { randn(Rows, 2, 1, 6), randn(Rows, 4, 1, 5), randn(Rows, 4, 2, 6), randn(1, 6), randn(Rows + 1, 1, 1, 6) })
+            Assert.IsFalse(QueryAttention.Takes(Attention.Split(query, 4), key, value, bias), string.Join(' ', bias.shape));
+    }
+
+    [TestMethod]
+    public void AttentionOfOneQueryWithoutTheKernel()
+    {
+        // A gradient is asked for, so the kernel is not.
+        Tensor query = Attention.Split(randn(Rows, 1, 4 * Size), 4).requires_grad_(), key = randn(Rows, 2, 6, Size), value = randn(Rows, 2, 6, Size);
+        foreach (Tensor bias in new[] { randn(Rows, 1, 1, 6), randn(Rows, 4, 1, 6), randn(1, 4, 1, 6) })
+        {
+            Assert.IsFalse(QueryAttention.Takes(query, key, value, bias));
+            Tensor expected = nn.functional.scaled_dot_product_attention(query, key.repeat_interleave(2, 1), value.repeat_interleave(2, 1), bias);
+            AreClose(expected.transpose(1, 2).flatten(2), Attention.Attend(query, key, value, new CausalMask(bias), null));
         }
     }
 

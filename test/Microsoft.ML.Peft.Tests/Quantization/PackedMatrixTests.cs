@@ -21,7 +21,7 @@ public sealed unsafe class PackedMatrixTests
             foreach (int isa in NativeFact.InstructionSets)
             {
                 Tensor found = zeros(matrix.Outputs, matrix.Inputs);
-                NativeMethods.Dequantize(isa, blocks.Call(), NativeTensor.Floats(found));
+                NativeMethods.Dequantize(isa, blocks.Call(), found);
                 TensorAssert.Close(blocks.Plainly(), found, 0, 0, $"{what}, instruction set {isa}");
             }
         });
@@ -63,7 +63,7 @@ public sealed unsafe class PackedMatrixTests
                 {
                     using var scope = NewDisposeScope();
                     Tensor input = Matrices.Noise(tokens, matrix.Inputs), found = ones(tokens, matrix.Outputs);
-                    NativeMethods.QuantizedProduct(isa, blocks.Call(), NativeTensor.Floats(input), tokens, NativeTensor.Floats(found));
+                    NativeMethods.QuantizedProduct(isa, blocks.Call(), input, tokens, found);
                     TensorAssert.Close(input.mm(blocks.Plainly().t()) + 1, found, 1e-5 * Math.Sqrt(matrix.Inputs), 1e-5, $"{what}, {tokens} tokens, instruction set {isa}");
                 }
             }

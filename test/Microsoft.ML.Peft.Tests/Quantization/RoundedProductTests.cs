@@ -30,7 +30,7 @@ public sealed unsafe class RoundedProductTests
             foreach (int tokens in new[] { 1, 3, 4, 8, 9, 65, 70 })
             {
                 Tensor input = Matrices.Noise(tokens, 256) * 3, found = ones(tokens, 37);
-                Assert.AreEqual(1, NativeMethods.QuantizedProductInt8(isa, matrix.Call(), NativeTensor.Floats(input), tokens, NativeTensor.Floats(found)));
+                Assert.IsTrue(NativeMethods.QuantizedProductInt8(isa, matrix.Call(), input, tokens, found));
                 Tensor expected = Rounded(input).mm(tensor(levels, [37, 256]).t()) + 1;
                 double distance = (expected - found.to(ScalarType.Float64)).abs().max().ToDouble();
                 Assert.IsLessThan(1e-4, distance, $"{tokens} tokens, instruction set {isa}");
@@ -75,7 +75,7 @@ public sealed unsafe class RoundedProductTests
         foreach (int isa in NativeFact.InstructionSets)
         {
             Tensor rounded = zeros(64, 512);
-            NativeMethods.QuantizedProductInt8(isa, matrix.Call(), NativeTensor.Floats(input), 64, NativeTensor.Floats(rounded));
+            NativeMethods.QuantizedProductInt8(isa, matrix.Call(), input, 64, rounded);
             double error = Distance(floats, rounded);
             Console.WriteLine(FormattableString.Invariant($"instruction set {isa}: rounding {error:f4}, four bits {bits:f4} of the product's size"));
             Assert.IsLessThan(0.01, error);

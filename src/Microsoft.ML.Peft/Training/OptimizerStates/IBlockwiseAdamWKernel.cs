@@ -27,7 +27,7 @@ internal sealed unsafe class NativeBlockwiseAdamW : IBlockwiseAdamWKernel
         fixed (byte* meanCells = Mean.Cells, varianceCells = Variance.Cells)
         {
             PeftNative.AdamW8Bit(
-                NativeMethods.BestIsa, NativeTensor.Floats(parameter), NativeTensor.Floats(gradient),
+                NativeMethods.BestIsa, parameter, gradient,
                 Describe(mean, meanLevels, meanBounds, meanCells), Describe(variance, varianceLevels, varianceBounds, varianceCells),
                 parameter.numel(), step);
         }
@@ -35,8 +35,8 @@ internal sealed unsafe class NativeBlockwiseAdamW : IBlockwiseAdamWKernel
 
     private static MomentCall Describe(in BlockwiseMoment moment, float* levels, float* bounds, byte* cells) => new()
     {
-        Codes = NativeTensor.Address(moment.Codes),
-        Scales = NativeTensor.Floats(moment.Scales),
+        Codes = moment.Codes,
+        Scales = moment.Scales,
         Levels = levels,
         Bounds = bounds,
         Cells = cells,
