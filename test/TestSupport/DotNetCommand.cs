@@ -16,6 +16,16 @@ public static partial class DotNetCommand
         return output;
     }
 
+    /// <summary>All that a program writes which is to fail, with an environment variable of its own.</summary>
+    public static string Fail(string folder, (string Name, string Value) variable, string program)
+    {
+        ProcessStartInfo start = Command(folder, ["exec", program]);
+        start.Environment[variable.Name] = variable.Value;
+        var (code, output, errors) = Execute(start);
+        Assert.AreNotEqual(0, code, output);
+        return output + errors;
+    }
+
     /// <summary>Restores; a package that no source has makes the test inconclusive, unless we should have packed it.</summary>
     public static void Restore(string folder, params string[] arguments)
     {
@@ -34,14 +44,16 @@ public static partial class DotNetCommand
     [GeneratedRegex(@"NU110[123]: [^\r\n]*Microsoft\.ML\.(Peft|VisionLanguage)\b")]
     private static partial Regex OwnPackage();
 
-    private static (int Code, string Output, string Errors) Execute(string folder, string[] arguments)
+    private static (int Code, string Output, string Errors) Execute(string folder, string[] arguments) => Execute(Command(folder, arguments));
+
+    private static (int Code, string Output, string Errors) Execute(ProcessStartInfo start)
     {
-        using var process = Process.Start(Command(folder, arguments))!;
+        using var process = Process.Start(start)!;
         Task<string> output = process.StandardOutput.ReadToEndAsync(), errors = process.StandardError.ReadToEndAsync();
         if (!process.WaitForExit(Limit))
         {
             process.Kill(entireProcessTree: true);
-            Assert.Fail($"dotnet {string.Join(' ', arguments)} took longer than {Limit}.");
+            Assert.Fail($"dotnet {string.Join(' ', start.ArgumentList)} took longer than {Limit}.");
         }
         return (process.ExitCode, output.Result, errors.Result);
     }

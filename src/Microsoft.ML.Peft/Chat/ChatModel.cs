@@ -45,8 +45,8 @@ internal sealed class ChatModel : IDisposable
     /// <summary>Opens a model's folder or .gguf file, with adapters.</summary>
     public static ChatModel Open(string folder, PeftChatClientOptions options)
     {
-        using IDisposable modes = Gradients.AsByDefault();
         Device device = new PeftHost(new MLContext(), nameof(PeftChatClient)).ChooseDevice(options.GpuDeviceId, options.FallbackToCpu);
+        using IDisposable modes = Gradients.AsByDefault();
         ChatTemplate? template = Given(options);
         ModelPath.Check(folder, "model");
         TextTokenizer tokenizer = TextTokenizer.Load(folder);

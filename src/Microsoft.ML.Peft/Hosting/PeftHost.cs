@@ -1,4 +1,5 @@
 using System.Globalization;
+using Microsoft.ML.Peft.Interop;
 using Microsoft.ML.Runtime;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -13,6 +14,7 @@ internal sealed class PeftHost
     public PeftHost(IHostEnvironment environment, string name)
     {
         MlNetInternals.Check();
+        LibTorch.Check();
         AllocatorSwitch.Apply();
         (Environment, Name) = (environment, name);
         _host = environment.Register(name);

@@ -27,14 +27,38 @@ public sealed partial class OutsiderTests
         PackedFeed feed = s_feed.Value;
         Assert.AreEqual($"[{feed.Version}]", feed.DependencyOnPeft(), "VisionLanguage uses internals of Peft, so it takes its own version alone.");
         using var scratch = new ScratchFolder();
-        foreach (string template in Directory.EnumerateFiles(RepositoryFolder.TestFolder("Packaging/Outsider"), "*.template"))
-        {
-            string text = File.ReadAllText(template).Replace("$version$", feed.Version).Replace("$feed$", feed.Folder);
-            File.WriteAllText(Path.Combine(scratch.Root, Path.GetFileNameWithoutExtension(template)), text);
-        }
-        BuildAndRun(scratch.Root);
+        Assert.DoesNotContain("PEFT00", Build(scratch.Root, project => project));
+        DotNetCommand.Run(scratch.Root, "run", "--no-build", "-c", "Release");
         bool carriesKernels = Directory.EnumerateFiles(scratch.Root, "*peft_native*", SearchOption.AllDirectories).Any();
         Assert.AreEqual(PeftNative.IsAvailable, carriesKernels, "Packages built where kernels are built carry them.");
+    }
+
+    [TestMethod]
+    public void ThePackageSaysWhoseKernelsItCarries()
+    {
+        var (carried, description) = s_feed.Value.Kernels();
+        StringAssert.Contains(description, carried.Length == 0 ? "Carries no native kernels" : $"Carries native kernels for {string.Join(", ", carried)};");
+    }
+
+    [TestMethod]
+    public void AProgramWithoutLibTorchIsToldAtItsBuildAndAtItsStart()
+    {
+        using var scratch = new ScratchFolder();
+        string built = Build(scratch.Root, project => project.Replace("""<PackageReference Include="TorchSharp-cpu" Version="0.107.0" />""", ""));
+        StringAssert.Contains(built, "warning PEFT001");
+        StringAssert.Contains(Failure(scratch.Root), "needs the package TorchSharp-cpu");
+        Assert.DoesNotContain("PEFT001", DotNetCommand.Run(scratch.Root, "build", "--no-restore", "-c", "Release", "-p:PeftCheckLibTorch=false"));
+    }
+
+    [TestMethod]
+    public void AProgramOnAnOldLibStdCppIsToldAtItsBuildAndAtItsStart()
+    {
+        using var scratch = new ScratchFolder();
+        string built = Build(scratch.Root, project => project.Replace("<PeftPatchLibTorchSharp>true</PeftPatchLibTorchSharp>", ""));
+        if (built.Contains("warning PEFT002", StringComparison.Ordinal))
+            StringAssert.Contains(Failure(scratch.Root), "<PeftPatchLibTorchSharp>true");
+        else
+            DotNetCommand.Run(scratch.Root, "run", "--no-build", "-c", "Release");
     }
 
     /// <summary>The README's project and program as they stand there, on the first rows of sms-spam: all of it takes a minute.</summary>
@@ -60,6 +84,21 @@ public sealed partial class OutsiderTests
         StringAssert.Contains(output, "ham: Shall we meet");
         Assert.IsTrue(File.Exists(Path.Combine(scratch.Root, "spam.zip")));
     }
+
+    private static string Build(string folder, Func<string, string> change)
+    {
+        foreach (string template in Directory.EnumerateFiles(RepositoryFolder.TestFolder("Packaging/Outsider"), "*.template"))
+        {
+            string text = File.ReadAllText(template).Replace("$version$", s_feed.Value.Version).Replace("$feed$", s_feed.Value.Folder);
+            File.WriteAllText(Path.Combine(folder, Path.GetFileNameWithoutExtension(template)), change(text));
+        }
+        DotNetCommand.Restore(folder);
+        return DotNetCommand.Run(folder, "build", "--no-restore", "-c", "Release");
+    }
+
+    // TorchSharp would find its own way to the machine's packages otherwise.
+    private static string Failure(string folder) => DotNetCommand.Fail(
+        folder, ("NUGET_PACKAGES", Path.Combine(folder, "none")), Path.Combine(folder, "bin", "Release", "net10.0", "Outsider.dll"));
 
     private static string BuildAndRun(string folder)
     {

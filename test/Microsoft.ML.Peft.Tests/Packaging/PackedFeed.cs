@@ -40,6 +40,16 @@ internal sealed class PackedFeed : IDisposable
             .Select(e => (string?)e.Attribute("version")).Single()!;
     }
 
+    /// <summary>The systems for which Peft's package brings native libraries, and what it says of itself.</summary>
+    public (string[] Systems, string Description) Kernels()
+    {
+        using ZipArchive package = ZipFile.OpenRead(Path.Combine(Folder, $"{Packages[0]}.{Version}.nupkg"));
+        using Stream nuspec = package.GetEntry($"{Packages[0]}.nuspec")!.Open();
+        return (
+            [.. package.Entries.Select(entry => entry.FullName.Split('/')).Where(parts => parts[0] == "runtimes").Select(parts => parts[1]).Distinct()],
+            XDocument.Load(nuspec).Descendants().Single(e => e.Name.LocalName == "description").Value);
+    }
+
     public void Dispose()
     {
         foreach (string folder in Packages.Select(package => GlobalPackages.Folder(package, Version)).Where(Directory.Exists))
