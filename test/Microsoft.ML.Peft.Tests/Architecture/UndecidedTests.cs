@@ -20,6 +20,7 @@ public sealed class UndecidedTests
         ["InterruptedSaveTests.cs"] = "no mounts, no limits on files",
         ["LargePayloadTests.cs"] = "too small a disk",
         ["LongTests.cs"] = "minutes that nobody asked for",
+        ["NativeBuildTests.cs"] = "no toolchain, or kernels switched off",
         ["NativeFact.cs"] = "no native kernels",
         ["OptimizerTests.cs"] = "no /proc, no setrlimit",
         ["PeftNativeTests.cs"] = "no mallopt",
