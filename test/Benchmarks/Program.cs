@@ -24,6 +24,7 @@ IBenchmark[] benchmarks =
     new UnmergedBenchmark(),
     new ByRowBenchmark(),
     new SwapBenchmark(),
+    new ThreadsBenchmark(),
     new LoadBenchmark(),
     new DecodeBenchmark(),
     new Decode4BitBenchmark(),

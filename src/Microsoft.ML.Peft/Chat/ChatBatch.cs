@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Generation;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -5,11 +6,11 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Chat;
 
 /// <summary>
-/// Requests under one adapter that are answered together: a step is one forward over all of them. Newcomers are read by
+/// Requests under one adapter, each with its lease, that are answered together: a step is one forward over all of them. Newcomers are read by
 /// themselves and join behind the others; those that are done leave before the next step.
 /// </summary>
-/// <param name="createSession">Makes a session that has read nothing.</param>
-internal sealed class ChatBatch(Func<DecoderSession> createSession) : IDisposable
+/// <param name="createSession">Makes a session that has read nothing under a lease.</param>
+internal sealed class ChatBatch(Func<ModelLease, DecoderSession> createSession) : IDisposable
 {
     private List<ChatRequest> _requests = [];
     private DecoderSession? _session;
@@ -64,7 +65,7 @@ internal sealed class ChatBatch(Func<DecoderSession> createSession) : IDisposabl
         {
             if (!request.IsDone)
             {
-                session = createSession();
+                session = createSession(request.Lease);
                 using var scope = NewDisposeScope();
                 request.Write(Prompts.Read(session, [request.Prompt], times: 1));
             }

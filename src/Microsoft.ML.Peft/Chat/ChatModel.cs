@@ -15,58 +15,50 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Chat;
 
-/// <summary>A decoder that chats: its head, its adapters, and how it wants to generate. It may be a transformer's, which then owns it.</summary>
+/// <summary>A decoder that chats: its host, how it reads, and how it wants to generate. It may be a transformer's, which then owns it.</summary>
 internal sealed class ChatModel : IDisposable
 {
-    private readonly Func<IDisposable> _enter;
-    private readonly IDisposable? _owned;
-    private readonly DecoderModel _model;
-    private readonly Head _head;
-    private readonly Dictionary<string, ChatVoice> _voices;
-    private readonly ChatVoice _bare;
+    private readonly ModelHost _host;
+    private readonly bool _owned;
+    private readonly ChatVoice _voice;
+    // Of adapters that bring a tokenizer.
+    private readonly Dictionary<string, ChatVoice> _voices = new(StringComparer.Ordinal);
 
-    private ChatModel(
-        DecoderModel model, Head head, GenerationOptions folder, ChatVoice bare, IEnumerable<ChatVoice> voices, Func<IDisposable> enter, IDisposable? owned)
-    {
-        (_model, _head, Folder, _bare, _enter, _owned) = (model, head, folder, bare, enter, owned);
-        _voices = voices.ToDictionary(voice => voice.Adapter!, StringComparer.Ordinal);
-    }
+    private ChatModel(ModelHost host, bool owned, ChatVoice voice, GenerationOptions folder) =>
+        (_host, _owned, _voice, Folder) = (host, owned, voice, folder);
 
     /// <summary>How the model's folder wants it to generate.</summary>
     public GenerationOptions Folder { get; }
 
-    public int MaxLength => _model.MaxLength;
+    public int MaxLength => Model.MaxLength;
 
-    /// <summary>The adapter of requests that name none; null for the bare base.</summary>
-    public string? UsualAdapter => _voices.ContainsKey(ForwardContext.DefaultAdapter) ? ForwardContext.DefaultAdapter : null;
+    public IReadOnlyCollection<string> Adapters => [.. _host.All.Select(adapter => adapter.Name)];
 
-    public IReadOnlyCollection<string> Adapters => _voices.Keys;
+    private DecoderModel Model => (DecoderModel)_host.Model.Model;
 
     /// <summary>Opens a model's folder or .gguf file, with adapters.</summary>
     public static ChatModel Open(string folder, PeftChatClientOptions options)
     {
         Device device = new PeftHost(new MLContext(), nameof(PeftChatClient)).ChooseDevice(options.GpuDeviceId, options.FallbackToCpu);
         using IDisposable modes = Gradients.AsByDefault();
-        ChatTemplate? template = Given(options);
         ModelPath.Check(folder, "model");
-        TextTokenizer tokenizer = TextTokenizer.Load(folder);
+        var voice = new ChatVoice(TextTokenizer.Load(folder), Given(options));
         PretrainedModel opened = BaseModels.Open(folder, device, seed: 0);
-        var owned = new Owned(opened);
-        return Failure.Disposes(owned, () =>
+        ModelHost host = Failure.Disposes(opened, () =>
         {
-            DecoderModel model = Decoder(opened);
-            BaseModels.CheckVocabulary(model, tokenizer);
-            Head head = model.CreateLanguageModelHead();
-            if (head.Parameters is [var missing, ..])
-                throw new InvalidDataException($"{folder}: '{missing.Name}' is missing, without which the model cannot write.");
-            ChatVoice[] voices = [.. Folders(options).Select(adapter =>
-            {
-                owned.Tuners.Add(Attach(adapter.Name, adapter.Path, options.AllowOtherBase, model, head));
-                return new ChatVoice(adapter.Name, TokenizerFolder.Has(adapter.Path) ? TextTokenizer.Load(adapter.Path) : tokenizer, template);
-            })];
-            var lifetime = new ModelLifetime(owned, nameof(PeftChatClient));
-            GenerationOptions generation = GenerationConfigFile.Load(folder, model.Config);
-            return new ChatModel(model, head, generation, new ChatVoice(null, tokenizer, template), voices, lifetime.Enter, lifetime);
+            BaseModels.CheckVocabulary(opened, voice.Tokenizer);
+            Head head = Decoder(opened).CreateLanguageModelHead();
+            return head.Parameters is [var missing, ..]
+                ? throw new InvalidDataException($"{folder}: '{missing.Name}' is missing, without which the model cannot write.")
+                : ModelHost.Of(opened, head, nameof(PeftChatClient));
+        });
+        return Failure.Disposes(host, () =>
+        {
+            host.Limit.MaxConcurrentForwards = options.MaxConcurrentForwards;
+            var model = new ChatModel(host, owned: true, voice, GenerationConfigFile.Load(folder, opened.Config));
+            foreach (var (name, path) in Folders(options))
+                model.Add(name, path, options.AllowOtherBase);
+            return model;
         });
     }
 
@@ -74,32 +66,59 @@ internal sealed class ChatModel : IDisposable
     public static ChatModel Of(PeftTransformer transformer, PeftChatClientOptions options)
     {
         Scorer scorer = transformer.Scorer;
-        scorer.Check();
+        scorer.Host.Check();
         if (scorer.Task.Task.PeftTaskType != "CAUSAL_LM")
             throw new NotSupportedException($"The transformer's task is '{scorer.Task.Task.Key}': a chat needs a model that learnt to write.");
+        if (options.MaxConcurrentForwards is not null)
+            throw new ArgumentException($"{nameof(options.MaxConcurrentForwards)} is set, but the model is a transformer's: set it there.");
         if (Folders(options).Any())
             throw new ArgumentException("Adapters are named in the options, but a transformer brings its own: open the base's folder to add others.");
-        var bare = new ChatVoice(null, scorer.Task.Tokenizer, Given(options));
-        DecoderModel model = Decoder(scorer.Model.Model);
         GenerationOptions generation = (scorer.Task.Task as GenerationTask)?.FolderGeneration
-            ?? GenerationConfigFile.Parse(transformer.GenerationConfig, GenerationConfigFile.FileName, model.Config);
-        return new ChatModel(
-            model, scorer.Model.Head, generation, bare, [bare with { Adapter = ForwardContext.DefaultAdapter }], scorer.Enter, owned: null);
+            ?? GenerationConfigFile.Parse(transformer.GenerationConfig, GenerationConfigFile.FileName, Decoder(scorer.Model.Model).Config);
+        return new ChatModel(scorer.Host, owned: false, new ChatVoice(scorer.Task.Tokenizer, Given(options)), generation);
     }
 
     /// <exception cref="ArgumentException">There is no such adapter.</exception>
-    public ChatVoice VoiceOf(string? adapter) => adapter is null ? _bare
-        : _voices.TryGetValue(adapter, out ChatVoice? voice) ? voice
-        : throw new ArgumentException(
-            $"There is no adapter '{adapter}'; known are {(_voices.Count == 0 ? "none" : string.Join(", ", _voices.Keys.Order(StringComparer.Ordinal).Select(name => $"'{name}'")))}.");
+    /// <exception cref="ObjectDisposedException">The client or its transformer was disposed.</exception>
+    public ChatVoice VoiceOf(AdapterChoice adapter)
+    {
+        _host.Check();
+        string? name = adapter.IsActive ? _host.Active?.Name : adapter.Name;
+        if (name is null)
+            return _voice;
+        return _host.Has(name) ? _voices.GetValueOrDefault(name, _voice) : throw new ArgumentException(
+            $"There is no adapter '{name}'; known are {(Adapters.Count == 0 ? "none" : string.Join(", ", Adapters.Select(known => $"'{known}'")))}.");
+    }
 
-    /// <summary>Keeps the model for a request.</summary>
-    /// <exception cref="ObjectDisposedException">The model is gone, or about to go.</exception>
-    public IDisposable Enter() => _enter();
+    /// <summary>Begins a request's answer; waits while the base changes.</summary>
+    /// <inheritdoc cref="ModelHost.Enter" path="/exception"/>
+    public ModelLease Enter(AdapterChoice adapter) => _host.Enter(adapter);
 
-    public DecoderSession CreateSession(string? adapter) => new(_model, _head, adapter);
+    /// <summary>The same without waiting: null while the base changes.</summary>
+    /// <inheritdoc cref="ModelHost.Enter" path="/exception"/>
+    public ModelLease? TryEnter(AdapterChoice adapter) => _host.TryEnter(adapter);
 
-    public void Dispose() => _owned?.Dispose();
+    public DecoderSession CreateSession(ModelLease lease) => new(Model, _host.Model.Head, lease.Keys[0]) { Limit = _host.Limit };
+
+    public void Dispose()
+    {
+        if (_owned)
+            _host.Dispose();
+    }
+
+    // The bare base answers too, and adapters may be many: none of them may change it.
+    private void Add(string name, string path, bool allowOtherBase)
+    {
+        PeftAdapter added = _host.Add(name, replaced: null, key =>
+        {
+            using AdapterState adapter = AdapterFiles.Open(path, Model, allowOtherBase);
+            return (TunedModelFactory.AddAdapter(_host.Model, adapter.Settings, adapter.Tensors, key), adapter.Settings);
+        });
+        if (TokenizerFolder.Has(path))
+            _voices.Add(name, new ChatVoice(TextTokenizer.Load(path), _voice.GivenTemplate));
+        if (name == ForwardContext.DefaultAdapter)
+            _host.Activate(added);
+    }
 
     private static DecoderModel Decoder(PretrainedModel model) => model as DecoderModel ?? throw new NotSupportedException(
         $"Architecture '{model.Config.ModelType}' reads texts and does not write them: a chat needs a decoder.");
@@ -113,24 +132,5 @@ internal sealed class ChatModel : IDisposable
         return options.Adapters.ContainsKey(ForwardContext.DefaultAdapter)
             ? throw new ArgumentException($"{nameof(options.AdapterFolder)} and {nameof(options.Adapters)}['{ForwardContext.DefaultAdapter}'] are both set; set one.")
             : options.Adapters.Select(adapter => (adapter.Key, adapter.Value)).Prepend((ForwardContext.DefaultAdapter, folder));
-    }
-
-    // The bare base answers too, and adapters may be many: none of them may change it.
-    private static ITuner Attach(string name, string path, bool allowOtherBase, DecoderModel model, Head head)
-    {
-        using AdapterState adapter = AdapterFiles.Open(path, model, allowOtherBase);
-        return TunedModelFactory.Attach(
-            adapter.Settings, new TuningTarget(model.Weights, model.DefaultTargets, head.Parameters, adapter.Tensors) { IsShared = true }, seed: 0, name);
-    }
-
-    private sealed class Owned(PretrainedModel model) : IDisposable
-    {
-        public List<ITuner> Tuners { get; } = [];
-
-        public void Dispose()
-        {
-            Tuners.ForEach(tuner => tuner.Dispose());
-            model.Dispose();
-        }
     }
 }

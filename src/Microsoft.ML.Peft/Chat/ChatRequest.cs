@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
+using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Generation;
 using static TorchSharp.torch;
 
@@ -10,9 +11,8 @@ namespace Microsoft.ML.Peft.Chat;
 /// <param name="row">What is written.</param>
 /// <param name="settings">How tokens are chosen.</param>
 /// <param name="adapter">Under which adapter.</param>
-/// <param name="use">Keeps the model until the request leaves.</param>
 /// <param name="token">Ends it at the next token.</param>
-internal sealed class ChatRequest(int[] prompt, GenerationRow row, GenerationSettings settings, string? adapter, IDisposable use, CancellationToken token)
+internal sealed class ChatRequest(int[] prompt, GenerationRow row, GenerationSettings settings, AdapterChoice adapter, CancellationToken token)
 {
     private readonly TokenChooser _chooser = new(settings);
     // As long as the answer at most: a slow reader holds up nobody.
@@ -20,10 +20,14 @@ internal sealed class ChatRequest(int[] prompt, GenerationRow row, GenerationSet
         Channel.CreateUnbounded<TextPiece>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
     private volatile bool _abandoned;
     private Exception? _failure;
+    private ModelLease? _lease;
 
     public int[] Prompt => prompt;
 
-    public string? Adapter => adapter;
+    public AdapterChoice Adapter => adapter;
+
+    /// <summary>Its hold on model and adapter, from its first forward pass until it leaves.</summary>
+    public ModelLease Lease => _lease ?? throw new InvalidOperationException("The request has not begun.");
 
     /// <summary>Tokens written, once the answer is complete.</summary>
     public int Written => row.Tokens.GeneratedLength;
@@ -36,6 +40,9 @@ internal sealed class ChatRequest(int[] prompt, GenerationRow row, GenerationSet
 
     /// <summary>Nothing more is to be written.</summary>
     public bool IsDone => row.End is not null || _failure is not null || IsCancelled;
+
+    /// <summary>Its first forward pass is about to run.</summary>
+    public void Begin(ModelLease lease) => _lease = lease;
 
     /// <summary>Writes the next token. What fails here is this request's failure alone.</summary>
     /// <param name="logits">[1, V], which are gone afterwards.</param>
@@ -58,8 +65,8 @@ internal sealed class ChatRequest(int[] prompt, GenerationRow row, GenerationSet
     public void Leave(Exception? failure = null)
     {
         failure ??= _failure ?? (row.End is null ? new OperationCanceledException(token) : null);
-        if (_pieces.Writer.TryComplete(failure))
-            use.Dispose();
+        _lease?.Dispose();
+        _pieces.Writer.TryComplete(failure);
     }
 
     /// <summary>The answer's pieces. A reader that goes away ends the writing.</summary>

@@ -1,4 +1,4 @@
-using Microsoft.ML.Peft.Generation;
+using Microsoft.ML.Peft.Estimators;
 
 namespace Microsoft.ML.Peft.Chat;
 
@@ -6,23 +6,28 @@ namespace Microsoft.ML.Peft.Chat;
 /// Answers requests as they come (continuous batching, Yu et al. 2022): one thread owns all sessions, newcomers join the batch
 /// before the next step, and those that are done leave after the last. Nothing of a model crosses an await.
 /// </summary>
+/// <remarks>
+/// A request has its lease while it is answered, not while it waits for a place: an answer ends under the adapter it began with, and
+/// a merge waits for the answers that are being written, not for the queue. Newcomers wait for the merge without holding anything up.
+/// </remarks>
 internal sealed class ChatScheduler : IDisposable
 {
     private readonly object _lock = new();
     private readonly List<ChatRequest> _waiting = [];
-    // One batch for each adapter: they share the base, and a step goes through them in turn.
+    // One batch for each adapter by its key in the slots, which another one of its name does not share: they have the base in
+    // common, and a step goes through them in turn.
     private readonly Dictionary<string, ChatBatch> _batches = [];
-    private readonly Func<string?, DecoderSession> _createSession;
+    private readonly ChatModel _model;
     private readonly int _maxRequests, _maxWaiting;
     private readonly Thread _thread;
     private bool _closed;
 
-    /// <param name="createSession">Makes a session under an adapter.</param>
+    /// <param name="model">The model.</param>
     /// <param name="maxRequests">Requests that are answered at once.</param>
     /// <param name="maxWaiting">Requests that may wait beyond.</param>
-    public ChatScheduler(Func<string?, DecoderSession> createSession, int maxRequests, int maxWaiting)
+    public ChatScheduler(ChatModel model, int maxRequests, int maxWaiting)
     {
-        (_createSession, _maxRequests, _maxWaiting) = (createSession, maxRequests, maxWaiting);
+        (_model, _maxRequests, _maxWaiting) = (model, maxRequests, maxWaiting);
         _thread = new Thread(Run) { IsBackground = true, Name = nameof(ChatScheduler) };
         _thread.Start();
     }
@@ -73,12 +78,16 @@ internal sealed class ChatScheduler : IDisposable
     {
         while (Next() is { } newcomers)
         {
-            foreach (var group in newcomers.GroupBy(request => request.Adapter))
-                BatchOf(group.Key).Admit(group);
+            List<ChatRequest> later = Admit(newcomers);
             foreach (ChatBatch batch in _batches.Values)
                 batch.Step();
+            foreach (string key in _batches.Keys.Where(key => _batches[key].Count == 0).ToArray())
+                _batches.Remove(key);
             lock (_lock)
+            {
+                _waiting.InsertRange(0, later);
                 Active = _batches.Values.Sum(batch => batch.Count);
+            }
         }
         foreach (ChatBatch batch in _batches.Values)
             batch.Clear(new ObjectDisposedException(nameof(PeftChatClient)));
@@ -104,11 +113,41 @@ internal sealed class ChatScheduler : IDisposable
         }
     }
 
-    private ChatBatch BatchOf(string? adapter)
+    // Gives those back that have to wait for a change of the base.
+    private List<ChatRequest> Admit(List<ChatRequest> newcomers)
     {
-        string name = adapter ?? "";
-        return _batches.TryGetValue(name, out ChatBatch? batch) ? batch : _batches[name] = new ChatBatch(() => _createSession(adapter));
+        List<ChatRequest> begun = [], later = [];
+        foreach (ChatRequest request in newcomers)
+        {
+            // The change waits for whatever has a lease: only who has none may wait for the change.
+            bool mayWait = _batches.Count == 0 && begun.Count == 0;
+            if (Begin(request, mayWait) is { } hasBegun)
+                (hasBegun ? begun : later).Add(request);
+        }
+        foreach (var group in begun.GroupBy(request => request.Lease.Keys[0] ?? ""))
+            BatchOf(group.Key).Admit(group);
+        return later;
     }
+
+    // Whether the request has begun; null where it cannot, and has left.
+    private bool? Begin(ChatRequest request, bool mayWait)
+    {
+        try
+        {
+            if ((mayWait ? _model.Enter(request.Adapter) : _model.TryEnter(request.Adapter)) is not { } lease)
+                return false;
+            request.Begin(lease);
+            return true;
+        }
+        catch (Exception failure)
+        {
+            request.Leave(failure);
+            return null;
+        }
+    }
+
+    private ChatBatch BatchOf(string key) =>
+        _batches.TryGetValue(key, out ChatBatch? batch) ? batch : _batches[key] = new ChatBatch(_model.CreateSession);
 
     // Looked at once: a request may be cancelled meanwhile.
     private void LeaveCancelled()

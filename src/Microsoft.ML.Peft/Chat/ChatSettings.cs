@@ -1,4 +1,5 @@
 using Microsoft.Extensions.AI;
+using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Generation;
 
 namespace Microsoft.ML.Peft.Chat;
@@ -35,19 +36,24 @@ internal static class ChatSettings
             $"A chat's answer is one text written token by token: {nameof(own.NumBeams)} is {settings.NumBeams} and {nameof(own.NumReturnSequences)} {settings.NumReturnSequences}, and both must be 1.");
     }
 
-    /// <summary>Which adapter a request asks for: its name, null for the bare base.</summary>
+    /// <summary>Which adapter a request asks for; the active one where it says nothing.</summary>
     /// <exception cref="ArgumentException">The value is no text.</exception>
     /// <exception cref="NotSupportedException">There are other properties.</exception>
-    public static string? Adapter(ChatOptions? options, string? usual)
+    public static AdapterChoice Adapter(ChatOptions? options)
     {
         if (options?.AdditionalProperties is not { } properties)
-            return usual;
+            return AdapterChoice.Active;
         if (properties.Keys.FirstOrDefault(key => key != AdapterKey) is { } unknown)
             throw new NotSupportedException($"{nameof(ChatOptions)}.{nameof(ChatOptions.AdditionalProperties)}['{unknown}'] is set; known is '{AdapterKey}' alone.");
         if (!properties.TryGetValue(AdapterKey, out object? value))
-            return usual;
-        return value is null or string ? (string?)value : throw new ArgumentException(
-            $"{nameof(ChatOptions)}.{nameof(ChatOptions.AdditionalProperties)}['{AdapterKey}'] must be an adapter's name, or null for the bare base; it is a {value.GetType().Name}.");
+            return AdapterChoice.Active;
+        return value switch
+        {
+            null => AdapterChoice.Bare,
+            string name => AdapterChoice.Named(name),
+            _ => throw new ArgumentException(
+                $"{nameof(ChatOptions)}.{nameof(ChatOptions.AdditionalProperties)}['{AdapterKey}'] must be an adapter's name, or null for the bare base; it is a {value.GetType().Name}."),
+        };
     }
 
     private static GenerationOptions Own(ChatOptions? options, IChatClient client) => options?.RawRepresentationFactory?.Invoke(client) switch

@@ -4,11 +4,10 @@ using Microsoft.ML.Peft.Tokenization.ChatTemplates;
 
 namespace Microsoft.ML.Peft.Chat;
 
-/// <summary>Under which adapter a model speaks, and how it reads: an adapter may bring a tokenizer with tokens of its own.</summary>
-/// <param name="Adapter">The name in the model's slots; null for the bare base.</param>
+/// <summary>How a model reads a conversation: an adapter may bring a tokenizer with tokens of its own.</summary>
 /// <param name="Tokenizer">The adapter's tokenizer, or the base's.</param>
 /// <param name="GivenTemplate">The caller's template; null for the tokenizer's.</param>
-internal sealed record ChatVoice(string? Adapter, TextTokenizer Tokenizer, ChatTemplate? GivenTemplate)
+internal sealed record ChatVoice(TextTokenizer Tokenizer, ChatTemplate? GivenTemplate)
 {
     private int[]? _ends;
 

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Microsoft.Extensions.AI;
 using Microsoft.ML.Peft.Chat;
 using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Generation;
 
 namespace Microsoft.ML.Peft;
@@ -13,7 +14,8 @@ namespace Microsoft.ML.Peft;
 /// <remarks>
 /// The model's own chat template turns messages into a prompt, and its <c>generation_config.json</c> says how it generates where
 /// <see cref="ChatOptions"/> say nothing; an answer that nothing limits may fill the model's positions. An option that cannot be
-/// honoured is refused. <c>AdditionalProperties["adapter"]</c> names the adapter that answers, null the bare base;
+/// honoured is refused. <c>AdditionalProperties["adapter"]</c> names the adapter that answers, null the bare base; without it the active
+/// one answers. An answer ends under the adapter it began with;
 /// <c>RawRepresentationFactory</c> may give a <see cref="GenerationOptions"/>. Tools are shown to a model whose template reads
 /// tools; its calls come as the text that it writes.
 /// </remarks>
@@ -45,7 +47,7 @@ public sealed class PeftChatClient : IChatClient
         options.Validate();
         _model = open(options);
         _metadata = new ChatClientMetadata("peft", defaultModelId: options.ModelId ?? name);
-        _scheduler = new ChatScheduler(_model.CreateSession, options.MaxConcurrentRequests, options.MaxQueuedRequests);
+        _scheduler = new ChatScheduler(_model, options.MaxConcurrentRequests, options.MaxQueuedRequests);
     }
 
     /// <summary>The names of the adapters that a request may choose.</summary>
@@ -56,7 +58,7 @@ public sealed class PeftChatClient : IChatClient
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">A message, an option or the adapter is not known or out of range, or the prompt leaves no room.</exception>
     /// <exception cref="NotSupportedException">A message or an option cannot be honoured.</exception>
-    /// <exception cref="InvalidOperationException">The model has no chat template.</exception>
+    /// <exception cref="InvalidOperationException">The model has no chat template, or another adapter is merged into the transformer's base.</exception>
     /// <exception cref="ChatTemplateException">The chat template fails on the messages.</exception>
     /// <exception cref="QueueFullException">Too many requests wait already.</exception>
     /// <exception cref="ObjectDisposedException">The client or its transformer was disposed.</exception>
@@ -101,17 +103,13 @@ public sealed class PeftChatClient : IChatClient
         token.ThrowIfCancellationRequested();
         if (options?.ModelId is { } wanted && wanted != _metadata.DefaultModelId)
             throw new ArgumentException($"{nameof(ChatOptions)}.{nameof(options.ModelId)} is '{wanted}'; this client has '{_metadata.DefaultModelId}'.");
-        ChatVoice voice = _model.VoiceOf(ChatSettings.Adapter(options, _model.UsualAdapter));
+        AdapterChoice adapter = ChatSettings.Adapter(options);
+        ChatVoice voice = _model.VoiceOf(adapter);
         GenerationSettings settings = ChatSettings.Resolve(options, _model.Folder, voice.Ends, _model.MaxLength, this);
         int[] prompt = voice.Encode(Conversation.Read(messages, options));
         GenerationRow row = TextGenerator.CreateRow(prompt, voice.Tokenizer, settings, _model.MaxLength);
-        IDisposable use = _model.Enter();
-        var request = new ChatRequest(prompt, row, settings, voice.Adapter, use, token);
-        Persistence.Failure.Disposes(use, () =>
-        {
-            _scheduler.Add(request);
-            return request;
-        });
+        var request = new ChatRequest(prompt, row, settings, adapter, token);
+        _scheduler.Add(request);
         return request;
     }
 

@@ -30,6 +30,12 @@ public sealed class PeftChatClientOptions
     /// <summary>Requests that may wait for a place; 256 by default. One more is refused with <see cref="QueueFullException"/>.</summary>
     public int MaxQueuedRequests { get; set; } = 256;
 
+    /// <summary>
+    /// Forward passes of the model that run at once; null (the default) for two for each processor, together with all models in the
+    /// process, and for no limit on a GPU. A client over a transformer has the transformer's (<see cref="PeftTransformer.MaxConcurrentForwards"/>).
+    /// </summary>
+    public int? MaxConcurrentForwards { get; set; }
+
     /// <summary>The GPU to run on; null (the default) for the CPU.</summary>
     public int? GpuDeviceId { get; set; }
 
@@ -41,6 +47,8 @@ public sealed class PeftChatClientOptions
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxConcurrentRequests, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(MaxQueuedRequests);
+        if (MaxConcurrentForwards is { } most)
+            ArgumentOutOfRangeException.ThrowIfLessThan(most, 1, nameof(MaxConcurrentForwards));
     }
 }
 

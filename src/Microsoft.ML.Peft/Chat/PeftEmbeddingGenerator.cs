@@ -35,7 +35,7 @@ public sealed class PeftEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
     {
         (_transformer, _owned) = (transformer, owned);
         Scorer scorer = transformer.Scorer;
-        scorer.Check();
+        scorer.Host.Check();
         if (scorer.Task.Task.PeftTaskType != "FEATURE_EXTRACTION")
             throw new NotSupportedException($"The transformer's task is '{scorer.Task.Task.Key}': embeddings need one that embeds texts.");
         string? name = transformer.BaseName;
@@ -52,7 +52,7 @@ public sealed class PeftEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
         ArgumentNullException.ThrowIfNull(values);
         Check(options);
         Scorer scorer = _transformer.Scorer;
-        scorer.Check();
+        scorer.Host.Check();
         string[] texts = [.. values];
         if (Array.FindIndex(texts, text => text is null) is >= 0 and var missing)
             throw new ArgumentException($"Text {missing} of {texts.Length} is null.", nameof(values));

@@ -29,7 +29,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     private readonly TextColumn? _adapterColumn;
 
     internal PeftTransformer(PeftHost host, ArchivedModel archived, Device device, TrainingResult? training = null)
-        : this(host, archived, new Scorer(AdaptersOf(archived), archived.Task, device, archived.BatchSize), training)
+        : this(host, archived, new Scorer(HostOf(archived), archived.Task, device, archived.BatchSize), training)
     {
     }
 
@@ -60,6 +60,17 @@ public sealed class PeftTransformer : ITransformer, IDisposable
 
     /// <summary>Numbers in the whole model, the trained ones included.</summary>
     public long Weights { get; }
+
+    /// <summary>
+    /// Forward passes of the model that run at once, whoever calls; further ones wait. Null (the default) for two for each processor,
+    /// together with all models in the process, and for no limit on a GPU. It is the machine's and not saved.
+    /// </summary>
+    /// <exception cref="ArgumentOutOfRangeException">The number is below 1.</exception>
+    public int? MaxConcurrentForwards
+    {
+        get => _scorer.Host.Limit.MaxConcurrentForwards;
+        set => _scorer.Host.Limit.MaxConcurrentForwards = value;
+    }
 
     internal PeftHost Host { get; }
 
@@ -128,7 +139,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     /// <exception cref="IOException">The folder exists, or cannot be written.</exception>
     /// <exception cref="NotSupportedException">The model was tuned in a way that makes no adapter.</exception>
     /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
-    public void SaveAdapter(string folder, PeftAdapter? adapter = null) => Save(folder, adapter, (tuner, settings) =>
+    public void SaveAdapter(string folder, PeftAdapter? adapter = null) => Save(folder, adapter, (tuner, settings, _) =>
     {
         JsonObject config = tuner.SettingsForExport(settings)
             .ToAdapterConfig(_archived.Task.Task.PeftTaskType, BaseName ?? "");
@@ -142,7 +153,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="NotSupportedException">The adapter holds what such a file cannot (a head, DoRA, tokens), or llama.cpp does not know the architecture.</exception>
     /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
-    public void SaveGgufAdapter(string file, PeftAdapter? adapter = null) => Save(file, adapter, (tuner, settings) =>
+    public void SaveGgufAdapter(string file, PeftAdapter? adapter = null) => Save(file, adapter, (tuner, settings, _) =>
     {
         using AdapterState state = AdapterState.Of(adapter?.Name ?? ForwardContext.DefaultAdapter, tuner, settings);
         state.Settings.WriteGguf(file, state with { BaseSha256 = BaseHash }, _archived.Model.Model.Config, OutputIfTied);
@@ -165,12 +176,12 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     {
         MergeReport report = null!;
         (options ??= new()).Validate();
-        Save(folder, adapter, (tuner, _) =>
+        // Read before the base is kept for this call alone: the rows may come from this very model.
+        using MergeSample? sample = options.SampleRows is { } rows ? new MergeSample(rows, _archived.Task) : null;
+        Save(folder, adapter, (tuner, _, lease) =>
         {
+            sample?.Before(lease);
             TunedModel model = _archived.Model;
-            using MergeSample? sample = options.SampleRows is { } rows
-                ? new MergeSample(rows, _archived.Task, model.Model, model.Head, (adapter ?? Adapters.Active)?.Key ?? ForwardContext.DefaultAdapter)
-                : null;
             report = MeasuredMerge.Write(
                 folder, new MergeSource(model.Model.Weights, tuner.MergedWeights(), model.Model.Config, _archived.Task.Labels, _archived.Task.Task.HeadKind, _archived.Tokenizer, GenerationConfig),
                 options, sample);
@@ -188,14 +199,13 @@ public sealed class PeftTransformer : ITransformer, IDisposable
 
     void ICanSaveModel.Save(ModelSaveContext ctx)
     {
-        using IDisposable call = _scorer.Enter();
-        AdapterSet set = _scorer.Adapters;
-        using AdapterLease lease = set.HoldAll();
-        bool untouched = lease.Used.All(a => a.IsTrained) && (set.Active is not null || _archived.Tuner.PeftType is null);
+        ModelHost host = _scorer.Host;
+        using ModelLease lease = host.HoldAll();
+        bool untouched = lease.Used.All(a => a.IsTrained) && (host.Active is not null || _archived.Tuner.PeftType is null);
         ModelArchive.Save(new ArchiveWriter(ctx), untouched ? _archived with { Adapters = null } : _archived with
         {
             Adapters = [.. lease.Used.Select(a => a.IsTrained ? new ArchivedAdapter(a.Name, null, null) : new ArchivedAdapter(a.Name, a.Tuner, a.Settings))],
-            ActiveAdapter = set.Active?.Name,
+            ActiveAdapter = host.Active?.Name,
         });
     }
 
@@ -209,25 +219,24 @@ public sealed class PeftTransformer : ITransformer, IDisposable
 
     private string? BaseHash => _archived.BaseSha256 ?? _archived.Model.Model.Weights.Checkpoint?.ContentHash;
 
-    private static AdapterSet AdaptersOf(ArchivedModel archived)
+    private static ModelHost HostOf(ArchivedModel archived)
     {
         var trained = new ArchivedAdapter(ForwardContext.DefaultAdapter, null, null);
         IReadOnlyList<ArchivedAdapter> all = archived.Adapters ?? (archived.Tuner.PeftType is null ? [] : [trained]);
-        return new AdapterSet(
-            archived.Model,
+        var adapters = new AdapterTable(
             all.Select(a => a is { Tuner: { } tuner, Settings: { } settings }
                 ? new PeftAdapter(a.Name, a.Key, tuner, settings)
                 : new PeftAdapter(a.Name, a.Key, archived.Model.Tuner, archived.Tuner, isTrained: true)),
             archived.Adapters is null ? all.FirstOrDefault()?.Name : archived.ActiveAdapter);
+        return new ModelHost(archived.Model, adapters, nameof(PeftTransformer));
     }
 
     // Writes what a merge would hide; the adapter cannot go meanwhile.
-    private void Save(string path, PeftAdapter? adapter, Action<ITuner, TunerOptions> write)
+    private void Save(string path, PeftAdapter? adapter, Action<ITuner, TunerOptions, ModelLease> write)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
-        using IDisposable call = _scorer.Enter();
         adapter ??= Adapters.Active;
-        _scorer.Adapters.WithPlainBase(adapter, () => write(adapter?.Tuner ?? _archived.Model.Tuner, adapter?.Settings ?? _archived.Tuner));
+        _scorer.Host.WithPlainBase(adapter, lease => write(adapter?.Tuner ?? _archived.Model.Tuner, adapter?.Settings ?? _archived.Tuner, lease));
     }
 
     private static long Count(IEnumerable<Parameter> weights) => weights.Sum(weight => weight.Value.numel());
@@ -235,7 +244,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     private void Check(DataViewSchema schema)
     {
         ArgumentNullException.ThrowIfNull(schema);
-        _scorer.Check();
+        _scorer.Host.Check();
         _archived.Task.Task.CheckScoringSchema(SchemaShapes.Of(schema));
         _adapterColumn?.Check(SchemaShapes.Of(schema));
     }

@@ -11,22 +11,20 @@ namespace Microsoft.ML.Peft.Estimators;
 internal sealed class Scorer : IBatchScorer<Example>
 {
     private readonly Device _device;
-    private readonly ModelLifetime _lifetime;
 
-    /// <param name="adapters">The model with its adapters, which the scorer owns from now on.</param>
+    /// <param name="host">The model with its adapters, which the scorer owns from now on.</param>
     /// <param name="task">What it answers.</param>
     /// <param name="device">Where it runs.</param>
     /// <param name="batchSize">Rows scored at once.</param>
-    public Scorer(AdapterSet adapters, TaskRuntime task, Device device, int batchSize)
+    public Scorer(ModelHost host, TaskRuntime task, Device device, int batchSize)
     {
-        (Adapters, Task, _device, BatchSize) = (adapters, task, device, batchSize);
-        _lifetime = new ModelLifetime(adapters, nameof(PeftTransformer));
+        (Host, Task, _device, BatchSize) = (host, task, device, batchSize);
         Outputs = task.Outputs;
     }
 
-    public AdapterSet Adapters { get; }
+    public ModelHost Host { get; }
 
-    public TunedModel Model => Adapters.Model;
+    public TunedModel Model => Host.Model;
 
     public TaskRuntime Task { get; }
 
@@ -44,29 +42,23 @@ internal sealed class Scorer : IBatchScorer<Example>
 
     public int LengthOf(Example row) => row.Length;
 
-    public IDisposable Hold() => _lifetime.Hold();
+    public IDisposable Hold() => Host.KeepForRow();
 
-    /// <summary>Keeps the model for a call that reads its weights.</summary>
-    public IDisposable Enter() => _lifetime.Enter();
-
-    public void Check() => _lifetime.Check();
-
-    public IReadOnlyList<object> Predict(IReadOnlyList<Example> rows) => Predict(rows, [null]);
+    public IReadOnlyList<object> Predict(IReadOnlyList<Example> rows) => Predict(rows, [AdapterChoice.Active]);
 
     /// <summary>One prediction for each row, in one forward pass.</summary>
     /// <param name="rows">The rows.</param>
-    /// <param name="adapters">The adapter of each row, or one for all; null or empty for the active one.</param>
-    public IReadOnlyList<object> Predict(IReadOnlyList<Example> rows, string?[] adapters)
+    /// <param name="adapters">The adapter of each row, or one for all.</param>
+    public IReadOnlyList<object> Predict(IReadOnlyList<Example> rows, AdapterChoice[] adapters)
     {
-        using IDisposable call = _lifetime.Enter();
-        using AdapterLease lease = Adapters.Enter(adapters);
+        using ModelLease lease = Host.Enter(adapters);
         using var scope = NewDisposeScope();
         using var noGradient = inference_mode();
         using Batch batch = Batch.Collate(rows, Model.Model.PadId, _device, withLabels: false);
-        ForwardContext context = lease.Context(_device);
+        ForwardContext context = lease.Context();
         using AdapterRows? byRow = context.Rows;
         return Task.Score(Model, batch, context);
     }
 
-    public void Dispose() => _lifetime.Dispose();
+    public void Dispose() => Host.Dispose();
 }

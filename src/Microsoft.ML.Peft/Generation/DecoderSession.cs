@@ -15,6 +15,9 @@ internal sealed class DecoderSession(DecoderModel model, Head head, params strin
     private string?[] _adapters = adapters ?? [null];
     private KeyValueCache _cache = new(model.LayerCount);
 
+    /// <summary>How many steps of sessions over the model run at once; null where there is no other.</summary>
+    public ForwardLimit? Limit { get; init; }
+
     public int Rows { get; private set; }
 
     public int MaxLength => model.MaxLength;
@@ -23,6 +26,7 @@ internal sealed class DecoderSession(DecoderModel model, Head head, params strin
     {
         using var scope = NewDisposeScope();
         using var noGradient = inference_mode();
+        using IDisposable? turn = Limit?.Enter();
         Rows = (int)ids.shape[0];
         var batch = new Batch { Ids = ids.to(model.Weights.Device), Mask = mask?.to(model.Weights.Device), Examples = [] };
         if (_adapters.Length == 1 && Rows > 1)

@@ -66,7 +66,7 @@ internal abstract class GenerationRuntime(GenerationTask task, TextTokenizer tok
 
     public override IReadOnlyList<object> Score(TunedModel model, Batch batch, ForwardContext context)
     {
-        using var session = new DecoderSession((DecoderModel)model.Model, model.Head, context.Rows?.Names ?? [context.Adapter]);
+        using var session = new DecoderSession((DecoderModel)model.Model, model.Head, context.Rows?.Names ?? [context.Adapter]) { Limit = context.Limit };
         var found = TextGenerator.Generate(session, [.. batch.Examples.Select(e => e.Ids)], _settings, Tokenizer);
         return [.. found.Select(texts => (object)Array.ConvertAll(texts, text => TextGenerator.Text(text, Tokenizer, _settings)))];
     }

@@ -64,6 +64,7 @@ internal abstract class TaskRuntime(PeftTask task, LabelSet labels, TextTokenize
     /// <param name="context">The call: which adapters answer.</param>
     public virtual IReadOnlyList<object> Score(TunedModel model, Batch batch, ForwardContext context)
     {
+        using IDisposable? turn = context.Limit?.Enter();
         using Tensor hidden = model.Features(batch, context);
         return Predict(Answer(model.Head, hidden, batch, context), batch);
     }

@@ -1,6 +1,12 @@
 using System.Runtime.CompilerServices;
+using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Estimators;
+using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.Peft.Training;
+using Microsoft.ML.Peft.Tuners;
+using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Tests.Estimators;
 
@@ -97,6 +103,8 @@ public sealed class PredictionEngineTests
             for (int i = 0; i < rows.Count; i++)
                 CollectionAssert.AreEqual(expected[i].Select(s => Math.Round(s, 4)).ToArray(), engine.Predict(rows[i]).Score.Select(s => Math.Round(s, 4)).ToArray());
         });
+        // A thread of the pool may keep the loop's closure, and the model with it, for a while.
+        ((IDisposable)model).Dispose();
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
@@ -111,11 +119,12 @@ public sealed class PredictionEngineTests
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void HoldAndDispose(Recorder model, FinalizerThread finalizer)
+    private void HoldAndDispose(Recorder model, FinalizerThread finalizer)
     {
-        var lifetime = new ModelLifetime(model, "test");
-        lifetime.Hold();
-        lifetime.Dispose();
+        PretrainedModel bert = BaseModels.Open(_bert.Folder, CPU, seed: 1);
+        var host = new ModelHost(new TunedModel(bert, bert.CreateSequenceClassificationHead(2), model), new AdapterTable([], null), "test");
+        host.KeepForRow();
+        host.Dispose();
         GC.KeepAlive(finalizer);
     }
 
@@ -128,8 +137,30 @@ public sealed class PredictionEngineTests
         return pipeline.Fit(Review.Load(_context));
     }
 
-    private sealed class Recorder(TaskCompletionSource<int> freed) : IDisposable
+    private sealed class Recorder(TaskCompletionSource<int> freed) : ITuner
     {
+        public string Key => "recorder";
+
+        public bool TouchesBase => false;
+
+        public IReadOnlyList<Parameter> Trainable => [];
+
+        public void Attach(TuningTarget target, long seed, string adapter)
+        {
+        }
+
+        public IReadOnlyList<(string Name, Tensor Value)> Export() => [];
+
+        public void Import(ITensorSource source)
+        {
+        }
+
+        public bool TryMerge() => false;
+
+        public void Unmerge()
+        {
+        }
+
         public void Dispose() => freed.SetResult(Environment.CurrentManagedThreadId);
     }
 

@@ -1,7 +1,9 @@
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Persistence;
 using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -11,35 +13,41 @@ namespace Microsoft.ML.Peft.Estimators;
 internal sealed class MergeSample : IDisposable
 {
     private readonly TaskRuntime _task;
-    private readonly Device _device;
     private readonly RowSet _rows;
     private readonly List<Tensor> _before = [];
+    private Device _device = CPU;
 
     /// <param name="rows">The rows.</param>
     /// <param name="task">What the model answers.</param>
-    /// <param name="model">The base with its adapter.</param>
-    /// <param name="head">The head on it.</param>
-    /// <param name="adapter">The adapter's name in the slots; null for the bare base.</param>
     /// <exception cref="InvalidOperationException">There is no row.</exception>
-    public MergeSample(IDataView rows, TaskRuntime task, PretrainedModel model, Head head, string? adapter)
+    public MergeSample(IDataView rows, TaskRuntime task)
     {
-        (_task, _device) = (task, model.Weights.Device);
+        _task = task;
         _rows = RowSet.Read(rows, task.InputColumns, row => task.CreateReader(row, withLabels: false), () => { });
         if (_rows.Examples.Count == 0)
         {
             _rows.Dispose();
             throw new InvalidOperationException($"{nameof(MergeOptions)}.{nameof(MergeOptions.SampleRows)} has no row.");
         }
-        _before.AddRange(Logits(model, head, new ForwardContext { Adapter = adapter }));
+    }
+
+    /// <summary>Runs the base with its adapter.</summary>
+    /// <param name="lease">The call: the adapter answers all rows.</param>
+    public void Before(ModelLease lease)
+    {
+        _device = lease.Model.Model.Weights.Device;
+        _before.AddRange(Logits(lease));
     }
 
     /// <summary>Runs the merged folder.</summary>
     public LogitDrift Compare(string folder)
     {
-        using PretrainedModel merged = BaseModels.Open(folder, _device, seed: 0);
+        PretrainedModel merged = BaseModels.Open(folder, _device, seed: 0);
+        using ModelHost host = Failure.Disposes(merged, () => ModelHost.Of(merged, _task.CreateHead(merged), nameof(MergeSample)));
+        using ModelLease lease = host.Enter(AdapterChoice.Bare);
         double largest = 0, sum = 0;
         long count = 0;
-        foreach (var (before, after) in _before.Zip(Logits(merged, _task.CreateHead(merged), new ForwardContext { Adapter = null })))
+        foreach (var (before, after) in _before.Zip(Logits(lease)))
         {
             using var scope = NewDisposeScope();
             Tensor drift = (after - before).abs();
@@ -57,18 +65,16 @@ internal sealed class MergeSample : IDisposable
         _rows.Dispose();
     }
 
-    private IEnumerable<Tensor> Logits(PretrainedModel model, Head head, ForwardContext context)
-    {
-        foreach (Example example in _rows.Examples)
-            yield return Logits(model, head, context, example);
-    }
+    private IEnumerable<Tensor> Logits(ModelLease lease) => _rows.Examples.Select(example => Logits(lease, example));
 
-    private Tensor Logits(PretrainedModel model, Head head, ForwardContext context, Example example)
+    private Tensor Logits(ModelLease lease, Example example)
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        using Batch batch = Batch.Collate([example], model.PadId, _device, withLabels: false);
-        Tensor hidden = model.Forward(batch, head.Rows(batch), context);
-        return head.Forward(hidden, batch, context).cpu().DetachFromDisposeScope();
+        TunedModel model = lease.Model;
+        ForwardContext context = lease.Context();
+        using IDisposable? turn = context.Limit?.Enter();
+        using Batch batch = Batch.Collate([example], model.Model.PadId, model.Model.Weights.Device, withLabels: false);
+        return model.Forward(batch, context).cpu().DetachFromDisposeScope();
     }
 }

@@ -49,8 +49,15 @@ internal static class OfflineMerge
             TaskRuntime runtime = task.WithDefaultsOf(source.Path).Bind(task.LabelsOf(rows.Schema), tokenizer, BaseModels.MaxLength(model, tokenizer, null));
             return (runtime, TunedModelFactory.Create(model, runtime, adapter.Settings, seed: 0, adapter.Tensors));
         });
-        using TunedModel tuned = made;
-        return new MergeSample(rows, runtime, tuned.Model, tuned.Head, ForwardContext.DefaultAdapter);
+        var trained = new PeftAdapter(ForwardContext.DefaultAdapter, ForwardContext.DefaultAdapter, made.Tuner, adapter.Settings, isTrained: true);
+        using var host = new ModelHost(made, new AdapterTable([trained], trained.Name), nameof(MergeSample));
+        var sample = new MergeSample(rows, runtime);
+        return Failure.Disposes(sample, () =>
+        {
+            using ModelLease lease = host.Enter(AdapterChoice.Active);
+            sample.Before(lease);
+            return sample;
+        });
     }
 
     // In the type that most of a checkpoint has, its weights are not copied.

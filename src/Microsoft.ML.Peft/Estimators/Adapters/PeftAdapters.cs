@@ -1,6 +1,7 @@
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Persistence;
+using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Tuners;
 
 namespace Microsoft.ML.Peft;
@@ -11,27 +12,27 @@ namespace Microsoft.ML.Peft;
 /// </summary>
 public sealed class PeftAdapters
 {
-    private readonly Scorer _scorer;
+    private readonly ModelHost _host;
+    private readonly LabelSet _labels;
     private readonly Func<string?> _baseHash;
     private readonly Action<string> _warn;
 
-    internal PeftAdapters(Scorer scorer, Func<string?> baseHash, Action<string> warn) => (_scorer, _baseHash, _warn) = (scorer, baseHash, warn);
+    internal PeftAdapters(Scorer scorer, Func<string?> baseHash, Action<string> warn) =>
+        (_host, _labels, _baseHash, _warn) = (scorer.Host, scorer.Task.Labels, baseHash, warn);
 
     /// <summary>The names, in order.</summary>
-    public IReadOnlyList<string> Names => [.. Set.All.Select(adapter => adapter.Name)];
+    public IReadOnlyList<string> Names => [.. _host.All.Select(adapter => adapter.Name)];
 
     /// <summary>The one that answers where no other is asked for; null for the bare base.</summary>
-    public PeftAdapter? Active => Set.Active;
+    public PeftAdapter? Active => _host.Active;
 
     /// <summary>The one that is folded into the base; null where none is.</summary>
-    public PeftAdapter? Merged => Set.Merged;
-
-    private AdapterSet Set => _scorer.Adapters;
+    public PeftAdapter? Merged => _host.Merged;
 
     /// <summary>The adapter of a name, as of now.</summary>
     /// <param name="name">The name.</param>
     /// <exception cref="ArgumentException">There is none of that name.</exception>
-    public PeftAdapter this[string name] => Set.Get(Given(name));
+    public PeftAdapter this[string name] => _host.Get(Given(name));
 
     /// <summary>Loads an adapter beside the others. The labels that it was trained with are matched with the task's by their values.</summary>
     /// <param name="name">Its name.</param>
@@ -44,7 +45,7 @@ public sealed class PeftAdapters
     /// <exception cref="ArgumentException">The name is empty or taken.</exception>
     /// <exception cref="InvalidDataException">The files are malformed, belong to another base or architecture, or were trained with other labels.</exception>
     /// <exception cref="NotSupportedException">The adapter is of a kind that is not supported, or changes the shared base itself.</exception>
-    public PeftAdapter Load(string name, string path, bool allowOtherBase = false) => Add(Given(name), null, Open(path, allowOtherBase));
+    public PeftAdapter Load(string name, string path, bool allowOtherBase = false) => _host.Add(Given(name), null, Open(path, allowOtherBase));
 
     /// <summary>Puts another adapter in the place of one. Calls that run end with the old one.</summary>
     /// <param name="adapter">The old one, which is stale afterwards.</param>
@@ -54,21 +55,17 @@ public sealed class PeftAdapters
     /// <exception cref="InvalidDataException">The files are malformed, belong to another base or architecture, or were trained with other labels.</exception>
     /// <exception cref="InvalidOperationException">The old one was removed or replaced, or is merged.</exception>
     public PeftAdapter Replace(PeftAdapter adapter, string path, bool allowOtherBase = false) =>
-        Add(Given(adapter).Name, adapter, Open(path, allowOtherBase));
+        _host.Add(Given(adapter).Name, adapter, Open(path, allowOtherBase));
 
     /// <summary>Takes an adapter away; if it was active, the bare base is. Its memory goes when the last call that uses it ended.</summary>
     /// <param name="adapter">The adapter, which is stale afterwards.</param>
     /// <exception cref="InvalidOperationException">It was removed or replaced before, or is merged.</exception>
-    public void Remove(PeftAdapter adapter)
-    {
-        using IDisposable call = _scorer.Enter();
-        Set.Remove(Given(adapter));
-    }
+    public void Remove(PeftAdapter adapter) => _host.Remove(Given(adapter));
 
     /// <summary>Chooses what answers where no other is asked for.</summary>
     /// <param name="adapter">The adapter; null for the bare base.</param>
     /// <exception cref="InvalidOperationException">It was removed or replaced, or another one is merged.</exception>
-    public void Activate(PeftAdapter? adapter) => Set.Activate(adapter);
+    public void Activate(PeftAdapter? adapter) => _host.Activate(adapter);
 
     /// <summary>Makes one adapter of several, as PEFT's <c>add_weighted_adapter</c> does.</summary>
     /// <param name="name">The new one's name.</param>
@@ -83,14 +80,14 @@ public sealed class PeftAdapters
         ArgumentNullException.ThrowIfNull(adapters);
         if (adapters.Count == 0 || adapters.Any(part => !double.IsFinite(part.Weight)))
             throw new ArgumentException("A mix takes one adapter or more, each with a finite weight.", nameof(adapters));
-        return Add(Given(name), null, key =>
+        return _host.Add(Given(name), null, key =>
         {
-            using AdapterLease lease = Set.Hold([.. adapters.Select(part => Given(part.Adapter))]);
+            using ModelLease lease = _host.Hold([.. adapters.Select(part => Given(part.Adapter))]);
             AdapterState[] states = [.. adapters.Select(part => AdapterState.Of(part.Adapter.Name, part.Adapter.Tuner, part.Adapter.Settings))];
             try
             {
                 using AdapterState mixed = states[0].Settings.Mix(name, [.. states.Zip(adapters, (state, part) => (state, part.Weight))], options ?? new());
-                return (TunedModelFactory.AddAdapter(Set.Model, mixed.Settings, mixed.Tensors, key), mixed.Settings);
+                return (TunedModelFactory.AddAdapter(_host.Model, mixed.Settings, mixed.Tensors, key), mixed.Settings);
             }
             finally
             {
@@ -106,11 +103,7 @@ public sealed class PeftAdapters
     /// <param name="adapter">The adapter.</param>
     /// <exception cref="InvalidOperationException">It was removed or replaced, or another one is merged.</exception>
     /// <exception cref="NotSupportedException">It is of a kind that cannot be merged.</exception>
-    public void Merge(PeftAdapter adapter)
-    {
-        using IDisposable call = _scorer.Enter();
-        Set.Merge(Given(adapter));
-    }
+    public void Merge(PeftAdapter adapter) => _host.Merge(Given(adapter));
 
     /// <summary>The names, the active one marked.</summary>
     /// <returns>The names in a line.</returns>
@@ -119,26 +112,16 @@ public sealed class PeftAdapters
         : "no adapters";
 
     /// <summary>Takes the merge back, to the bit; the adapter stays active.</summary>
-    public void Unmerge()
-    {
-        using IDisposable call = _scorer.Enter();
-        Set.Unmerge();
-    }
-
-    private PeftAdapter Add(string name, PeftAdapter? replaced, Func<string, (ITuner, TunerOptions)> make)
-    {
-        using IDisposable call = _scorer.Enter();
-        return Set.Add(name, replaced, make);
-    }
+    public void Unmerge() => _host.Unmerge();
 
     private Func<string, (ITuner, TunerOptions)> Open(string path, bool allowOtherBase)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         return key =>
         {
-            using AdapterState state = AdapterFiles.Open(path, Set.Model.Model.Config, _baseHash, allowOtherBase);
-            ITensorSource tensors = AdapterLabels.Match(state, Set.Model.Head, _scorer.Task.Labels, _warn);
-            return (TunedModelFactory.AddAdapter(Set.Model, state.Settings, tensors, key, _warn), state.Settings);
+            using AdapterState state = AdapterFiles.Open(path, _host.Model.Model.Config, _baseHash, allowOtherBase);
+            ITensorSource tensors = AdapterLabels.Match(state, _host.Model.Head, _labels, _warn);
+            return (TunedModelFactory.AddAdapter(_host.Model, state.Settings, tensors, key, _warn), state.Settings);
         };
     }
 

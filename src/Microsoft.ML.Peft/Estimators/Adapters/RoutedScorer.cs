@@ -31,15 +31,17 @@ internal sealed class RoutedScorer(Scorer scorer, TextColumn column) : IBatchSco
     {
         // Those of one adapter side by side: their part of the work needs no copies.
         int[] order = [.. Enumerable.Range(0, rows.Count).OrderBy(i => rows[i].Adapter, StringComparer.Ordinal)];
-        IReadOnlyList<object> sorted = scorer.Predict([.. order.Select(i => rows[i].Example)], [.. order.Select(i => Checked(rows[i]).Adapter)]);
+        IReadOnlyList<object> sorted = scorer.Predict([.. order.Select(i => rows[i].Example)], [.. order.Select(i => Choice(Checked(rows[i]).Adapter))]);
         var predictions = new object[rows.Count];
         for (int i = 0; i < order.Length; i++)
             predictions[order[i]] = sorted[i];
         return predictions;
     }
 
+    private static AdapterChoice Choice(string name) => name.Length == 0 ? AdapterChoice.Active : AdapterChoice.Named(name);
+
     // When it is read, where the row is known; and again before it is scored, as adapters come and go.
-    private RoutedRow Checked(RoutedRow row) => row.Adapter.Length == 0 || scorer.Adapters.Has(row.Adapter) ? row : throw new InvalidOperationException(
+    private RoutedRow Checked(RoutedRow row) => row.Adapter.Length == 0 || scorer.Host.Has(row.Adapter) ? row : throw new InvalidOperationException(
         $"Row {row.Position}: column '{column.Name}' names the adapter '{row.Adapter}', which there is not; "
-        + $"known are {string.Join(", ", scorer.Adapters.All.Select(adapter => adapter.Name))}.");
+        + $"known are {string.Join(", ", scorer.Host.All.Select(adapter => adapter.Name))}.");
 }

@@ -70,6 +70,17 @@ public sealed class AdapterThreadsTests
         Assert.IsTrue(failures.IsEmpty, string.Join(Environment.NewLine, failures.Distinct().Take(5)));
     }
 
+    [TestMethod]
+    public async Task AMergesSampleRowsMayBeScoredByTheModelItself()
+    {
+        _it.Transformer.Adapters.Merge(_it.Transformer.Adapters["default"]);
+        // To read them is to score them.
+        IDataView rows = _it.Context.Data.FilterRowsByColumn(_it.Transformer.Transform(_it.Data), "Perplexity", lowerBound: 0);
+        MergeReport report = await Task.Run(() => _it.Transformer.SaveMergedModel(_it.PathOf("merged"), options: new MergeOptions { SampleRows = rows }))
+            .WaitAsync(TimeSpan.FromMinutes(1));
+        Assert.IsLessThan(1e-3, report.Drift!.Largest);
+    }
+
     // The moving adapter is one or the other, whole; never a part of each.
     private void Score(PeftTransformer routed, float[] underA, float[] underB, ConcurrentBag<string> failures, CancellationToken token) =>
         Repeat(token, failures, () =>
