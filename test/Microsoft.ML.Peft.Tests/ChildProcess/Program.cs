@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft.Tests.ChildProcess;
+using Microsoft.ML.Peft.Tests.Persistence;
 
 // What a test has another process do (see Child): COMMAND ARGUMENTS. The test host itself never comes here.
 Dictionary<string, Action<string[]>> commands = new()
@@ -13,6 +14,7 @@ Dictionary<string, Action<string[]>> commands = new()
     ["measure-fit"] = Commands.MeasureFit,
     ["stress"] = Stress.Run,
     ["torch-defaults"] = Commands.RunUnderTorchDefaults,
+    ["write-archives"] = EarlierArchives.Write,
 };
 if (args.Length == 0 || !commands.TryGetValue(args[0], out Action<string[]>? run))
     throw new ArgumentException($"Expected one of {string.Join(", ", commands.Keys)}, found '{string.Join(' ', args)}'.");
