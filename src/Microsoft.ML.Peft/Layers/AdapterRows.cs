@@ -17,7 +17,7 @@ internal sealed class AdapterRows : IDisposable
     /// <param name="device">Where the batch lies.</param>
     public AdapterRows(IReadOnlyList<string?> adapters, Device device)
     {
-        Names = [.. adapters];
+        (Names, Device) = ([.. adapters], device);
         int[][] rows = [.. Enumerable.Range(0, adapters.Count).GroupBy(row => adapters[row]).Select(group => group.ToArray())];
         Groups = [.. rows.Select(group => new AdapterGroup(adapters[group[0]], group, device))];
         long[] places = new long[adapters.Count];
@@ -29,6 +29,8 @@ internal sealed class AdapterRows : IDisposable
 
     /// <summary>The adapter of each row.</summary>
     public string?[] Names { get; }
+
+    public Device Device { get; }
 
     /// <summary>B</summary>
     public int Count => Names.Length;
@@ -54,13 +56,14 @@ internal sealed class AdapterRows : IDisposable
 /// <summary>The rows of one adapter.</summary>
 internal sealed class AdapterGroup : IDisposable
 {
+    private readonly int[] _places;
     private readonly Tensor? _rows;
-    private readonly long _start, _count;
+    private readonly long _start;
 
     public AdapterGroup(string? adapter, int[] rows, Device device)
     {
         Context = new ForwardContext { Adapter = adapter };
-        (_start, _count) = (rows[0], rows.Length);
+        (_places, _start) = (rows, rows[0]);
         if (rows[^1] - rows[0] != rows.Length - 1)
             _rows = tensor([.. rows.Select(row => (long)row)], ScalarType.Int64, device).DetachFromDisposeScope();
     }
@@ -70,8 +73,14 @@ internal sealed class AdapterGroup : IDisposable
 
     public bool IsContiguous => _rows is null;
 
+    /// <summary>How many rows there are.</summary>
+    public long Count => _places.Length;
+
+    /// <summary>Names each row by its place in the batch.</summary>
+    public void ForEachRow(Action<int> act) => Array.ForEach(_places, act);
+
     /// <summary>The group's rows of a tensor [B, ...]: a view if they lie side by side.</summary>
-    public Tensor Take(Tensor all) => _rows is null ? all.narrow(0, _start, _count) : all.index_select(0, _rows);
+    public Tensor Take(Tensor all) => _rows is null ? all.narrow(0, _start, Count) : all.index_select(0, _rows);
 
     /// <summary>Puts other values in the rows' place.</summary>
     /// <exception cref="NotSupportedException">The adapter makes rows of another width.</exception>

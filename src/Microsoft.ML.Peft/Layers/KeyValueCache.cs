@@ -23,6 +23,9 @@ internal sealed class KeyValueCache(int layers) : IDisposable
     /// <summary>Real tokens of each row [B, 1]; null when no row is padded.</summary>
     public Tensor? RealLengths => Mask?.sum(1, keepdim: true);
 
+    /// <summary>Whether a layer has read nothing yet.</summary>
+    public bool IsEmpty(int layer) => _buffers[layer].Keys is null;
+
     /// <summary>Begins a pass over further tokens and gives the mask of all keys that it will see.</summary>
     /// <param name="rows">B</param>
     /// <param name="count">Tokens that come.</param>
@@ -38,8 +41,9 @@ internal sealed class KeyValueCache(int layers) : IDisposable
     }
 
     /// <summary>Adds a layer's keys and values [B, heads, count, size] of the pass, and gives all of that layer so far.</summary>
-    public (Tensor Keys, Tensor Values) Append(int layer, Tensor keys, Tensor values)
+    public (Tensor Keys, Tensor Values) Append(int layer, (Tensor Keys, Tensor Values) of)
     {
+        var (keys, values) = of;
         long count = keys.size(2), start = Length - count;
         Reserve();
         if (_buffers[layer].Keys is null)

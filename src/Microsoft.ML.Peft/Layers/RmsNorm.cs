@@ -6,22 +6,25 @@ namespace Microsoft.ML.Peft.Layers;
 
 /// <summary>Root mean square normalisation over the last dimension (Zhang and Sennrich 2019): x / √(mean(x²) + ε) · w.</summary>
 internal sealed class RmsNorm(WeightScope scope, long width, double epsilon)
+    : NormSite(scope, new NormWeights(scope.Load("weight", Init.Ones, width), null))
 {
     // Held, since TorchSharp lets a number go within the call that reads it.
     private readonly Scalar _epsilon = epsilon;
-    private readonly Parameter _weight = scope.Load("weight", Init.Ones, width);
 
     /// <summary>Floats a token that the backward pass needs besides the input.</summary>
     public const long KeptFloats = 1;
 
-    public Tensor Forward(Tensor x) =>
-        PeftNative.Takes(x) && PeftNative.Takes(_weight.Value) ? NativeRmsNorm.Apply(x, _weight.Value, epsilon) : Plainly(x);
+    protected override Tensor Forward(Tensor x, NormWeights weights)
+    {
+        Tensor weight = weights.Weight.Value;
+        return PeftNative.Takes(x) && PeftNative.Takes(weight) ? NativeRmsNorm.Apply(x, weight, epsilon) : Plainly(x, weight);
+    }
 
-    private Tensor Plainly(Tensor x)
+    private Tensor Plainly(Tensor x, Tensor weight)
     {
         using var call = NewDisposeScope();
         Tensor scale = x.square().mean([-1], keepdim: true).add_(_epsilon).rsqrt();
-        return (x * scale * _weight.Value).MoveToOuterDisposeScope();
+        return (x * scale * weight).MoveToOuterDisposeScope();
     }
 }
 

@@ -21,19 +21,39 @@ internal abstract class RowSelection
     /// <summary>Takes the positions from [B, S, width].</summary>
     public abstract Tensor Select(Tensor states);
 
+    /// <summary>The same tokens' positions once others stand before them; all, first and last stay what they say.</summary>
+    public virtual RowSelection Behind(long count) => this;
+
+    /// <summary>The selection of some of the rows.</summary>
+    public virtual RowSelection Of(AdapterGroup group) => this;
+
+    /// <summary>The positions themselves [B, P], int64.</summary>
+    /// <param name="rows">B</param>
+    /// <param name="length">S</param>
+    /// <param name="device">Where they lie.</param>
+    /// <exception cref="NotSupportedException">Every position is read.</exception>
+    public abstract Tensor Indices(long rows, long length, Device device);
+
     private sealed class Whole : RowSelection
     {
         public override Tensor Select(Tensor states) => states;
+
+        public override Tensor Indices(long rows, long length, Device device) => throw new NotSupportedException(
+            "Every position is read, and the adapters of the rows lengthen them differently: the rows need batches of their own.");
     }
 
     private sealed class Leading : RowSelection
     {
         public override Tensor Select(Tensor states) => states.narrow(1, 0, 1);
+
+        public override Tensor Indices(long rows, long length, Device device) => zeros([rows, 1], ScalarType.Int64, device);
     }
 
     private sealed class Trailing : RowSelection
     {
         public override Tensor Select(Tensor states) => states.narrow(1, states.shape[1] - 1, 1);
+
+        public override Tensor Indices(long rows, long length, Device device) => full([rows, 1], length - 1, ScalarType.Int64, device);
     }
 
     private sealed class Indexed(Tensor positions) : RowSelection
@@ -43,5 +63,11 @@ internal abstract class RowSelection
             using Tensor index = positions.unsqueeze(-1);
             return states.gather(1, index.expand(-1, -1, states.shape[2]));
         }
+
+        public override RowSelection Behind(long count) => At(positions.add(count));
+
+        public override RowSelection Of(AdapterGroup group) => At(group.Take(positions));
+
+        public override Tensor Indices(long rows, long length, Device device) => positions;
     }
 }

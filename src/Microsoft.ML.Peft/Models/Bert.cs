@@ -27,5 +27,5 @@ internal sealed class Bert(HfConfig config, ModelWeights weights) : BertModel(co
         return MaskedLanguageModelHead(scope["transform"]["dense"], scope["transform"]["LayerNorm"], scope, Sizes.Activation);
     }
 
-    protected override Tensor Positions(Tensor ids) => arange(ids.shape[1], ScalarType.Int64, ids.device).unsqueeze(0);
+    protected override Tensor Positions(ModelInput input) => input.PlacesOrRange();
 }

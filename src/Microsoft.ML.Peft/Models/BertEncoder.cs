@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Quantization;
 using TorchSharp;
@@ -31,7 +32,8 @@ internal sealed class BertEncoder
 {
     private readonly BertConfig _config;
     private readonly TokenEmbedding _words, _positions, _types;
-    private readonly Norm _norm;
+    private readonly InputSite _input;
+    private readonly LayerNorm _norm;
     private readonly BertLayer[] _layers;
 
     public BertEncoder(WeightScope scope, BertConfig config)
@@ -41,28 +43,30 @@ internal sealed class BertEncoder
         _words = TokenEmbedding.OfVocabulary(embeddings["word_embeddings"], config.Vocabulary, config.Hidden, config.PadId);
         _positions = new TokenEmbedding(embeddings["position_embeddings"], config.Positions, config.Hidden);
         _types = new TokenEmbedding(embeddings["token_type_embeddings"], config.Types, config.Hidden);
-        _norm = new Norm(embeddings["LayerNorm"], config.Hidden, config.Epsilon);
-        _layers = [.. Enumerable.Range(0, config.Layers).Select(i => new BertLayer(scope["encoder"]["layer"][$"{i}"], config))];
+        _input = new InputSite(embeddings, _words);
+        _norm = new LayerNorm(embeddings["LayerNorm"], config.Hidden, config.Epsilon);
+        _layers = [.. Enumerable.Range(0, config.Layers).Select(i => new BertLayer(scope["encoder"]["layer"][$"{i}"], config, i))];
     }
 
     public WeightStore WordTable => _words.Weight;
 
-    /// <param name="ids">[B, S]</param>
-    /// <param name="positions">[B or 1, S]</param>
-    /// <param name="types">[B, S], or null where all are 0.</param>
-    /// <param name="mask">[B, S], true where a token is real; null where all are.</param>
+    /// <param name="batch">The rows.</param>
+    /// <param name="positions">The row of the position table for each position of an input [B or 1, S].</param>
     /// <param name="rows">What the last layer computes.</param>
     /// <param name="context">The call.</param>
-    public Tensor Forward(Tensor ids, Tensor positions, Tensor? types, Tensor? mask, RowSelection rows, ForwardContext context)
+    public Tensor Forward(Batch batch, Func<ModelInput, Tensor> positions, RowSelection rows, ForwardContext context)
     {
+        ModelInput input = _input.Enter(batch, rows, context);
+        PrefixColumns? prefix = PrefixColumns.Of(_layers[0].Attention, context);
+        Tensor? real = prefix is null ? input.Mask : prefix.RealWith(input.Mask, input.Count, input.Length, input.Device);
         // Left to the caller's scope: under gradient checkpointing the backward pass reads it again.
-        Tensor? bias = Attention.PaddingMask(mask);
-        Tensor hidden = Embed(ids, positions, types, context);
+        AttentionMask? mask = AttentionMask.Padding(real);
+        Tensor hidden = Embed(input, prefix, positions, context);
         for (int i = 0; i < _layers.Length; i++)
         {
             BertLayer layer = _layers[i];
-            RowSelection read = i == _layers.Length - 1 ? rows : RowSelection.All;
-            Tensor next = context.Block(hidden, x => layer.Forward(x, bias, read, context));
+            RowSelection read = i == _layers.Length - 1 ? input.Rows : RowSelection.All;
+            Tensor next = context.Block(hidden, x => layer.Forward(x, mask, read, context));
             hidden.Dispose();
             hidden = next;
         }
@@ -72,38 +76,44 @@ internal sealed class BertEncoder
     public StepCost Cost(BatchShape shape, ForwardContext context) =>
         StepCost.Of(_layers, shape, 4 * shape.Tokens * _config.Hidden, (layer, read) => layer.Cost(shape, read, context));
 
-    private Tensor Embed(Tensor ids, Tensor positions, Tensor? types, ForwardContext context)
+    private Tensor Embed(ModelInput input, PrefixColumns? prefix, Func<ModelInput, Tensor> positions, ForwardContext context)
     {
         using var scope = NewDisposeScope();
+        Tensor places = positions(input);
+        Tensor place = _positions.Forward(prefix?.Shift(places) ?? places, context);
         // Where all types are 0 one lookup serves every position.
-        Tensor type = _types.Forward(types ?? zeros([1, 1], ScalarType.Int64, ids.device), context);
-        Tensor sum = Sum.Of(Sum.Of(_words.Forward(ids, context), _positions.Forward(positions, context)), type);
-        return context.Dropout(_norm.Forward(sum), _config.HiddenDropout).MoveToOuterDisposeScope();
+        Tensor type = _types.Forward(input.TypeIds ?? zeros([1, 1], ScalarType.Int64, input.Device), context);
+        Tensor sum = Sum.Of(Sum.Of(input.Embeddings, place), type);
+        return context.Dropout(_norm.Forward(sum, context), _config.HiddenDropout).MoveToOuterDisposeScope();
     }
 }
 
 /// <summary>One layer: attention and feed-forward, each followed by its residual sum and norm.</summary>
-internal sealed class BertLayer(WeightScope scope, BertConfig config)
+internal sealed class BertLayer(WeightScope scope, BertConfig config, int index)
 {
     private readonly Projection _query = new(scope["attention"]["self"]["query"], config.Hidden, config.Hidden);
     private readonly Projection _key = new(scope["attention"]["self"]["key"], config.Hidden, config.Hidden);
     private readonly Projection _value = new(scope["attention"]["self"]["value"], config.Hidden, config.Hidden);
     private readonly Projection _attended = new(scope["attention"]["output"]["dense"], config.Hidden, config.Hidden);
-    private readonly Norm _attendedNorm = new(scope["attention"]["output"]["LayerNorm"], config.Hidden, config.Epsilon);
+    private readonly LayerNorm _attendedNorm = new(scope["attention"]["output"]["LayerNorm"], config.Hidden, config.Epsilon);
     private readonly Projection _up = new(scope["intermediate"]["dense"], config.Hidden, config.Intermediate);
     private readonly Projection _down = new(scope["output"]["dense"], config.Intermediate, config.Hidden);
-    private readonly Norm _norm = new(scope["output"]["LayerNorm"], config.Hidden, config.Epsilon);
+    private readonly LayerNorm _norm = new(scope["output"]["LayerNorm"], config.Hidden, config.Epsilon);
+    private readonly Sublayer _attentionJoin = new(scope, index, SublayerKind.Attention, config.Hidden) { Dropout = config.HiddenDropout };
+    private readonly Sublayer _feedForwardJoin = new(scope, index, SublayerKind.FeedForward, config.Hidden) { Dropout = config.HiddenDropout };
     private readonly Func<Tensor, Tensor> _activation = Activation.Named(config.Activation);
 
-    public Tensor Forward(Tensor x, Tensor? mask, RowSelection rows, ForwardContext context)
+    public AttentionSite Attention { get; } = new(scope["attention"]["self"], index, config.Heads, config.Hidden / config.Heads) { Dropout = config.AttentionDropout };
+
+    public Tensor Forward(Tensor x, AttentionMask? mask, RowSelection rows, ForwardContext context)
     {
         Tensor read = rows.Select(x);
         Tensor attended = Attention.Attend(
-            _query.Forward(read, context), _key.Forward(x, context), _value.Forward(x, context),
-            config.Heads, mask, context.NextDropout(config.AttentionDropout));
-        Tensor middle = _attendedNorm.Forward(context.Residual(read, _attended.Forward(attended, context), config.HiddenDropout));
+            Attention.Split(_query.Forward(read, context)), Attention.SplitKeys(_key.Forward(x, context)), Attention.SplitKeys(_value.Forward(x, context)),
+            mask, context);
+        Tensor middle = _attentionJoin.Join(read, _attended.Forward(attended, context), _attendedNorm, context);
         Tensor inner = _down.Forward(_activation(_up.Forward(middle, context)), context);
-        return _norm.Forward(context.Residual(middle, inner, config.HiddenDropout));
+        return _feedForwardJoin.Join(middle, inner, _norm, context);
     }
 
     /// <summary>What <see cref="Forward"/> takes in a training step.</summary>

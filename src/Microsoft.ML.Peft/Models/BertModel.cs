@@ -29,26 +29,23 @@ internal abstract class BertModel : PretrainedModel
 
     protected double ClassifierDropout => Config.Double("classifier_dropout", Sizes.HiddenDropout);
 
-    public override Tensor Forward(Batch batch, RowSelection rows, ForwardContext context)
-    {
-        using Tensor positions = Positions(batch.Ids);
-        return _encoder.Forward(batch.Ids, positions, batch.TypeIds, batch.Mask, rows, context);
-    }
+    public override Tensor Forward(Batch batch, RowSelection rows, ForwardContext context) =>
+        _encoder.Forward(batch, Positions, rows, context);
 
     public override StepCost Cost(BatchShape shape, ForwardContext context) => _encoder.Cost(shape, context);
 
     public override Head CreateTokenClassificationHead(int labels) =>
         new TokenHead(Classifier("classifier", "weight", labels), ClassifierDropout, HiddenSize, labels);
 
-    /// <summary>The row of the position table for each token.</summary>
+    /// <summary>The row of the position table for each position.</summary>
     /// <returns>[B or 1, S]</returns>
-    protected abstract Tensor Positions(Tensor ids);
+    protected abstract Tensor Positions(ModelInput input);
 
     protected override bool IsOptional(string name) =>
         name.StartsWith("pooler.", StringComparison.Ordinal) || name == "embeddings.position_ids";
 
     protected Head MaskedLanguageModelHead(WeightScope dense, WeightScope norm, WeightScope scope, string activation) =>
         new MaskedLanguageModelHead(
-            scope["decoder"], new Projection(dense, HiddenSize, HiddenSize), new Norm(norm, HiddenSize, Sizes.Epsilon), Activation.Named(activation),
+            scope["decoder"], new Projection(dense, HiddenSize, HiddenSize), new LayerNorm(norm, HiddenSize, Sizes.Epsilon), Activation.Named(activation),
             _encoder.WordTable, scope.Load("bias", Init.Zeros, Sizes.Vocabulary));
 }

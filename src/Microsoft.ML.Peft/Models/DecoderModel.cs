@@ -15,6 +15,12 @@ internal abstract class DecoderModel(HfConfig config, ModelWeights weights) : Pr
     /// <summary>How many layers keep keys and values.</summary>
     public abstract int LayerCount { get; }
 
+    /// <summary>Where rows enter.</summary>
+    protected abstract InputSite Input { get; }
+
+    /// <summary>The first layer's attention, whose prefixes are as long as those of all others.</summary>
+    protected abstract AttentionSite FirstAttention { get; }
+
     /// <summary>The matrix from hidden states to the vocabulary.</summary>
     protected abstract Projection Output { get; }
 
@@ -25,12 +31,12 @@ internal abstract class DecoderModel(HfConfig config, ModelWeights weights) : Pr
     public override Tensor Forward(Batch batch, RowSelection rows, ForwardContext context)
     {
         // What the layers share is left to the caller's scope: under gradient checkpointing the backward pass reads it again.
-        DecoderPass pass = DecoderPass.Begin(batch, rows, context.Cache);
-        return Forward(batch, pass, context);
+        ModelInput input = Input.Enter(batch, rows, context);
+        return Forward(DecoderPass.Begin(input, PrefixColumns.Of(FirstAttention, context), context.Cache), context);
     }
 
     /// <summary>Last hidden states, normed, of the positions that the pass reads.</summary>
-    protected abstract Tensor Forward(Batch batch, DecoderPass pass, ForwardContext context);
+    protected abstract Tensor Forward(DecoderPass pass, ForwardContext context);
 
     /// <summary>Floats of the embeddings and of the masks, of which rows with hidden keys bring one for all queries and one for those read.</summary>
     /// <param name="shape">The batch.</param>

@@ -1,56 +1,64 @@
-using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Models;
 
-/// <summary>What the layers of a decoder share in one call: where its tokens stand, and which of them see each other.</summary>
+/// <summary>What the layers of a decoder share in one call: what entered, where it stands, and which positions see each other.</summary>
 internal sealed class DecoderPass
 {
-    private readonly Tensor? _real, _texts;
-    private readonly long _rows, _queries, _keys;
+    private readonly MaskTerms _terms;
 
-    private DecoderPass(Batch batch, Tensor positions, Tensor? real, long keys, RowSelection rows)
-    {
-        (Positions, _real, _texts, Rows) = (positions, real, batch.Texts, rows);
-        (_rows, _queries, _keys) = (batch.Ids.shape[0], batch.Ids.shape[1], keys);
-    }
+    private DecoderPass(ModelInput input, Tensor positions, MaskTerms terms) => (Input, Positions, _terms) = (input, positions, terms);
+
+    public ModelInput Input { get; }
 
     /// <summary>[B or 1, S]</summary>
     public Tensor Positions { get; }
 
     /// <summary>What the last layer computes.</summary>
-    public RowSelection Rows { get; }
+    public RowSelection Rows => Input.Rows;
 
-    public static DecoderPass Begin(Batch batch, RowSelection rows, KeyValueCache? cache)
+    /// <param name="input">What entered.</param>
+    /// <param name="prefix">The keys that stand before; null for none.</param>
+    /// <param name="cache">What was read before; null where a text is read at once.</param>
+    public static DecoderPass Begin(ModelInput input, PrefixColumns? prefix, KeyValueCache? cache)
     {
-        long count = batch.Ids.shape[1];
+        long length = input.Length, before = prefix?.Count ?? 0;
+        Tensor? real = prefix is null ? input.Mask : prefix.RealWith(input.Mask, input.Count, length, input.Device);
         if (cache is not null)
         {
-            Tensor? seen = cache.Extend(batch.Ids.shape[0], count, batch.Mask);
-            return new DecoderPass(batch, PositionsOf(seen, cache.Length, count, batch.Ids.device), seen, cache.Length, rows);
+            if (input.Texts is not null && cache.Length > 0)
+                throw new NotSupportedException("A packed row cannot go on behind a cache: its texts are not the cache's.");
+            Tensor? seen = cache.Extend(input.Count, before + length, real);
+            return new DecoderPass(input, input.Texts is null ? PositionsOf(seen, cache.Length, length, input.Device) : Shifted(), Terms(cache.Length, seen));
         }
         // Real tokens never see padding that follows them: where they alone are read, the kernel's triangle will do.
-        bool readsRealOnly = batch.PadsEnd && !ReferenceEquals(rows, RowSelection.All);
-        Tensor positions = batch.TextPositions ?? arange(count, ScalarType.Int64, batch.Ids.device).unsqueeze(0);
-        return new DecoderPass(batch, positions, readsRealOnly ? null : batch.Mask, count, rows);
+        bool readsRealOnly = input.PadsEnd && prefix?.Real is null && !ReferenceEquals(input.Rows, RowSelection.All);
+        return new DecoderPass(input, Shifted(), Terms(before + length, readsRealOnly ? null : real));
+
+        Tensor Shifted() => prefix?.Shift(input.PlacesOrRange()) ?? input.PlacesOrRange();
+
+        MaskTerms Terms(long keys, Tensor? visible) => new()
+        {
+            Queries = length, Keys = keys, Device = input.Device, IsCausal = true, Real = visible, Texts = input.Texts,
+        };
     }
 
     /// <summary>Which keys are seen by all positions, and by those that the last layer computes.</summary>
     /// <param name="written">Whether the causal triangle must be written out (attention with dropout does not know it).</param>
     /// <param name="window">How many keys a query sees at most; null for all.</param>
-    public (CausalMask All, CausalMask Read) Masks(bool written, int? window = null)
+    public (AttentionMask All, AttentionMask Read) Masks(bool written, int? window = null)
     {
-        var all = new CausalMask(_queries, _keys, _real, _texts, window, written, Positions.device);
-        return (all, all.Select(Rows, _rows));
+        var all = new AttentionMask(_terms with { Window = window, IsWritten = written });
+        return (all, all.Select(Rows, Input.Count));
     }
 
     /// <summary>The rotations of all positions, and of those that the last layer computes.</summary>
     public (Rotation All, Rotation Read) Rotations(Rotary rotary)
     {
         Rotation all = rotary.At(Positions);
-        return (all, all.Select(Rows, _rows));
+        return (all, all.Select(Rows, Input.Count));
     }
 
     // Padding before a text takes no position.

@@ -58,10 +58,10 @@ internal sealed class PooledHead(WeightScope dense, WeightScope classifier, int 
 internal sealed class MaskedLanguageModelHead : Head
 {
     private readonly Projection _dense, _decoder;
-    private readonly Norm _norm;
+    private readonly LayerNorm _norm;
     private readonly Func<Tensor, Tensor> _activation;
 
-    public MaskedLanguageModelHead(WeightScope decoder, Projection dense, Norm norm, Func<Tensor, Tensor> activation, WeightStore wordTable, Parameter bias)
+    public MaskedLanguageModelHead(WeightScope decoder, Projection dense, LayerNorm norm, Func<Tensor, Tensor> activation, WeightStore wordTable, Parameter bias)
     {
         (_dense, _norm, _activation) = (dense, norm, activation);
         decoder.Sites.Output = _decoder = new Projection(decoder, wordTable, bias);
@@ -79,7 +79,7 @@ internal sealed class MaskedLanguageModelHead : Head
     public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
     {
         using var blockScope = NewDisposeScope();
-        Tensor transformed = _norm.Forward(_activation(_dense.Forward(hidden, context)));
+        Tensor transformed = _norm.Forward(_activation(_dense.Forward(hidden, context)), context);
         return _decoder.Forward(transformed, context).MoveToOuterDisposeScope();
     }
 }

@@ -11,19 +11,20 @@ namespace Microsoft.ML.Peft.Models;
 internal sealed class Gpt2 : DecoderModel
 {
     private readonly Gpt2Config _config;
-    private readonly TokenEmbedding _tokens, _positions;
+    private readonly TokenEmbedding _positions;
     private readonly Gpt2Layer[] _layers;
-    private readonly Norm _norm;
+    private readonly LayerNorm _norm;
 
     public Gpt2(HfConfig config, ModelWeights weights) : base(config, weights)
     {
         _config = Gpt2Config.From(config);
         WeightScope scope = weights.Root["transformer"];
-        _tokens = TokenEmbedding.OfVocabulary(scope["wte"], _config.Vocabulary, _config.Hidden);
+        var tokens = TokenEmbedding.OfVocabulary(scope["wte"], _config.Vocabulary, _config.Hidden);
+        Input = new InputSite(scope, tokens);
         _positions = new TokenEmbedding(scope["wpe"], _config.Positions, _config.Hidden);
         _layers = [.. Enumerable.Range(0, _config.Layers).Select(i => new Gpt2Layer(scope["h"][$"{i}"], _config, i))];
-        _norm = new Norm(scope["ln_f"], _config.Hidden, _config.Epsilon);
-        Output = OutputOf(weights, _tokens, config.Bool("tie_word_embeddings", true));
+        _norm = new LayerNorm(scope["ln_f"], _config.Hidden, _config.Epsilon);
+        Output = OutputOf(weights, tokens, config.Bool("tie_word_embeddings", true));
     }
 
     public override int HiddenSize => _config.Hidden;
@@ -34,6 +35,10 @@ internal sealed class Gpt2 : DecoderModel
 
     public override IReadOnlyList<string> DefaultTargets => ["c_attn"];
 
+    protected override InputSite Input { get; }
+
+    protected override AttentionSite FirstAttention => _layers[0].Attention;
+
     protected override Projection Output { get; }
 
     public override StepCost Cost(BatchShape shape, ForwardContext context) => StepCost.Of(
@@ -43,20 +48,20 @@ internal sealed class Gpt2 : DecoderModel
     protected override bool IsOptional(string name) => name == "lm_head.weight"
         || name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal);
 
-    protected override Tensor Forward(Batch batch, DecoderPass pass, ForwardContext context)
+    protected override Tensor Forward(DecoderPass pass, ForwardContext context)
     {
         var (all, read) = pass.Masks(context.Training && _config.AttentionDropout > 0);
-        Tensor hidden = Embed(batch.Ids, pass.Positions, context);
+        Tensor hidden = Embed(pass, context);
         hidden = Run(hidden, _layers, pass, context,
             (layer, i, x, rows) => layer.Forward(x, rows, i == _layers.Length - 1 ? read : all, context));
         using (hidden)
-            return _norm.Forward(hidden);
+            return _norm.Forward(hidden, context);
     }
 
-    private Tensor Embed(Tensor ids, Tensor positions, ForwardContext context)
+    private Tensor Embed(DecoderPass pass, ForwardContext context)
     {
         using var scope = NewDisposeScope();
-        Tensor sum = Sum.Of(_tokens.Forward(ids, context), _positions.Forward(positions, context));
+        Tensor sum = Sum.Of(pass.Input.Embeddings, _positions.Forward(pass.Positions, context));
         return context.Dropout(sum, _config.EmbeddingDropout).MoveToOuterDisposeScope();
     }
 }
@@ -76,23 +81,28 @@ internal sealed record Gpt2Config(
 /// <summary>One layer: normed attention and normed feed-forward, each added to what came in.</summary>
 internal sealed class Gpt2Layer(WeightScope scope, Gpt2Config config, int index)
 {
-    private readonly Norm _attentionNorm = new(scope["ln_1"], config.Hidden, config.Epsilon);
+    private readonly LayerNorm _attentionNorm = new(scope["ln_1"], config.Hidden, config.Epsilon);
     private readonly Projection _queryKeyValue = Conv1D(scope["attn"]["c_attn"], config.Hidden, 3 * config.Hidden);
     private readonly Projection _attended = Conv1D(scope["attn"]["c_proj"], config.Hidden, config.Hidden);
-    private readonly Norm _norm = new(scope["ln_2"], config.Hidden, config.Epsilon);
+    private readonly LayerNorm _norm = new(scope["ln_2"], config.Hidden, config.Epsilon);
     private readonly Projection _up = Conv1D(scope["mlp"]["c_fc"], config.Hidden, config.Intermediate);
     private readonly Projection _down = Conv1D(scope["mlp"]["c_proj"], config.Intermediate, config.Hidden);
+    private readonly Sublayer _attentionJoin = new(scope, index, SublayerKind.Attention, config.Hidden) { Dropout = config.ResidualDropout };
+    private readonly Sublayer _feedForwardJoin = new(scope, index, SublayerKind.FeedForward, config.Hidden) { Dropout = config.ResidualDropout };
     private readonly Func<Tensor, Tensor> _activation = Activation.Named(config.Activation);
 
-    /// <summary>What the scores are multiplied with beside the usual 1/√size.</summary>
-    private readonly double _scale = (config.ScalesScores ? 1 : Math.Sqrt(config.Hidden / config.Heads)) / (config.ScalesByLayer ? index + 1 : 1);
-
-    public Tensor Forward(Tensor x, RowSelection rows, CausalMask mask, ForwardContext context)
+    public AttentionSite Attention { get; } = new(scope["attn"], index, config.Heads, config.Hidden / config.Heads)
     {
-        Tensor attended = _attended.Forward(Attend(_attentionNorm.Forward(x), rows, mask, context), context);
-        Tensor middle = Sum.Of(rows.Select(x), context.Dropout(attended, config.ResidualDropout));
-        Tensor inner = _down.Forward(_activation(_up.Forward(_norm.Forward(middle), context)), context);
-        return Sum.Of(middle, context.Dropout(inner, config.ResidualDropout));
+        Dropout = config.AttentionDropout,
+        Gain = (config.ScalesScores ? 1 : Math.Sqrt(config.Hidden / config.Heads)) / (config.ScalesByLayer ? index + 1 : 1),
+    };
+
+    public Tensor Forward(Tensor x, RowSelection rows, AttentionMask mask, ForwardContext context)
+    {
+        Tensor attended = _attended.Forward(Attend(_attentionNorm.Forward(x, context), rows, mask, context), context);
+        Tensor middle = _attentionJoin.Join(rows.Select(x), attended, norm: null, context);
+        Tensor inner = _down.Forward(_activation(_up.Forward(_norm.Forward(middle, context), context)), context);
+        return _feedForwardJoin.Join(middle, inner, norm: null, context);
     }
 
     /// <summary>What <see cref="Forward"/> takes in a training step.</summary>
@@ -115,14 +125,10 @@ internal sealed class Gpt2Layer(WeightScope scope, Gpt2Config config, int index)
             Attention: BlockCost.AttentionOf(computed, shape.Length, hidden));
     }
 
-    private Tensor Attend(Tensor normed, RowSelection rows, CausalMask mask, ForwardContext context)
+    private Tensor Attend(Tensor normed, RowSelection rows, AttentionMask mask, ForwardContext context)
     {
         Tensor[] parts = _queryKeyValue.Forward(normed, context).chunk(3, -1);
-        Tensor query = rows.Select(parts[0]), key = Attention.Split(parts[1], config.Heads), value = Attention.Split(parts[2], config.Heads);
-        if (context.Cache is { } cache)
-            (key, value) = cache.Append(index, key, value);
-        query = Attention.Split(_scale == 1 ? query : query * _scale, config.Heads);
-        return Attention.Attend(query, key, value, mask, context.NextDropout(config.AttentionDropout));
+        return Attention.Attend(Attention.Split(rows.Select(parts[0])), Attention.SplitKeys(parts[1]), Attention.SplitKeys(parts[2]), mask, context);
     }
 
     // Conv1D stores its matrix [in, out].

@@ -42,7 +42,6 @@ internal sealed record LlamaConfig(
 internal abstract class LlamaDecoder : DecoderModel
 {
     private readonly LlamaConfig _config;
-    private readonly TokenEmbedding _tokens;
     private readonly LlamaLayer[] _layers;
     private readonly RmsNorm _norm;
     private readonly Rotary _rotary;
@@ -51,11 +50,12 @@ internal abstract class LlamaDecoder : DecoderModel
     {
         _config = sizes;
         WeightScope scope = weights.Root["model"];
-        _tokens = TokenEmbedding.OfVocabulary(scope["embed_tokens"], sizes.Vocabulary, sizes.Hidden, sizes.PadId);
+        var tokens = TokenEmbedding.OfVocabulary(scope["embed_tokens"], sizes.Vocabulary, sizes.Hidden, sizes.PadId);
+        Input = new InputSite(scope, tokens);
         _layers = [.. Enumerable.Range(0, sizes.Layers).Select(i => new LlamaLayer(scope["layers"][$"{i}"], sizes, i))];
         _norm = new RmsNorm(scope["norm"], sizes.Hidden, sizes.Epsilon);
         _rotary = new Rotary(config, sizes.HeadSize);
-        Output = OutputOf(weights, _tokens, sizes.TiesOutput);
+        Output = OutputOf(weights, tokens, sizes.TiesOutput);
     }
 
     public override int HiddenSize => _config.Hidden;
@@ -66,6 +66,10 @@ internal abstract class LlamaDecoder : DecoderModel
 
     public override IReadOnlyList<string> DefaultTargets => ["q_proj", "v_proj"];
 
+    protected override InputSite Input { get; }
+
+    protected override AttentionSite FirstAttention => _layers[0].Attention;
+
     protected override Projection Output { get; }
 
     public override StepCost Cost(BatchShape shape, ForwardContext context) => StepCost.Of(
@@ -74,25 +78,24 @@ internal abstract class LlamaDecoder : DecoderModel
     // Old checkpoints carry the rotations' frequencies.
     protected override bool IsOptional(string name) => name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal);
 
-    protected override Tensor Forward(Batch batch, DecoderPass pass, ForwardContext context)
+    protected override Tensor Forward(DecoderPass pass, ForwardContext context)
     {
         var (rotation, readRotation) = pass.Rotations(_rotary);
         bool written = context.Training && _config.AttentionDropout > 0;
         var masks = Enumerable.Range(0, _layers.Length).Select(_config.Window).Distinct().ToDictionary(w => w ?? 0, w => pass.Masks(written, w));
-        Tensor hidden = _tokens.Forward(batch.Ids, context);
-        hidden = Run(hidden, _layers, pass, context, (layer, i, x, rows) =>
+        Tensor hidden = Run(pass.Input.Embeddings, _layers, pass, context, (layer, i, x, rows) =>
         {
             var (all, read) = masks[_config.Window(i) ?? 0];
             bool last = i == _layers.Length - 1;
             return layer.Forward(x, rows, new LlamaView(rotation, last ? readRotation : rotation, last ? read : all), context);
         });
         using (hidden)
-            return _norm.Forward(hidden);
+            return _norm.Forward(hidden, context);
     }
 }
 
 /// <summary>What a layer's queries and keys see of their positions.</summary>
-internal sealed record LlamaView(Rotation Keys, Rotation Queries, CausalMask Mask);
+internal sealed record LlamaView(Rotation Keys, Rotation Queries, AttentionMask Mask);
 
 /// <summary>One layer: normed attention and normed gated feed-forward, each added to what came in.</summary>
 internal sealed class LlamaLayer(WeightScope scope, LlamaConfig config, int index)
@@ -106,14 +109,19 @@ internal sealed class LlamaLayer(WeightScope scope, LlamaConfig config, int inde
     private readonly Projection _gate = new(scope["mlp"]["gate_proj"], config.Hidden, config.Intermediate, config.FeedForwardBias);
     private readonly Projection _up = new(scope["mlp"]["up_proj"], config.Hidden, config.Intermediate, config.FeedForwardBias);
     private readonly Projection _down = new(scope["mlp"]["down_proj"], config.Intermediate, config.Hidden, config.FeedForwardBias);
+    private readonly Sublayer _attentionJoin = new(scope, index, SublayerKind.Attention, config.Hidden);
+    private readonly Sublayer _feedForwardJoin = new(scope, index, SublayerKind.FeedForward, config.Hidden);
     private readonly Func<Tensor, Tensor, Tensor> _gated = Activation.Gated(config.Activation);
+
+    public AttentionSite Attention { get; } = new(scope["self_attn"], index, config.Heads, config.HeadSize, config.Groups) { Dropout = config.AttentionDropout };
 
     public Tensor Forward(Tensor x, RowSelection rows, LlamaView view, ForwardContext context)
     {
-        Tensor middle = Sum.Of(rows.Select(x), Attend(_attentionNorm.Forward(x), rows, view, context));
-        Tensor normed = _norm.Forward(middle);
+        Tensor attended = Attend(_attentionNorm.Forward(x, context), rows, view, context);
+        Tensor middle = _attentionJoin.Join(rows.Select(x), attended, norm: null, context);
+        Tensor normed = _norm.Forward(middle, context);
         Tensor gated = _gated(_gate.Forward(normed, context), _up.Forward(normed, context));
-        return Sum.Of(middle, _down.Forward(gated, context));
+        return _feedForwardJoin.Join(middle, _down.Forward(gated, context), norm: null, context);
     }
 
     /// <summary>What <see cref="Forward"/> takes in a training step.</summary>
@@ -142,10 +150,7 @@ internal sealed class LlamaLayer(WeightScope scope, LlamaConfig config, int inde
     {
         Tensor query = view.Queries.Turn(_query.Forward(rows.Select(normed), context), config.Heads);
         Tensor key = view.Keys.Turn(_key.Forward(normed, context), config.Groups);
-        Tensor value = Attention.Split(_value.Forward(normed, context), config.Groups);
-        if (context.Cache is { } cache)
-            (key, value) = cache.Append(index, key, value);
-        Tensor attended = Attention.Attend(query, key, value, view.Mask, context.NextDropout(config.AttentionDropout));
-        return _attended.Forward(attended, context);
+        Tensor value = Attention.SplitKeys(_value.Forward(normed, context));
+        return _attended.Forward(Attention.Attend(query, key, value, view.Mask, context), context);
     }
 }

@@ -29,8 +29,11 @@ internal sealed class Roberta(HfConfig config, ModelWeights weights) : BertModel
         return MaskedLanguageModelHead(scope["dense"], scope["layer_norm"], scope, "gelu");
     }
 
-    protected override Tensor Positions(Tensor ids)
+    // Rows that a tuner rewrote have no ids to tell padding by: places are counted through.
+    protected override Tensor Positions(ModelInput input)
     {
+        if (input.Ids is not { } ids)
+            return input.PlacesOrRange() + (Sizes.PadId + 1);
         using var scope = NewDisposeScope();
         Tensor real = ids.ne(Sizes.PadId).to(ScalarType.Int64);
         return (real.cumsum(1) * real + Sizes.PadId).MoveToOuterDisposeScope();

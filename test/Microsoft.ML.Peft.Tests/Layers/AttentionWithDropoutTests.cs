@@ -31,7 +31,7 @@ public sealed class AttentionWithDropoutTests
 
         Tensor[] leaves = [.. new[] { q, k, v }.Concat(maskKind == "learned" ? [mask!] : [])];
         Tensor[] expected = Run(leaves, weights, () => Plain(q, k, v, mask, dropped));
-        Tensor[] actual = Run(leaves, weights, () => Attention.Attend(q, k, v, Heads, mask, Site));
+        Tensor[] actual = Run(leaves, weights, () => AttentionWithDropout.Apply(q, k, v, Heads, mask, Site));
         double tolerance = type == ScalarType.Float64 ? 1e-12 : 2e-5;
         foreach (var (name, i) in new[] { "values", "query", "key", "value", "mask" }.Take(expected.Length).Select((n, i) => (n, i)))
             TensorAssert.Close(expected[i], actual[i], tolerance, tolerance, name);
@@ -45,7 +45,7 @@ public sealed class AttentionWithDropoutTests
         foreach (Tensor asked in new[] { q, k, v })
         {
             asked.requires_grad = true;
-            BackwardPass.Run(Attention.Attend(q, k, v, 2, null, Site).sum());
+            BackwardPass.Run(AttentionWithDropout.Apply(q, k, v, 2, null, Site).sum());
             Assert.AreEqual(1, new[] { q, k, v }.Count(t => t.grad is not null));
             Assert.IsNotNull(asked.grad);
             asked.requires_grad = false;
@@ -58,8 +58,8 @@ public sealed class AttentionWithDropoutTests
     {
         using var scope = NewDisposeScope();
         Tensor q = rand(2, 3, 8).requires_grad_(), k = rand(2, 3, 8).requires_grad_(), v = rand(2, 3, 8).requires_grad_();
-        Tensor mask = Attention.PaddingMask(tensor(new[] { true, true, false, false, false, false }).view(2, 3))!;
-        Tensor attended = Attention.Attend(q, k, v, 2, mask, Site);
+        Tensor mask = AttentionMask.Padding(tensor(new[] { true, true, false, false, false, false }).view(2, 3))!.Bias!;
+        Tensor attended = AttentionWithDropout.Apply(q, k, v, 2, mask, Site);
         BackwardPass.Run(attended.sum());
         Assert.AreEqual(0, attended[1].abs().sum().item<float>());
         foreach (Tensor leaf in new[] { q, k, v })
@@ -79,14 +79,14 @@ public sealed class AttentionWithDropoutTests
         {
             using var scope = NewDisposeScope();
             Tensor x = rand(2, 9, 16).requires_grad_();
-            BackwardPass.Run(Attention.Attend(Attention.Attend(x, x, x, 2, null, Site), x, x, 2, null, Site).sum());
+            BackwardPass.Run(AttentionWithDropout.Apply(AttentionWithDropout.Apply(x, x, x, 2, null, Site), x, x, 2, null, Site).sum());
         }
     }
 
     private static Tensor? Mask(string kind, int queries, int keys, Func<long[], Tensor> noise) => kind switch
     {
         "none" => null,
-        "padding" => Attention.PaddingMask(arange(keys).unsqueeze(0) < tensor(new[] { keys, 1, keys / 2 + 1 }).unsqueeze(1)),
+        "padding" => AttentionMask.Padding(arange(keys).unsqueeze(0) < tensor(new[] { keys, 1, keys / 2 + 1 }).unsqueeze(1))!.Bias,
         "causal" => zeros(1, 1, queries, keys).masked_fill_(ones(queries, keys).triu(Math.Max(1, keys - queries)) == 1, float.NegativeInfinity),
         _ => noise([1, Heads, queries, keys]),
     };

@@ -42,14 +42,14 @@ public sealed class KeyValueCacheTests
         cache.Extend(Rows, Tokens, null);
         Tensor[] keys = [rand(Rows, Heads, Tokens, Size), rand(Rows, Heads, Tokens, Size)];
         for (int layer = 0; layer < keys.Length; layer++)
-            cache.Append(layer, keys[layer], -keys[layer]);
+            cache.Append(layer, (keys[layer], -keys[layer]));
         cache.Keep(rows);
         cache.Extend(rows.Length, 1, null);
         Tensor next = rand(rows.Length, Heads, 1, Size);
         for (int layer = 0; layer < keys.Length; layer++)
         {
             Tensor expected = cat([keys[layer].index_select(0, tensor(rows)), next], 2);
-            var (allKeys, allValues) = cache.Append(layer, next, -next);
+            var (allKeys, allValues) = cache.Append(layer, (next, -next));
             TensorAssert.Close(expected, allKeys, 0, 0, $"keys of layer {layer}, rows {string.Join(", ", rows)}");
             TensorAssert.Close(-expected, allValues, 0, 0, $"values of layer {layer}, rows {string.Join(", ", rows)}");
         }

@@ -1,0 +1,89 @@
+using Microsoft.ML.Peft.Data;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Layers;
+
+/// <summary>What a tuner makes of a model's input: it may lengthen or rewrite the rows (prompt tuning, Lester et al. 2021).</summary>
+internal interface IInputTuner
+{
+    /// <param name="input">The rows; what is left out of the answer stays the caller's.</param>
+    /// <param name="context">The call.</param>
+    ModelInput Change(ModelInput input, ForwardContext context);
+}
+
+/// <summary>A model's entrance, from a batch of ids to vectors, mask and places.</summary>
+internal sealed class InputSite
+{
+    private readonly AdapterSlots<IInputTuner> _tuners = new();
+
+    /// <param name="scope">The module that holds the tokens' table.</param>
+    /// <param name="tokens">The table.</param>
+    public InputSite(WeightScope scope, TokenEmbedding tokens)
+    {
+        Tokens = tokens;
+        scope.Sites.Add(this);
+    }
+
+    public TokenEmbedding Tokens { get; }
+
+    public void Attach(string adapter, IInputTuner tuner) => _tuners.Attach(adapter, tuner);
+
+    public void Detach(string adapter) => _tuners.Detach(adapter);
+
+    /// <summary>Looks the tokens up and lets tuners at them, once a text: what follows in a cached call enters as it is.</summary>
+    public ModelInput Enter(Batch batch, RowSelection rows, ForwardContext context)
+    {
+        var input = new ModelInput
+        {
+            Ids = batch.Ids,
+            Embeddings = Tokens.Forward(batch.Ids, context),
+            Mask = batch.Mask,
+            PadsEnd = batch.PadsEnd,
+            TypeIds = batch.TypeIds,
+            Texts = batch.Texts,
+            Places = batch.TextPositions,
+            Rows = rows,
+        };
+        if (context.Cache is { Length: > 0 })
+            return input;
+        if (context.Rows is { } byRow)
+            return byRow.Groups.Any(group => _tuners.Of(group.Context) is not null) ? Enter(input, byRow) : input;
+        return _tuners.Of(context)?.Change(input, context) ?? input;
+    }
+
+    private ModelInput Enter(ModelInput input, AdapterRows rows)
+    {
+        var parts = rows.Groups.ToDictionary(group => group, group =>
+        {
+            ModelInput own = Take(input, group);
+            return _tuners.Of(group.Context)?.Change(own, group.Context) ?? own;
+        });
+        long length = parts.Values.Max(part => part.Length);
+        foreach (AdapterGroup group in rows.Groups)
+            parts[group] = parts[group].PaddedTo(length);
+        Tensor? JoinWhere(Func<ModelInput, Tensor?> of, Func<ModelInput, Tensor> otherwise) =>
+            parts.Values.All(part => of(part) is null) ? null : rows.Join(group => of(parts[group]) ?? otherwise(parts[group]));
+        return input with
+        {
+            Ids = null,
+            Embeddings = rows.Join(group => parts[group].Embeddings),
+            Mask = JoinWhere(part => part.Mask, part => ones([part.Count, length], ScalarType.Bool, part.Device)),
+            TypeIds = JoinWhere(part => part.TypeIds, part => zeros([part.Count, length], ScalarType.Int64, part.Device)),
+            Places = rows.Join(group => parts[group].PlacesOrRange().expand(group.Count, -1)),
+            PadsEnd = parts.Values.All(part => part.PadsEnd),
+            Rows = RowSelection.At(rows.Join(group => parts[group].Rows.Indices(group.Count, length, input.Device))),
+        };
+    }
+
+    private static ModelInput Take(ModelInput input, AdapterGroup group) => input with
+    {
+        Ids = null,
+        Embeddings = group.Take(input.Embeddings),
+        Mask = input.Mask is null ? null : group.Take(input.Mask),
+        TypeIds = input.TypeIds is null ? null : group.Take(input.TypeIds),
+        Texts = input.Texts is null ? null : group.Take(input.Texts),
+        Places = input.Places is null ? null : group.Take(input.Places),
+        Rows = input.Rows.Of(group),
+    };
+}

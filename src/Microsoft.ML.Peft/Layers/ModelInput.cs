@@ -1,0 +1,75 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Layers;
+
+/// <summary>What enters a model's layers. B: rows, S: positions, those that tuners added included.</summary>
+internal sealed record ModelInput
+{
+    /// <summary>Token ids [B, S], int64; null once a tuner has rewritten the rows.</summary>
+    public required Tensor? Ids { get; init; }
+
+    /// <summary>The tokens' vectors [B, S, width].</summary>
+    public required Tensor Embeddings { get; init; }
+
+    /// <summary>True where a position is real [B, S]; null when all are.</summary>
+    public Tensor? Mask { get; init; }
+
+    /// <summary>No row is padded but at its end.</summary>
+    public bool PadsEnd { get; init; }
+
+    /// <summary>Segments [B, S], int64; null where all are 0.</summary>
+    public Tensor? TypeIds { get; init; }
+
+    /// <summary>The text of each of a packed row's own tokens [B, tokens]; null where each row is one text.</summary>
+    public Tensor? Texts { get; init; }
+
+    /// <summary>The place of each position within its row, or within its text where rows are packed [B or 1, S], int64; null for 0, 1, 2, ...</summary>
+    public Tensor? Places { get; init; }
+
+    /// <summary>What the last layer computes.</summary>
+    public required RowSelection Rows { get; init; }
+
+    /// <summary>B</summary>
+    public long Count => Embeddings.shape[0];
+
+    /// <summary>S</summary>
+    public long Length => Embeddings.shape[1];
+
+    public Device Device => Embeddings.device;
+
+    /// <summary>[B or 1, S]: <see cref="Places"/>, written out.</summary>
+    public Tensor PlacesOrRange() => Places ?? arange(0, Length, ScalarType.Int64, Device).unsqueeze(0);
+
+    /// <summary>Puts vectors before every row. What was read is read still, at its new place; the first position is then the first vector.</summary>
+    /// <param name="vectors">[N, width]</param>
+    public ModelInput Behind(Tensor vectors)
+    {
+        long count = vectors.shape[0];
+        return this with
+        {
+            Ids = null,
+            Embeddings = cat([vectors.unsqueeze(0).expand(Count, -1, -1), Embeddings], 1),
+            Mask = Mask is null ? null : cat([ones([Count, count], ScalarType.Bool, Device), Mask], 1),
+            TypeIds = TypeIds is null ? null : cat([zeros([Count, count], ScalarType.Int64, Device), TypeIds], 1),
+            Places = Places is null ? null : cat([arange(0, count, ScalarType.Int64, Device).unsqueeze(0).expand(Places.shape[0], -1), Places + count], 1),
+            Rows = Rows.Behind(count),
+        };
+    }
+
+    /// <summary>Hides columns before every row, so that rows of several lengths end together.</summary>
+    public ModelInput PaddedTo(long length)
+    {
+        long count = length - Length;
+        if (count == 0)
+            return this;
+        Tensor places = PlacesOrRange();
+        return Behind(zeros([count, Embeddings.shape[2]], Embeddings.dtype, Device)) with
+        {
+            Mask = cat([zeros([Count, count], ScalarType.Bool, Device), Mask ?? ones([Count, Length], ScalarType.Bool, Device)], 1),
+            Places = cat([zeros([places.shape[0], count], ScalarType.Int64, Device), places], 1),
+            PadsEnd = false,
+            Rows = RowSelection.At(Rows.Indices(Count, Length, Device) + count),
+        };
+    }
+}
