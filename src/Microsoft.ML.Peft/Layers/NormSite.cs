@@ -50,6 +50,6 @@ internal sealed record NormWeights(Parameter Weight, Parameter? Bias)
 {
     public IReadOnlyList<Parameter> Parameters => Bias is null ? [Weight] : [Weight, Bias];
 
-    /// <summary>The same values in memory of their own.</summary>
-    public NormWeights Copy() => new(Weight.Copy(Weight.Name), Bias?.Copy(Bias.Name));
+    /// <summary>The same values in memory of their own, under a module's name.</summary>
+    public NormWeights Copy(string path) => new(Weight.Copy(path + ".weight"), Bias?.Copy(path + ".bias"));
 }

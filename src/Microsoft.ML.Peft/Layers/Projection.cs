@@ -4,9 +4,17 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Layers;
 
-/// <summary>What a tuner adds to a projection.</summary>
+/// <summary>What a tuner makes of a projection: it may change what goes in, and what comes out.</summary>
 internal interface IProjectionDelta
 {
+    /// <summary>Whether the projection is to read <see cref="Input"/>.</summary>
+    bool ChangesInput => false;
+
+    /// <summary>What the projection reads in the input's place.</summary>
+    /// <param name="input">[..., in]</param>
+    /// <param name="context">The call.</param>
+    Tensor Input(Tensor input, ForwardContext context) => input;
+
     /// <summary>Turns the projection's output into the tuned one.</summary>
     /// <param name="input">[..., in]</param>
     /// <param name="output">[..., out], the projection's own result; may be changed in place.</param>
@@ -49,7 +57,7 @@ internal sealed class Projection
             return Forward(input, rows);
         if (_replacements.Of(context) is { } own)
             return own.Forward(input, context);
-        return Tuned(input, Weight.Multiply(input, Bias?.Value), context);
+        return _deltas.Of(context) is { } delta ? Tuned(input, null, delta, context) : Weight.Multiply(input, Bias?.Value);
     }
 
     /// <summary>Whether a call is the frozen matrix alone: nothing of it trains, and no adapter joins in.</summary>
@@ -92,8 +100,15 @@ internal sealed class Projection
         ? rows.Groups.All(group => IsBare(group.Context))
         : _replacements.Of(context) is null && _deltas.Of(context) is null;
 
-    private Tensor Tuned(Tensor input, Tensor output, ForwardContext context) =>
-        _deltas.Of(context) is { } delta ? delta.Apply(input, output, context) : output;
+    // The plain output serves where it is there already and the delta lets the input be.
+    private Tensor Tuned(Tensor input, Tensor? plain, IProjectionDelta delta, ForwardContext context)
+    {
+        if (!delta.ChangesInput)
+            return delta.Apply(input, plain ?? Weight.Multiply(input, Bias?.Value), context);
+        using var scope = NewDisposeScope();
+        Tensor changed = delta.Input(input, context);
+        return delta.Apply(changed, Weight.Multiply(changed, Bias?.Value), context).MoveToOuterDisposeScope();
+    }
 
     private Tensor Forward(Tensor input, AdapterRows rows)
     {
@@ -104,7 +119,7 @@ internal sealed class Projection
             Tensor part = group.Take(input);
             group.Put(output, _replacements.Of(group.Context) is { } own
                 ? own.Forward(part, group.Context)
-                : Tuned(part, group.Take(output), group.Context));
+                : Tuned(part, group.Take(output), _deltas.Of(group.Context)!, group.Context));
         }
         return output.MoveToOuterDisposeScope();
     }

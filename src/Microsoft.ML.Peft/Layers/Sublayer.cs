@@ -32,7 +32,7 @@ internal sealed class Sublayer
 {
     private readonly AdapterSlots<ISublayerTuner> _tuners = new();
 
-    /// <param name="scope">The layer that it belongs to.</param>
+    /// <param name="scope">The module below which AdapterHub names the adapters of this join.</param>
     /// <param name="layer">The layer's number within its stack, from 0.</param>
     /// <param name="kind">What is joined.</param>
     /// <param name="width">The stream's width.</param>
@@ -42,7 +42,7 @@ internal sealed class Sublayer
         scope.Sites.Add(this);
     }
 
-    /// <summary>Module path of its layer, as in Hugging Face's model.</summary>
+    /// <summary>The module below which AdapterHub's files name what is attached here.</summary>
     public string Path { get; }
 
     public int Layer { get; }

@@ -99,8 +99,8 @@ internal sealed class BertLayer(WeightScope scope, BertConfig config, int index)
     private readonly Projection _up = new(scope["intermediate"]["dense"], config.Hidden, config.Intermediate);
     private readonly Projection _down = new(scope["output"]["dense"], config.Intermediate, config.Hidden);
     private readonly LayerNorm _norm = new(scope["output"]["LayerNorm"], config.Hidden, config.Epsilon);
-    private readonly Sublayer _attentionJoin = new(scope, index, SublayerKind.Attention, config.Hidden) { Dropout = config.HiddenDropout };
-    private readonly Sublayer _feedForwardJoin = new(scope, index, SublayerKind.FeedForward, config.Hidden) { Dropout = config.HiddenDropout };
+    private readonly Sublayer _attentionJoin = new(scope["attention"]["output"], index, SublayerKind.Attention, config.Hidden) { Dropout = config.HiddenDropout };
+    private readonly Sublayer _feedForwardJoin = new(scope["output"], index, SublayerKind.FeedForward, config.Hidden) { Dropout = config.HiddenDropout };
     private readonly Func<Tensor, Tensor> _activation = Activation.Named(config.Activation);
 
     public AttentionSite Attention { get; } = new(scope["attention"]["self"], index, config.Heads, config.Hidden / config.Heads) { Dropout = config.AttentionDropout };

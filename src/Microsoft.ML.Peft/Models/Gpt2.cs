@@ -87,8 +87,8 @@ internal sealed class Gpt2Layer(WeightScope scope, Gpt2Config config, int index)
     private readonly LayerNorm _norm = new(scope["ln_2"], config.Hidden, config.Epsilon);
     private readonly Projection _up = Conv1D(scope["mlp"]["c_fc"], config.Hidden, config.Intermediate);
     private readonly Projection _down = Conv1D(scope["mlp"]["c_proj"], config.Intermediate, config.Hidden);
-    private readonly Sublayer _attentionJoin = new(scope, index, SublayerKind.Attention, config.Hidden) { Dropout = config.ResidualDropout };
-    private readonly Sublayer _feedForwardJoin = new(scope, index, SublayerKind.FeedForward, config.Hidden) { Dropout = config.ResidualDropout };
+    private readonly Sublayer _attentionJoin = new(scope["attention_adapters"], index, SublayerKind.Attention, config.Hidden) { Dropout = config.ResidualDropout };
+    private readonly Sublayer _feedForwardJoin = new(scope["output_adapters"], index, SublayerKind.FeedForward, config.Hidden) { Dropout = config.ResidualDropout };
     private readonly Func<Tensor, Tensor> _activation = Activation.Named(config.Activation);
 
     public AttentionSite Attention { get; } = new(scope["attn"], index, config.Heads, config.Hidden / config.Heads)

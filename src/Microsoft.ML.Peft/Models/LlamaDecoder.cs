@@ -109,8 +109,8 @@ internal sealed class LlamaLayer(WeightScope scope, LlamaConfig config, int inde
     private readonly Projection _gate = new(scope["mlp"]["gate_proj"], config.Hidden, config.Intermediate, config.FeedForwardBias);
     private readonly Projection _up = new(scope["mlp"]["up_proj"], config.Hidden, config.Intermediate, config.FeedForwardBias);
     private readonly Projection _down = new(scope["mlp"]["down_proj"], config.Intermediate, config.Hidden, config.FeedForwardBias);
-    private readonly Sublayer _attentionJoin = new(scope, index, SublayerKind.Attention, config.Hidden);
-    private readonly Sublayer _feedForwardJoin = new(scope, index, SublayerKind.FeedForward, config.Hidden);
+    private readonly Sublayer _attentionJoin = new(scope["attention_adapters"], index, SublayerKind.Attention, config.Hidden);
+    private readonly Sublayer _feedForwardJoin = new(scope["output_adapters"], index, SublayerKind.FeedForward, config.Hidden);
     private readonly Func<Tensor, Tensor, Tensor> _gated = Activation.Gated(config.Activation);
 
     public AttentionSite Attention { get; } = new(scope["self_attn"], index, config.Heads, config.HeadSize, config.Groups) { Dropout = config.AttentionDropout };

@@ -19,13 +19,14 @@ internal static class PeftNames
     /// <param name="parameters">What must be there.</param>
     /// <param name="optional">What may be there.</param>
     /// <param name="known">Tells names of tensors that were read before; null for none.</param>
+    /// <param name="prefix">What stands before the model's own names in the file.</param>
     /// <returns>The others that the file has.</returns>
     /// <exception cref="InvalidDataException">A tensor is missing, unexpected or of another shape.</exception>
     public static IReadOnlyList<string> Import(
         ITensorSource source, IReadOnlyDictionary<string, Parameter> parameters, IReadOnlyDictionary<string, Parameter> optional,
-        Predicate<string>? known = null)
+        Predicate<string>? known = null, string prefix = Prefix)
     {
-        var names = source.Names.ToDictionary(WithoutPrefix);
+        var names = source.Names.ToDictionary(name => name.StartsWith(prefix, StringComparison.Ordinal) ? name[prefix.Length..] : name);
         var missing = parameters.Keys.Except(names.Keys).Order().ToList();
         var unexpected = names.Keys.Except(parameters.Keys).Except(optional.Keys).Where(name => known?.Invoke(name) != true).Order().ToList();
         if (missing.Count + unexpected.Count > 0)

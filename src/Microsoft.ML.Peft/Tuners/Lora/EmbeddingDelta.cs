@@ -8,7 +8,7 @@ namespace Microsoft.ML.Peft.Tuners.Lora;
 /// A table under LoRA: row i is E[i] + s·(B·A)ᵀ[i], with A [rank, entries] and B [width, rank]. Under DoRA each column of the
 /// sum gets a trained length. There is no dropout here, as in PEFT.
 /// </summary>
-internal sealed class EmbeddingDelta(TokenEmbedding site, Parameter a, Parameter b, double scale, Parameter? magnitude) : LoraPart, ITokenLookup
+internal sealed class EmbeddingDelta(TokenEmbedding site, Parameter a, Parameter b, double scale, Parameter? magnitude) : TunedPart, ITokenLookup
 {
 
     public TokenEmbedding Site => site;

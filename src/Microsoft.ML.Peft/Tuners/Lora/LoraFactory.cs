@@ -10,7 +10,7 @@ internal sealed class LoraFactory(LoraOptions options, TuningTarget target, Gene
 {
     private const string A = ".lora_A.weight", B = ".lora_B.weight";
 
-    public LoraPart Tune(Projection site)
+    public TunedPart Tune(Projection site)
     {
         (int rank, double scale) = options.SizeOf(site.Path);
         target.CheckSaved(site.Path + A, rank, site.Weight.Inputs);
@@ -24,7 +24,7 @@ internal sealed class LoraFactory(LoraOptions options, TuningTarget target, Gene
     }
 
     // A table starts the other way round: A zero, B normal.
-    public LoraPart Tune(TokenEmbedding site)
+    public TunedPart Tune(TokenEmbedding site)
     {
         (int rank, double scale) = options.SizeOf(site.Path);
         long entries = site.Table.Value.shape[0], width = site.Table.Value.shape[1];
@@ -36,7 +36,7 @@ internal sealed class LoraFactory(LoraOptions options, TuningTarget target, Gene
         return new EmbeddingDelta(site, a, b, scale, magnitude) { DoublesRank = StartValues.TakesFromWeight(options.Start) };
     }
 
-    private LoraPart Loftq(Projection site, QuantizedWeight packed, StartRequest request)
+    private TunedPart Loftq(Projection site, QuantizedWeight packed, StartRequest request)
     {
         string key = RequantizedProjection.KeyOf(site.Path);
         if (target.Brings(site.Path + A) && (!options.HasOwnMatrices || target.Brings(key)))
@@ -49,7 +49,7 @@ internal sealed class LoraFactory(LoraOptions options, TuningTarget target, Gene
         return Loftq(site, packed, (a, b), matrix, request.Scale);
     }
 
-    private LoraPart Loftq(Projection site, QuantizedWeight packed, (Tensor, Tensor) start, PackedMatrix? matrix, double scale)
+    private TunedPart Loftq(Projection site, QuantizedWeight packed, (Tensor, Tensor) start, PackedMatrix? matrix, double scale)
     {
         if (matrix is null)
             return new TunedProjection(site, Delta(site, start, scale));

@@ -11,7 +11,7 @@ namespace Microsoft.ML.Peft.Tuners.Lora;
 /// </summary>
 internal sealed class LoraTuner(LoraOptions options) : ITuner
 {
-    private readonly List<LoraPart> _parts = [];
+    private readonly List<TunedPart> _parts = [];
     private IReadOnlyList<Parameter> _inPlace = [];
     private IReadOnlyList<string> _targets = [];
     private string _adapter = ForwardContext.DefaultAdapter;
@@ -24,7 +24,7 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
     public bool TouchesBase => true;
 
     /// <summary>The tuned places, in the order in which they were attached and are merged.</summary>
-    public IReadOnlyList<LoraPart> Parts => _parts;
+    public IReadOnlyList<TunedPart> Parts => _parts;
 
     public IReadOnlyList<Parameter> Trainable => [.. _parts.SelectMany(p => p.Parameters), .. _inPlace];
 
@@ -33,7 +33,7 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
     public void Attach(TuningTarget target, long seed, string adapter = ForwardContext.DefaultAdapter)
     {
         _adapter = adapter;
-        WholeModules whole = WholeModules.Choose(options, target);
+        WholeModules whole = WholeModules.Choose(options.ModulesToSave, target);
         _resized = ResizedTables.Of(target, whole);
         whole = whole.Without(_resized.Paths);
         LoraTargets targets = LoraTargets.Choose(options, target, whole);
@@ -104,7 +104,7 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
     {
         if (_merged)
             return true;
-        foreach (LoraPart part in _parts)
+        foreach (TunedPart part in _parts)
             part.Merge(_adapter);
         return _merged = true;
     }
@@ -113,14 +113,14 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
     {
         if (!_merged)
             return;
-        foreach (LoraPart part in Enumerable.Reverse(_parts))
+        foreach (TunedPart part in Enumerable.Reverse(_parts))
             part.Unmerge(_adapter);
         _merged = false;
     }
 
     public void Dispose()
     {
-        foreach (LoraPart part in _parts)
+        foreach (TunedPart part in _parts)
         {
             part.Detach(_adapter);
             part.Dispose();

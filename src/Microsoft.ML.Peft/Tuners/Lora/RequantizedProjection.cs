@@ -9,7 +9,7 @@ namespace Microsoft.ML.Peft.Tuners.Lora;
 /// LoRA over a packed matrix of the adapter's own, as LoftQ makes it in its later iterations. It stands in for the base's under this
 /// adapter alone, and is saved with it.
 /// </summary>
-internal sealed class RequantizedProjection(Projection site, Projection own, QuantizedWeight matrix, IWeightDelta delta) : LoraPart
+internal sealed class RequantizedProjection(Projection site, Projection own, QuantizedWeight matrix, IWeightDelta delta) : TunedPart
 {
     private const string MatrixName = ".base_layer.weight";
 

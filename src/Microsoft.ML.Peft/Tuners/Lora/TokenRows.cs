@@ -9,7 +9,7 @@ namespace Microsoft.ML.Peft.Tuners.Lora;
 /// and may lie behind its end: so a vocabulary grows while the table is shared. Where the head is tied to the table, its
 /// rows are the same.
 /// </summary>
-internal sealed class TokenRows : LoraPart, ITokenLookup, IProjectionDelta
+internal sealed class TokenRows : TunedPart, ITokenLookup, IProjectionDelta
 {
     private readonly TokenEmbedding? _embedding;
     private readonly Projection? _head;

@@ -3,43 +3,6 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Tuners.Lora;
 
-/// <summary>One place of the model that an adapter tunes: what it trains there, and how that enters and leaves the model.</summary>
-internal abstract class LoraPart : IDisposable
-{
-    /// <summary>The module's path.</summary>
-    public abstract string Path { get; }
-
-    /// <summary>What trains, named as in PEFT's files.</summary>
-    public abstract IReadOnlyList<Parameter> Parameters { get; }
-
-    /// <summary>What is saved: the parameters, where the method makes nothing else of them.</summary>
-    public virtual IEnumerable<(string Name, Tensor Value)> Export() => Parameters.Select(p => (p.Name, p.Value));
-
-    /// <summary>Whether a parameter of the base is the place's own, which PEFT keeps one level deeper in its files.</summary>
-    public virtual bool Wraps(Parameter parameter) => false;
-
-    /// <summary>Fills the slots.</summary>
-    public abstract void Attach(string adapter);
-
-    /// <summary>Empties the slots.</summary>
-    public abstract void Detach(string adapter);
-
-    /// <summary>Folds what was learnt into the base and empties the slots.</summary>
-    public abstract void Merge(string adapter);
-
-    /// <summary>Takes the merge back, to the bit; merges are taken back in reverse order.</summary>
-    public abstract void Unmerge(string adapter);
-
-    /// <summary>What merging makes of a checkpoint's weights.</summary>
-    public abstract IEnumerable<MergedWeight> MergedWeights();
-
-    public virtual void Dispose()
-    {
-        foreach (Parameter parameter in Parameters)
-            parameter.Dispose();
-    }
-}
-
 /// <summary>What LoRA does to a projection, which can be said as a change of its matrix too.</summary>
 internal interface IWeightDelta : IProjectionDelta
 {
@@ -53,7 +16,7 @@ internal interface IWeightDelta : IProjectionDelta
 }
 
 /// <summary>A projection under LoRA.</summary>
-internal sealed class TunedProjection(Projection site, IWeightDelta delta) : LoraPart
+internal sealed class TunedProjection(Projection site, IWeightDelta delta) : TunedPart
 {
     public override string Path => site.Path;
 

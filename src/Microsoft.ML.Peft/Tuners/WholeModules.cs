@@ -1,9 +1,9 @@
 using Microsoft.ML.Peft.Layers;
 
-namespace Microsoft.ML.Peft.Tuners.Lora;
+namespace Microsoft.ML.Peft.Tuners;
 
 /// <summary>A projection that trains as a whole, as a copy: a matrix that it shares (a tied head) stays as it is elsewhere.</summary>
-internal sealed class WholeProjection(Projection site) : LoraPart
+internal sealed class WholeProjection(Projection site) : TunedPart
 {
     private readonly Projection _own = site.Copy();
 
@@ -15,17 +15,12 @@ internal sealed class WholeProjection(Projection site) : LoraPart
 
     public override void Detach(string adapter) => site.Detach(adapter);
 
-    /// <summary>It stays in its slot: there it costs nothing, and a tied table is left alone.</summary>
-    public override void Merge(string adapter) { }
-
-    public override void Unmerge(string adapter) { }
-
     public override IEnumerable<MergedWeight> MergedWeights() =>
         site.Parameters.Zip(_own.Parameters, (origin, own) => MergedWeight.Of(own.Name, origin, own));
 }
 
 /// <summary>A table that trains as a whole, as a copy.</summary>
-internal sealed class WholeEmbedding(TokenEmbedding site) : LoraPart
+internal sealed class WholeEmbedding(TokenEmbedding site) : TunedPart
 {
     private readonly TokenEmbedding _own = site.Copy();
 
@@ -37,19 +32,17 @@ internal sealed class WholeEmbedding(TokenEmbedding site) : LoraPart
 
     public override void Detach(string adapter) => site.Detach(adapter);
 
-    public override void Merge(string adapter) { }
-
-    public override void Unmerge(string adapter) { }
-
     public override IEnumerable<MergedWeight> MergedWeights() => [MergedWeight.Of(_own.Table.Name, site.Table, _own.Table)];
 }
 
 /// <summary>What trains as a whole: the task's head, and the modules that the user names, by PEFT's rules.</summary>
 internal sealed record WholeModules(IReadOnlyList<Projection> Projections, IReadOnlyList<TokenEmbedding> Embeddings, IReadOnlyList<Parameter> Others)
 {
-    public static WholeModules Choose(LoraOptions options, TuningTarget target)
+    /// <param name="modulesToSave">What the user names.</param>
+    /// <param name="target">The model.</param>
+    public static WholeModules Choose(IReadOnlyList<string> modulesToSave, TuningTarget target)
     {
-        bool Named(string path) => TargetMatcher.WithinSuffix(path, options.ModulesToSave);
+        bool Named(string path) => TargetMatcher.WithinSuffix(path, modulesToSave);
         var head = target.HeadParameters.ToHashSet();
         TuningSites sites = target.Weights.Sites;
         List<Projection> projections = [.. sites.Projections.Where(
@@ -69,6 +62,6 @@ internal sealed record WholeModules(IReadOnlyList<Projection> Projections, IRead
 
     public bool Contains(string path) => Projections.Any(site => site.Path == path) || Embeddings.Any(site => site.Path == path);
 
-    public IEnumerable<LoraPart> Parts() =>
-        Projections.Select(site => (LoraPart)new WholeProjection(site)).Concat(Embeddings.Select(site => new WholeEmbedding(site)));
+    public IEnumerable<TunedPart> Parts() =>
+        Projections.Select(site => (TunedPart)new WholeProjection(site)).Concat(Embeddings.Select(site => new WholeEmbedding(site)));
 }

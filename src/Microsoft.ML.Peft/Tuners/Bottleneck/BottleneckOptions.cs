@@ -1,0 +1,81 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Microsoft.ML.Peft.Layers;
+
+namespace Microsoft.ML.Peft.Tuners.Bottleneck;
+
+/// <summary>
+/// Bottleneck adapters: down, activation, up, behind a sublayer (Houlsby et al. 2019; Pfeiffer et al. 2020) or beside it (He et
+/// al. 2022), in AdapterHub's form.
+/// </summary>
+internal sealed class BottleneckOptions : TunerOptions
+{
+    /// <summary>The adapter's name in its files.</summary>
+    public string Name { get; set; } = "default";
+
+    /// <summary>The stream's width is divided by this; 16 by default.</summary>
+    public double ReductionFactor { get; set; } = 16;
+
+    /// <summary>The activation between down and up, by the name that config.json uses.</summary>
+    public string Activation { get; set; } = "relu";
+
+    /// <summary>Whether one stands at the attention.</summary>
+    public bool AfterAttention { get; set; }
+
+    /// <summary>Whether one stands at the feed-forward layers.</summary>
+    public bool AfterFeedForward { get; set; } = true;
+
+    /// <summary>Whether it reads what the sublayer reads, and adds to what the sublayer gives.</summary>
+    public bool IsParallel { get; set; }
+
+    /// <summary>Whether a sequential one reads the normed sum of output and residual (Pfeiffer), not the output alone (Houlsby).</summary>
+    public bool ReadsNormedSum { get; set; } = true;
+
+    /// <summary>What the adapter's result is multiplied with.</summary>
+    public double Scaling { get; set; } = 1;
+
+    internal override string Key => "bottleneck";
+
+    /// <summary>Reads AdapterHub's <c>adapter_config.json</c>.</summary>
+    /// <exception cref="InvalidDataException">A setting is missing or of another type.</exception>
+    /// <exception cref="NotSupportedException">A setting is in use that is not supported.</exception>
+    public static BottleneckOptions Read(JsonObject file, string path)
+    {
+        try
+        {
+            JsonObject config = file["config"]!.AsObject();
+            foreach (string key in new[] { "cross_adapter", "use_gating", "phm_layer", "ln_before", "ln_after", "adapter_residual_before_ln" })
+            {
+                if (config[key]?.GetValue<bool>() == true)
+                    throw new NotSupportedException($"{path}: '{key}' is true, which is not supported yet.");
+            }
+            if (config["inv_adapter"] is not null || config["leave_out"] is JsonArray { Count: > 0 })
+                throw new NotSupportedException($"{path}: 'inv_adapter' or 'leave_out' is set, which is not supported yet.");
+            return new BottleneckOptions
+            {
+                Name = file["name"]!.GetValue<string>(),
+                ReductionFactor = config["reduction_factor"]!.GetValue<double>(),
+                Activation = config["non_linearity"]!.GetValue<string>(),
+                AfterAttention = config["mh_adapter"]!.GetValue<bool>(),
+                AfterFeedForward = config["output_adapter"]!.GetValue<bool>(),
+                IsParallel = config["is_parallel"]!.GetValue<bool>(),
+                ReadsNormedSum = config["original_ln_before"]!.GetValue<bool>(),
+                Scaling = config["scaling"]!.GetValue<double>(),
+            };
+        }
+        catch (Exception e) when (e is InvalidOperationException or FormatException or JsonException or NullReferenceException)
+        {
+            throw new InvalidDataException($"{path}: a setting of the adapter is missing or of another type than expected: {e.Message}", e);
+        }
+    }
+
+    internal bool Takes(SublayerKind kind) => kind switch
+    {
+        SublayerKind.FeedForward => AfterFeedForward,
+        _ => AfterAttention,
+    };
+
+    internal override ITuner Create() => ReductionFactor > 0
+        ? new BottleneckTuner(this)
+        : throw new ArgumentOutOfRangeException(nameof(ReductionFactor), ReductionFactor, $"{nameof(ReductionFactor)} must be above 0.");
+}

@@ -1,0 +1,24 @@
+using System.Text.Json.Nodes;
+
+namespace Microsoft.ML.Peft.Tuners.Prompt;
+
+/// <summary>Prompt tuning (Lester et al. 2021): vectors before the tokens of every row.</summary>
+internal sealed class PromptOptions : VirtualTokenOptions
+{
+    internal override string Key => "prompt";
+
+    internal override string PeftType => "PROMPT_TUNING";
+
+    private protected override ITuner CreateTuner() => new PromptTuner(this);
+
+    // How the vectors started does not matter once they are there.
+    private protected override void Read(JsonObject config, string file) { }
+
+    private protected override void Write(JsonObject config)
+    {
+        config["prompt_tuning_init"] = "RANDOM";
+        config["prompt_tuning_init_text"] = null;
+        config["tokenizer_kwargs"] = null;
+        config["tokenizer_name_or_path"] = null;
+    }
+}
