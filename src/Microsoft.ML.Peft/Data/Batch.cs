@@ -20,6 +20,9 @@ internal sealed class Batch : IDisposable
     /// <summary>Segments [B, S], int64; null where all are 0.</summary>
     public Tensor? TypeIds { get; init; }
 
+    /// <summary>What the decoder of an encoder-decoder reads, where it is given [B, T], int64; null where the labels say it.</summary>
+    public Tensor? DecoderIds { get; init; }
+
     /// <summary>The number of its text within a packed row, for each token [B, S], int64; null where each row is one text.</summary>
     public Tensor? Texts { get; init; }
 
@@ -65,6 +68,7 @@ internal sealed class Batch : IDisposable
     public void Dispose()
     {
         Ids.Dispose();
+        DecoderIds?.Dispose();
         Mask?.Dispose();
         TypeIds?.Dispose();
         Texts?.Dispose();

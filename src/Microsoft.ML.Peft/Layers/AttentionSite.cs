@@ -74,11 +74,29 @@ internal sealed class AttentionSite
     /// <returns>[B, Q, heads·size]</returns>
     public Tensor Attend(Tensor query, Tensor key, Tensor value, AttentionMask? mask, ForwardContext context)
     {
-        if (context.Cache is not { } cache)
+        if (Kind == AttentionKind.Cross || context.Cache is not { } cache)
             (key, value) = BehindPrefix(key, value, context);
-        else if (Kind == AttentionKind.Self)
+        else
             (key, value) = cache.IsEmpty(Layer) ? cache.Append(Layer, BehindPrefix(key, value, context)) : cache.Append(Layer, (key, value));
         return Attention.Attend(Gain == 1 ? query : query * Gain, key, value, mask, context.NextDropout(Dropout));
+    }
+
+    /// <summary>Attends to what an encoder made, where several rows may read one text.</summary>
+    /// <param name="query">[B, heads, Q, size]</param>
+    /// <param name="memory">What it reads.</param>
+    /// <param name="make">Makes the keys and values [texts, groups, S, size] of this layer.</param>
+    /// <param name="context">The call.</param>
+    /// <returns>[B, Q, heads·size]</returns>
+    public Tensor AttendTo(Tensor query, EncoderMemory memory, Func<(Tensor Keys, Tensor Values)> make, ForwardContext context)
+    {
+        var (key, value) = memory.Of(Layer, make);
+        long each = memory.RowsPerText, queries = query.shape[2];
+        if (each == 1)
+            return Attend(query, key, value, memory.Mask, context);
+        // The rows of a text stand side by side as queries of one, and its keys are not copied.
+        long texts = key.shape[0];
+        Tensor side = query.view(texts, each, Heads, queries, Size).transpose(1, 2).reshape(texts, Heads, each * queries, Size);
+        return Attend(side, key, value, memory.Mask, context).view(texts * each, queries, -1);
     }
 
     private (Tensor Keys, Tensor Values) BehindPrefix(Tensor key, Tensor value, ForwardContext context)

@@ -25,8 +25,8 @@ internal sealed class ChunkedCrossEntropy : GradientFunction<ChunkedCrossEntropy
         if (output.IsPlain(context) && is_grad_enabled() && hidden.requires_grad)
             return Call(new Target(labels.flatten(), output), hidden);
         return cat([.. Chunks(hidden.shape[0], output.Weight.Outputs).Select(chunk => context.Recompute(
-            hidden.narrow(0, chunk.Start, chunk.Count),
-            x => Losses(output.Forward(x, context), labels.flatten().narrow(0, chunk.Start, chunk.Count))))]);
+            inputs => Losses(output.Forward(inputs[0], context), labels.flatten().narrow(0, chunk.Start, chunk.Count)),
+            hidden.narrow(0, chunk.Start, chunk.Count)))]);
     }
 
     /// <summary>Floats that a step needs for it.</summary>

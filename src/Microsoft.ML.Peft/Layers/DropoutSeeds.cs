@@ -14,14 +14,14 @@ internal sealed class DropoutSeeds(long key)
     public DropoutSite Next(double rate) => new(rate, unchecked(key + ++_used * Stride));
 
     /// <summary>Makes a block that draws the same numbers whenever it runs.</summary>
-    public Func<T, T> Replaying<T>(Func<T, T> block)
+    public Func<TIn, TOut> Replaying<TIn, TOut>(Func<TIn, TOut> block)
     {
         int start = _used;
         return x =>
         {
             int before = _used;
             _used = start;
-            T result = block(x);
+            TOut result = block(x);
             _used = Math.Max(before, _used);
             return result;
         };

@@ -7,7 +7,7 @@ namespace Microsoft.ML.Peft.Layers;
 /// What changes from call to call: it travels with the call, so that one model serves many threads. One with
 /// <see cref="Seeds"/> is for a single forward pass (and its backward pass).
 /// </summary>
-internal sealed class ForwardContext
+internal sealed record ForwardContext
 {
     public static ForwardContext Inference { get; } = new();
 
@@ -35,6 +35,9 @@ internal sealed class ForwardContext
     /// <summary>How many such calls run at once; null where nobody else is there.</summary>
     public ForwardLimit? Limit { get; init; }
 
+    /// <summary>What a decoder attends to besides its own text; null where that is nothing.</summary>
+    public EncoderMemory? Memory { get; init; }
+
     public const string DefaultAdapter = "default";
 
     /// <summary>A call whose rows use adapters of their own; the caller disposes its <see cref="Rows"/>.</summary>
@@ -57,19 +60,22 @@ internal sealed class ForwardContext
         NextDropout(rate) is { } site ? DroppedSum.Of(residual, output, site) : Sum.Of(residual, output);
 
     /// <summary>Runs one block of a model; what it makes on the way is gone afterwards, but for what backward needs.</summary>
-    public Tensor Block(Tensor input, Func<Tensor, Tensor> block)
+    public Tensor Block(Tensor input, Func<Tensor, Tensor> block) => Block(inputs => block(inputs[0]), input);
+
+    /// <summary>Runs one block of several inputs: what a block reads of the step and was computed must be among them.</summary>
+    public Tensor Block(Func<Tensor[], Tensor> block, params Tensor[] inputs)
     {
         BeforeBlock?.Invoke(input);
         if (Checkpointing)
-            return Recompute(input, block);
+            return Recompute(block, inputs);
         using var scope = NewDisposeScope();
-        return block(input).MoveToOuterDisposeScope();
+        return block(inputs).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Runs a block of which nothing is kept but its input: the backward pass runs it again.</summary>
-    public Tensor Recompute(Tensor input, Func<Tensor, Tensor> block)
+    /// <summary>Runs a block of which nothing is kept but its inputs: the backward pass runs it again.</summary>
+    public Tensor Recompute(Func<Tensor[], Tensor> block, params Tensor[] inputs)
     {
         using var scope = NewDisposeScope();
-        return GradientCheckpoint.Run(input, Seeds?.Replaying(block) ?? block).MoveToOuterDisposeScope();
+        return GradientCheckpoint.Run(Seeds?.Replaying(block) ?? block, inputs).MoveToOuterDisposeScope();
     }
 }

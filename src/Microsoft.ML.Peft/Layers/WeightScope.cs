@@ -19,31 +19,32 @@ internal enum Init { Normal, Zeros, Ones }
 /// </summary>
 internal sealed class ModelWeights : IDisposable
 {
-    private readonly SharedCheckpoint? _checkpoint;
+    private readonly IReadOnlyList<WeightMount> _mounts;
     private readonly Dictionary<string, Parameter> _parameters = new(StringComparer.Ordinal);
     private readonly Dictionary<string, QuantizedWeight> _quantized = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, (PackedMatrix Matrix, bool IsTransposed)> _packed = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _used = new(StringComparer.Ordinal);
+    private readonly Dictionary<CheckpointKey, (PackedMatrix Matrix, bool IsTransposed)> _packed = [];
+    private readonly HashSet<CheckpointKey> _used = [];
     private readonly HashSet<string> _leftOut = new(StringComparer.Ordinal);
     private readonly List<string> _missing = [];
     private readonly Generator _generator;
     private readonly double _initialRange;
 
-    /// <param name="checkpoint">Where weights come from (a reference is taken over); null to start at random.</param>
-    /// <param name="basePrefix">The name of the base model (<c>bert</c>), which a bare checkpoint's keys lack.</param>
+    /// <param name="mounts">Where weights come from; references to their checkpoints are taken over.</param>
     /// <param name="device">Where new weights are made.</param>
     /// <param name="initialRange">Standard deviation of new weights.</param>
     /// <param name="seed">Seed of new weights.</param>
-    /// <param name="quantization">How the base's matrices are kept; null for floats. Those that a checkpoint has packed stay so.</param>
-    public ModelWeights(
-        SharedCheckpoint? checkpoint, string basePrefix, Device device, double initialRange, long seed, QuantizationOptions? quantization = null)
+    public ModelWeights(IReadOnlyList<WeightMount> mounts, Device device, double initialRange, long seed)
     {
-        Quantization = quantization;
-        (_checkpoint, BasePrefix, Device, _initialRange) = (checkpoint, basePrefix + ".", device, initialRange);
+        (_mounts, Device, _initialRange) = (mounts, device, initialRange);
         _generator = new Generator((ulong)seed, device);
     }
 
-    public string BasePrefix { get; }
+    /// <summary>Weights of one model from one checkpoint.</summary>
+    public ModelWeights(
+        SharedCheckpoint? checkpoint, string basePath, Device device, double initialRange, long seed, QuantizationOptions? quantization = null)
+        : this([new WeightMount([basePath], checkpoint, quantization)], device, initialRange, seed)
+    {
+    }
 
     public Device Device { get; }
 
@@ -54,9 +55,11 @@ internal sealed class ModelWeights : IDisposable
     /// <summary>Matrices that are not kept as floats.</summary>
     public IReadOnlyCollection<QuantizedWeight> Quantized => _quantized.Values;
 
-    public QuantizationOptions? Quantization { get; }
+    /// <summary>How the base's matrices are kept; the first model's, where there are several.</summary>
+    public QuantizationOptions? Quantization => _mounts[0].Quantization;
 
-    public SharedCheckpoint? Checkpoint => _checkpoint;
+    /// <summary>The base's checkpoint; the first model's, where there are several.</summary>
+    public SharedCheckpoint? Checkpoint => _mounts[0].Checkpoint;
 
     public WeightScope Root => new(this, "");
 
@@ -64,12 +67,11 @@ internal sealed class ModelWeights : IDisposable
     {
         if (_parameters.TryGetValue(name, out Parameter? known))
             return known;
-        string? key = Used(name);
-        if (key is null && _checkpoint is not null && IsOfBase(name))
-            _missing.Add(name);
-        var parameter = key is null
-            ? new Parameter(name, Fresh(init, shape), owned: true)
-            : new Parameter(name, _checkpoint!.Get(key, shape), owned: false);
+        CheckpointKey? found = Used(name);
+        NoteIfMissing(name, found);
+        var parameter = found is { } key
+            ? new Parameter(name, key.Checkpoint.Get(key.Name, shape), owned: false)
+            : new Parameter(name, Fresh(init, shape), owned: true);
         return _parameters[name] = parameter;
     }
 
@@ -79,26 +81,27 @@ internal sealed class ModelWeights : IDisposable
     /// <param name="inputs">in</param>
     /// <param name="transposed">Whether float checkpoints hold it as [in, out].</param>
     public WeightStore LoadMatrix(string name, long outputs, long inputs, bool transposed) => Find(name) ?? Load(
-        new MatrixRequest(name, outputs, inputs, transposed, IsOfBase(name) ? Quantization : null, IsVocabulary: false));
+        new MatrixRequest(name, outputs, inputs, transposed, MountOf(name)?.Quantization, IsVocabulary: false));
 
     /// <summary>A table of tokens, or the output matrix: packed where the checkpoint has it so, or where the vocabulary has a format of its own.</summary>
     public WeightStore LoadVocabulary(string name, long entries, long width) => Find(name) ?? Load(
         // A head that no checkpoint brings is to be trained.
-        new MatrixRequest(name, entries, width, false, IsOfBase(name) || KeyOf(name) is not null ? Quantization?.OfVocabulary : null, IsVocabulary: true));
+        new MatrixRequest(
+            name, entries, width, false, (MountOf(name) ?? (KeyOf(name) is { } key ? MountOf(key.Checkpoint) : null))?.Quantization?.OfVocabulary, IsVocabulary: true));
 
     /// <summary>
     /// The floats [out, in] that a packed matrix was made from, as the checkpoint holds them; null where it holds none. The caller's.
     /// </summary>
     public Tensor? FloatsOf(QuantizedWeight weight)
     {
-        if (KeyOf(weight.Name) is not { } key || _checkpoint!.IsPacked(key))
+        if (KeyOf(weight.Name) is not { } key || key.Checkpoint.IsPacked(key.Name))
             return null;
         using var scope = NewDisposeScope();
-        Tensor read = _checkpoint.Stored.Read(key).to(Device);
+        Tensor read = key.Checkpoint.Stored.Read(key.Name).to(Device);
         return (weight.IsTransposed ? read.t() : read.alias()).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Whether the checkpoint brings the weight (under its own name, or without the base model's prefix).</summary>
+    /// <summary>Whether a checkpoint brings the weight (under its own name, or without the base model's).</summary>
     public bool Brings(string name) => Used(name) is not null;
 
     /// <summary>The classifier that the checkpoint brings in a module; null where it brings none.</summary>
@@ -107,9 +110,9 @@ internal sealed class ModelWeights : IDisposable
     public FolderClassifier? FindClassifier(string module, string matrix)
     {
         string name = $"{module}.{matrix}";
-        if (_checkpoint is null || _checkpoint.Contains(name))
-            return _checkpoint is null ? null : new FolderClassifier(name, (int)_checkpoint.ShapeOf(name)[0]);
-        return _checkpoint.Names.Order(StringComparer.Ordinal).FirstOrDefault(key => IsWithin(key, module)) is { } other ? new FolderClassifier(other, 0) : null;
+        if (Checkpoint is not { } checkpoint || checkpoint.Contains(name))
+            return Checkpoint is null ? null : new FolderClassifier(name, (int)Checkpoint.ShapeOf(name)[0]);
+        return checkpoint.Names.Order(StringComparer.Ordinal).FirstOrDefault(key => IsWithin(key, module)) is { } other ? new FolderClassifier(other, 0) : null;
     }
 
     /// <summary>Leaves out what the checkpoint brings in a module: its weights start anew.</summary>
@@ -118,24 +121,27 @@ internal sealed class ModelWeights : IDisposable
     /// <summary>Whether a weight is in a module that starts anew.</summary>
     public bool IsLeftOut(string name) => _leftOut.Any(module => IsWithin(name, module));
 
-    /// <summary>Refuses a checkpoint whose base lacks weights or holds others than the model reads.</summary>
-    /// <param name="optional">Tells, by the name without the base prefix, what only some heads read.</param>
+    /// <summary>Whether a weight belongs to a base model, and not to a head on it.</summary>
+    public bool IsOfBase(string name) => MountOf(name) is not null;
+
+    /// <summary>Refuses checkpoints that lack weights of the models, or hold others than these read.</summary>
+    /// <param name="optional">Tells, by the name below the base's where that is one, what only some heads read.</param>
     /// <exception cref="InvalidDataException">The names do not fit; the message lists them.</exception>
     public void CheckComplete(Predicate<string> optional)
     {
-        if (_checkpoint is null)
-            return;
-        bool prefixed = _checkpoint.Names.Any(n => n.StartsWith(BasePrefix, StringComparison.Ordinal));
-        var unexpected = _checkpoint.Names
-            .Where(n => !_used.Contains(n) && (!prefixed || n.StartsWith(BasePrefix, StringComparison.Ordinal)))
-            .Where(n => !optional(prefixed ? n[BasePrefix.Length..] : n));
-        _checkpoint.ThrowIfIncomplete(_missing.Where(n => !optional(n[BasePrefix.Length..])), unexpected);
+        foreach (WeightMount mount in _mounts)
+        {
+            mount.Checkpoint?.ThrowIfIncomplete(
+                _missing.Where(name => mount.Holds(name) && !optional(mount.BareName(name))),
+                mount.UnreadNames(name => _used.Contains(new(mount.Checkpoint, name)), optional));
+        }
     }
 
-    /// <summary>The checkpoint's tensors, packed where the model keeps them so. What has to be made belongs to the caller's scope.</summary>
-    public IEnumerable<(string Name, Tensor Value)> BaseTensors() => _checkpoint!.Names.Order(StringComparer.Ordinal)
-        .Where(name => !_packed.Keys.Any(key => QuantStateFile.IsPartOf(name, key)))
-        .SelectMany(name => _packed.TryGetValue(name, out var packed) ? packed.Matrix.Export(name, packed.IsTransposed) : [(name, _checkpoint.Get(name))]);
+    /// <summary>The checkpoints' tensors, packed where the model keeps them so. What has to be made belongs to the caller's scope.</summary>
+    public IEnumerable<(string Name, Tensor Value)> BaseTensors() => Checkpoints.SelectMany(checkpoint => checkpoint.Names.Order(StringComparer.Ordinal)
+        .Where(name => !_packed.Keys.Any(key => ReferenceEquals(key.Checkpoint, checkpoint) && QuantStateFile.IsPartOf(name, key.Name)))
+        .SelectMany(name => _packed.TryGetValue(new(checkpoint, name), out var packed)
+            ? packed.Matrix.Export(name, packed.IsTransposed) : [(name, checkpoint.Get(name))]));
 
     public void Dispose()
     {
@@ -143,50 +149,64 @@ internal sealed class ModelWeights : IDisposable
             parameter.Dispose();
         foreach (QuantizedWeight weight in _quantized.Values)
             weight.Dispose();
-        _checkpoint?.Dispose();
+        foreach (WeightMount mount in _mounts)
+            mount.Checkpoint?.Dispose();
         _generator.Dispose();
     }
 
-    /// <summary>A weight's name in the checkpoint; null where it has none.</summary>
-    public string? KeyOf(string name)
+    /// <summary>Where a weight lies; null where no checkpoint has it.</summary>
+    public CheckpointKey? KeyOf(string name)
     {
-        if (_checkpoint is null || IsLeftOut(name))
+        if (IsLeftOut(name))
             return null;
-        string[] candidates = IsOfBase(name) ? [name, name[BasePrefix.Length..]] : [name];
-        return Array.Find(candidates, _checkpoint.Contains);
+        if (MountOf(name) is { } mount)
+            return mount.KeyOf(name);
+        SharedCheckpoint? holder = Checkpoints.FirstOrDefault(checkpoint => checkpoint.Contains(name));
+        return holder is null ? null : new CheckpointKey(holder, name);
     }
 
     private static bool IsWithin(string name, string module) => name.StartsWith(module + ".", StringComparison.Ordinal);
 
-    private bool IsOfBase(string name) => name.StartsWith(BasePrefix, StringComparison.Ordinal);
+    private IEnumerable<SharedCheckpoint> Checkpoints => _mounts.Select(mount => mount.Checkpoint).OfType<SharedCheckpoint>().Distinct();
+
+    private WeightMount? MountOf(string name) => _mounts.FirstOrDefault(mount => mount.Holds(name));
+
+    private WeightMount MountOf(SharedCheckpoint checkpoint) => _mounts.First(mount => ReferenceEquals(mount.Checkpoint, checkpoint));
+
+    private void NoteIfMissing(string name, CheckpointKey? found)
+    {
+        if (found is null && MountOf(name) is { Checkpoint: not null })
+            _missing.Add(name);
+    }
 
     private QuantizedWeight? Find(string name) => _quantized.GetValueOrDefault(name);
 
     private WeightStore Load(MatrixRequest asked)
     {
         var (name, outputs, inputs, transposed, options, vocabulary) = asked;
-        string? key = Used(name);
-        bool packed = key is not null && _checkpoint!.IsPacked(key);
+        CheckpointKey? found = Used(name);
+        bool packed = found is { } place && place.Checkpoint.IsPacked(place.Name);
         if (!packed && options is null)
             return new DenseWeight(Load(name, Init.Normal, transposed ? [inputs, outputs] : [outputs, inputs]), transposed);
+        NoteIfMissing(name, found);
+        if (found is not { } key)
+        {
+            PackedMatrix fresh = Pack(Fresh(Init.Normal, [outputs, inputs]), options!, name);
+            return _quantized[name] = new QuantizedWeight(name, fresh, owned: true, transposed, options) { IsVocabulary = vocabulary };
+        }
         if (packed)
-            _used.UnionWith(_checkpoint!.Names.Where(part => QuantStateFile.IsPartOf(part, key!)));
-        if (key is null && _checkpoint is not null)
-            _missing.Add(name);
-        PackedMatrix matrix = key is null
-            ? Pack(Fresh(Init.Normal, [outputs, inputs]), options!, name)
-            : _checkpoint!.GetPacked(key, outputs, inputs, transposed, options);
-        if (key is not null)
-            _packed[key] = (matrix, transposed);
-        return _quantized[name] = new QuantizedWeight(name, matrix, owned: key is null, transposed, options) { IsVocabulary = vocabulary };
+            _used.UnionWith(key.Checkpoint.Names.Where(part => QuantStateFile.IsPartOf(part, key.Name)).Select(part => key with { Name = part }));
+        PackedMatrix matrix = key.Checkpoint.GetPacked(key.Name, outputs, inputs, transposed, options);
+        _packed[key] = (matrix, transposed);
+        return _quantized[name] = new QuantizedWeight(name, matrix, owned: false, transposed, options) { IsVocabulary = vocabulary };
     }
 
-    private string? Used(string name)
+    private CheckpointKey? Used(string name)
     {
-        string? key = KeyOf(name);
-        if (key is not null)
+        CheckpointKey? found = KeyOf(name);
+        if (found is { } key)
             _used.Add(key);
-        return key;
+        return found;
     }
 
     private static PackedMatrix Pack(Tensor weight, QuantizationOptions options, string name)

@@ -1,5 +1,6 @@
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Quantization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -10,6 +11,16 @@ internal sealed class LanguageModelHead(Projection output) : Head
 {
     // A matrix that the checkpoint brings knows its work already.
     public override IReadOnlyList<Parameter> Parameters => [.. output.Parameters.Where(p => p.IsNew)];
+
+    /// <summary>The output matrix: the model's own, or the table of its tokens where they are tied.</summary>
+    /// <param name="scope">The matrix's module.</param>
+    /// <param name="tokens">The table.</param>
+    /// <param name="tied">Whether it is the matrix too.</param>
+    public static Projection OutputOf(WeightScope scope, TokenEmbedding tokens, bool tied)
+    {
+        WeightStore table = tokens.Weight;
+        return scope.Sites.Output = new Projection(scope, tied ? table : scope.LoadVocabulary(table.Outputs, table.Inputs), null);
+    }
 
     public override RowSelection Rows(Batch batch) => batch.Positions is { } at ? RowSelection.At(at) : RowSelection.All;
 

@@ -61,12 +61,4 @@ internal abstract class DecoderModel(HfConfig config, ModelWeights weights) : Pr
         }
         return hidden;
     }
-
-    /// <summary>The output matrix: the model's own, or the table of its tokens where they are tied.</summary>
-    protected static Projection OutputOf(ModelWeights weights, TokenEmbedding tokens, bool tied)
-    {
-        WeightScope scope = weights.Root["lm_head"];
-        WeightStore table = tokens.Weight;
-        return weights.Sites.Output = new Projection(scope, tied ? table : scope.LoadVocabulary(table.Outputs, table.Inputs), null);
-    }
 }

@@ -24,7 +24,7 @@ internal sealed class Gpt2 : DecoderModel
         _positions = new TokenEmbedding(scope["wpe"], _config.Positions, _config.Hidden);
         _layers = [.. Enumerable.Range(0, _config.Layers).Select(i => new Gpt2Layer(scope["h"][$"{i}"], _config, i))];
         _norm = new LayerNorm(scope["ln_f"], _config.Hidden, _config.Epsilon);
-        Output = OutputOf(weights, tokens, config.Bool("tie_word_embeddings", true));
+        Output = LanguageModelHead.OutputOf(weights.Root["lm_head"], tokens, config.Bool("tie_word_embeddings", true));
     }
 
     public override int HiddenSize => _config.Hidden;

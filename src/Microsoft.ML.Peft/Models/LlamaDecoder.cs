@@ -55,7 +55,7 @@ internal abstract class LlamaDecoder : DecoderModel
         _layers = [.. Enumerable.Range(0, sizes.Layers).Select(i => new LlamaLayer(scope["layers"][$"{i}"], sizes, i))];
         _norm = new RmsNorm(scope["norm"], sizes.Hidden, sizes.Epsilon);
         _rotary = new Rotary(config, sizes.HeadSize);
-        Output = OutputOf(weights, tokens, sizes.TiesOutput);
+        Output = LanguageModelHead.OutputOf(weights.Root["lm_head"], tokens, sizes.TiesOutput);
     }
 
     public override int HiddenSize => _config.Hidden;

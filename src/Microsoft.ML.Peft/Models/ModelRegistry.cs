@@ -5,22 +5,22 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Models;
 
-/// <summary>Marks a model with the <c>model_type</c> of config.json and the name that its base has in checkpoints.</summary>
+/// <summary>Marks a model with the <c>model_type</c> of config.json and the modules of its base in checkpoints.</summary>
 [AttributeUsage(AttributeTargets.Class)]
-internal sealed class ArchitectureAttribute(string modelType, string basePrefix) : Attribute
+internal sealed class ArchitectureAttribute(string modelType, params string[] basePaths) : Attribute
 {
     public string ModelType { get; } = modelType;
 
-    public string BasePrefix { get; } = basePrefix;
+    public IReadOnlyList<string> BasePaths { get; } = basePaths;
 }
 
 /// <summary>Finds the model of a config.json: a new architecture is one file with the attribute, and no list to extend.</summary>
 internal static class ModelRegistry
 {
-    private static readonly Dictionary<string, (Type Type, string BasePrefix)> ByModelType = typeof(ModelRegistry).Assembly.GetTypes()
+    private static readonly Dictionary<string, (Type Type, IReadOnlyList<string> BasePaths)> ByModelType = typeof(ModelRegistry).Assembly.GetTypes()
         .Select(type => (type, mark: type.GetCustomAttribute<ArchitectureAttribute>()))
         .Where(t => t.mark is not null)
-        .ToDictionary(t => t.mark!.ModelType, t => (t.type, t.mark!.BasePrefix), StringComparer.Ordinal);
+        .ToDictionary(t => t.mark!.ModelType, t => (t.type, t.mark!.BasePaths), StringComparer.Ordinal);
 
     /// <summary>Builds the model over a checkpoint, whose reference it takes over.</summary>
     /// <param name="config">The parsed config.json.</param>
@@ -37,7 +37,8 @@ internal static class ModelRegistry
             throw new NotSupportedException(
                 $"Architecture '{config.ModelType}' is not supported; known are {string.Join(", ", ByModelType.Keys.Order())}.");
         }
-        var weights = new ModelWeights(checkpoint, found.BasePrefix, device, config.Double("initializer_range", 0.02), seed, quantization);
+        var weights = new ModelWeights(
+            [new WeightMount(found.BasePaths, checkpoint, quantization)], device, config.Double("initializer_range", 0.02), seed);
         try
         {
             var model = (PretrainedModel)Activator.CreateInstance(

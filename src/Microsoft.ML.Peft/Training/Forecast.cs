@@ -88,7 +88,7 @@ internal sealed class Forecast
     }
 
     private IEnumerable<Projection> Base =>
-        _model.Model.Sites.Projections.Where(site => site.Path.StartsWith(_model.Model.Weights.BasePrefix, StringComparison.Ordinal));
+        _model.Model.Sites.Projections.Where(site => _model.Model.Weights.IsOfBase(site.Path));
 
     private static double Multiplied(Projection site) => 2.0 * site.Weight.Inputs * site.Weight.Outputs;
 
