@@ -102,7 +102,11 @@ internal sealed class AttentionSite
     private (Tensor Keys, Tensor Values) BehindPrefix(Tensor key, Tensor value, ForwardContext context)
     {
         if (context.Rows is { } rows)
-            return PrefixColumns.Of(this, context) is { } columns ? (Behind(key, columns, rows, of => of.Keys), Behind(value, columns, rows, of => of.Values)) : (key, value);
+        {
+            return PrefixColumns.OfRows(this, rows) is { } columns
+                ? (Behind(key, columns, rows, of => of.Keys), Behind(value, columns, rows, of => of.Values))
+                : (key, value);
+        }
         if (_prefixes.Of(context) is not { } prefix)
             return (key, value);
         var (keys, values) = prefix.Of(this);

@@ -28,8 +28,14 @@ internal sealed record PrefixColumns(long Count, Tensor? Real)
     {
         if (context.Cache is { Length: > 0 })
             return null;
-        if (context.Rows is not { } rows)
-            return site.PrefixOf(context) is { } only ? new PrefixColumns(only.Count, null) : null;
+        if (context.Rows is { } rows)
+            return OfRows(site, rows);
+        return site.PrefixOf(context) is { } only ? new PrefixColumns(only.Count, null) : null;
+    }
+
+    /// <summary>What one attention puts before the keys of rows under adapters of their own.</summary>
+    public static PrefixColumns? OfRows(AttentionSite site, AdapterRows rows)
+    {
         long[] counts = new long[rows.Count];
         foreach (AdapterGroup group in rows.Groups)
             group.ForEachRow(row => counts[row] = site.PrefixOf(group.Context)?.Count ?? 0);

@@ -1,0 +1,132 @@
+using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.TestSupport;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tests.Layers;
+
+/// <summary>Each term of a mask, alone and with others, beside the same thing said plainly.</summary>
+[TestClass]
+public sealed class AttentionMaskTests
+{
+    private const int Rows = 2, Heads = 2, Length = 5;
+
+    private static readonly bool[][] s_real = [[true, true, true, true, true], [true, true, true, false, false]];
+    private static readonly int[][] s_texts = [[0, 0, 1, 1, 1], [0, 1, 1, 2, 2]];
+
+    [TestMethod]
+    [DataRow(false, false, false, false, false, false, false)]
+    [DataRow(true, false, false, false, false, false, false)]
+    [DataRow(true, true, false, false, false, false, false)]
+    [DataRow(true, false, true, false, false, false, false)]
+    [DataRow(true, false, false, true, false, false, false)]
+    [DataRow(true, false, false, false, true, false, false)]
+    [DataRow(true, false, false, false, false, true, false)]
+    [DataRow(false, false, true, false, false, true, false)]
+    [DataRow(true, true, true, true, false, true, true)]
+    [DataRow(true, false, true, false, true, true, true)]
+    public void TermsHoldTogether(bool causal, bool window, bool padding, bool packed, bool prefix, bool bias, bool before)
+    {
+        using var scope = NewDisposeScope();
+        int extra = before ? 3 : 0, keys = Length + extra;
+        using var generator = new Generator(1);
+        Tensor heads = randn([1, Heads, Length, keys], ScalarType.Float32, CPU, generator: generator);
+        var mask = new AttentionMask(new MaskTerms
+        {
+            Queries = Length, Keys = keys, Device = CPU, IsCausal = causal, Window = window ? 2 : null,
+            Real = padding ? stack([.. s_real.Select(row => tensor(Enumerable.Repeat(true, extra).Concat(row).ToArray()))]) : null,
+            Texts = packed ? stack([.. s_texts.Select(row => tensor(row.Select(t => (long)t).ToArray()))]) : null,
+            VisiblePrefix = prefix ? tensor(new long[] { 2, 4 }) : null,
+            HeadBias = bias ? heads : null,
+        });
+        Tensor expected = Plain(mask, heads, extra, causal, window, padding, packed, prefix, bias);
+        if (mask.Bias is null)
+            Assert.AreEqual(mask.IsTriangle, causal, "No tensor, and yet something is hidden.");
+        else
+            TensorAssert.Close(Finite(expected), Finite(mask.Bias.expand(Rows, Heads, Length, keys)), 0, 1e-6, "mask");
+
+        RowSelection read = RowSelection.At(tensor(new long[] { 4, 1, 2, 0 }).view(2, 2));
+        if (mask.Select(read, Rows).Bias is { } selected && selected.shape[2] > 1)
+        {
+            TensorAssert.Close(
+                Finite(stack([expected[0].index_select(1, tensor(new long[] { 4, 1 })), expected[1].index_select(1, tensor(new long[] { 2, 0 }))])),
+                Finite(selected.expand(Rows, Heads, 2, keys)), 0, 1e-6, "what is read");
+        }
+    }
+
+    [TestMethod]
+    public void ASingleQueryBehindRealKeysNeedsNoTensor()
+    {
+        using var scope = NewDisposeScope();
+        Assert.IsNull(new AttentionMask(new MaskTerms { Queries = 1, Keys = 9, Device = CPU, IsCausal = true }).Bias);
+        Assert.IsTrue(new AttentionMask(new MaskTerms { Queries = 9, Keys = 9, Device = CPU, IsCausal = true }).IsTriangle);
+        Assert.IsFalse(new AttentionMask(new MaskTerms { Queries = 9, Keys = 9, Device = CPU, IsCausal = true, IsWritten = true }).IsTriangle);
+        Assert.IsFalse(new AttentionMask(new MaskTerms { Queries = 9, Keys = 12, Device = CPU, IsCausal = true }).IsTriangle, "Keys stand before: the kernel's triangle begins at the first.");
+    }
+
+    [TestMethod]
+    public void AttentionWithDropoutRefusesAPlainTriangle()
+    {
+        using var scope = NewDisposeScope();
+        Tensor x = ones([1, Heads, Length, 4], ScalarType.Float32, CPU);
+        var mask = new AttentionMask(new MaskTerms { Queries = Length, Keys = Length, Device = CPU, IsCausal = true });
+        Assert.ThrowsExactly<NotSupportedException>(() => Attention.Attend(x, x, x, mask, new DropoutSite(0.5, 1)));
+    }
+
+    /// <summary>A bias for each head (as ALiBi's slopes) with grouped heads, one query and several, dropout or none.</summary>
+    [TestMethod]
+    [DataRow(1, 0.0), DataRow(3, 0.0), DataRow(3, 0.5)]
+    public void HeadsOfAGroupHaveBiasesOfTheirOwn(int queries, double rate)
+    {
+        using var scope = NewDisposeScope();
+        using var noGrad = no_grad();
+        using var generator = new Generator(2);
+        Tensor Noise(params long[] shape) => randn(shape, ScalarType.Float32, CPU, generator: generator);
+        Tensor query = Noise(Rows, 4, queries, 8), key = Noise(Rows, 2, 6, 8), value = Noise(Rows, 2, 6, 8);
+        Tensor slopes = tensor(new[] { -0.5f, -0.25f, -0.125f, -0.0625f }).view(1, 4, 1, 1) * arange(5, -1, -1, ScalarType.Float32, CPU).view(1, 1, 1, 6);
+        var mask = new AttentionMask(new MaskTerms { Queries = queries, Keys = 6, Device = CPU, HeadBias = slopes });
+        DropoutSite? site = rate > 0 ? new DropoutSite(rate, 7) : null;
+
+        Tensor found = Attention.Attend(query, key, value, mask, site);
+
+        Tensor scores = query.matmul(key.repeat_interleave(2, 1).transpose(-2, -1)) / Math.Sqrt(8) + slopes;
+        Tensor probabilities = scores.softmax(-1);
+        if (site is not null)
+            probabilities = probabilities * Dropout.Drop(ones([Rows, 4, queries, 6], ScalarType.Float32, CPU), site);
+        TensorAssert.Close(probabilities.matmul(value.repeat_interleave(2, 1)).transpose(1, 2).flatten(2), found, 1e-5, 1e-5, "attended");
+    }
+
+    // The difference of two infinities is no number.
+    private static Tensor Finite(Tensor mask) => mask.clamp(min: -1e4);
+
+    private static Tensor Plain(AttentionMask mask, Tensor heads, int extra, bool causal, bool window, bool padding, bool packed, bool prefix, bool bias)
+    {
+        int keys = Length + extra;
+        var values = new float[Rows * Heads * Length * keys];
+        int[] prefixes = [2, 4];
+        float[] added = heads.data<float>().ToArray();
+        int at = 0;
+        for (int row = 0; row < Rows; row++)
+        {
+            for (int head = 0; head < Heads; head++)
+            {
+                for (int query = 0; query < Length; query++)
+                {
+                    bool[] seen = [.. Enumerable.Range(0, keys).Select(key =>
+                    {
+                        int place = query + extra;
+                        bool visible = !causal || (key <= place && (!window || key > place - 2));
+                        visible |= causal && prefix && key < prefixes[row];
+                        visible &= !packed || key < extra || s_texts[row][key - extra] == s_texts[row][query];
+                        return visible && (!padding || key < extra || s_real[row][key - extra]);
+                    })];
+                    if (causal && padding && !seen.Contains(true))
+                        seen[query + extra] = true;
+                    for (int key = 0; key < keys; key++)
+                        values[at++] = seen[key] ? (bias ? added[((head * Length) + query) * keys + key] : 0) : float.NegativeInfinity;
+                }
+            }
+        }
+        return tensor(values).view(Rows, Heads, Length, keys);
+    }
+}
