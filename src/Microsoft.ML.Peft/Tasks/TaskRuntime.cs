@@ -49,6 +49,12 @@ internal abstract class TaskRuntime(PeftTask task, LabelSet labels, TextTokenize
     public virtual (Tensor Sum, long Count) Loss(Tensor answer, Batch batch) =>
         (Classification.CrossEntropySum(answer, batch.Labels!), batch.Examples.Sum(e => e.Labels.LongCount(label => label >= 0)));
 
+    /// <summary>
+    /// Whether the loss compares the rows of a batch with each other (contrastive): it is then computed at once, and is no sum over
+    /// parts. By default it is a sum over rows.
+    /// </summary>
+    public virtual bool LossNeedsWholeBatch => false;
+
     /// <summary>Metrics over a whole data set.</summary>
     public abstract ITaskMetrics CreateMetrics();
 

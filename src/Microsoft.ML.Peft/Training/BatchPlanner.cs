@@ -19,15 +19,16 @@ internal static class BatchPlanner
     /// <param name="groupByLength">Whether like lengths stand together.</param>
     /// <param name="seed">The run's seed.</param>
     /// <param name="epoch">The epoch, from 0.</param>
+    /// <param name="most">The parts of a batch: 1 for a loss of all its rows together.</param>
     /// <returns>Batch by batch its parts, as row indices: their gradients add up to the batch's.</returns>
-    public static IReadOnlyList<int[][]> ForEpoch(IReadOnlyList<int> lengths, int batchSize, bool groupByLength, long seed, int epoch)
+    public static IReadOnlyList<int[][]> ForEpoch(IReadOnlyList<int> lengths, int batchSize, bool groupByLength, long seed, int epoch, int most = Parts)
     {
         var random = new SplitMix64(seed, epoch);
         int[] order = [.. Enumerable.Range(0, lengths.Count)];
         random.Permute<int>(order);
         if (!groupByLength)
             return [.. order.Chunk(batchSize).Select(rows => new[] { rows })];
-        int count = batchSize % Parts == 0 ? Parts : 1;
+        int count = batchSize % most == 0 ? most : 1;
         int[][] parts = [.. Grouped(order, lengths, batchSize / count, TrainingWindow(lengths.Count, batchSize) * count)];
         random.Permute<int[]>(parts);
         return [.. parts.Chunk(count)];

@@ -14,7 +14,8 @@ namespace Microsoft.ML.Peft.Training;
 /// The state of a run in one safetensors file, replaced as a whole: weights, moments, best weights, and the position in the
 /// metadata. A hash over all of it tells a damaged file.
 /// </summary>
-internal sealed class TrainingCheckpoint(string folder, string facts, IReadOnlyList<Parameter> parameters, AdamW optimizer, BestWeights best)
+internal sealed class TrainingCheckpoint(
+    string folder, string facts, IReadOnlyList<Parameter> parameters, AdamW optimizer, BestWeights best, Participants participants)
 {
     public const string FileName = "training-state.safetensors";
 
@@ -81,6 +82,7 @@ internal sealed class TrainingCheckpoint(string folder, string facts, IReadOnlyL
         .. parameters.Select(p => (Weight + p.Name, p.Value)),
         .. optimizer.Export().SelectMany(state => state.Parts.Select(part => (Moment(part.Part, state.Name), part.Value))),
         .. best.Export().Select(b => (Best + b.Name, b.Value)),
+        .. participants.Export(),
     ];
 
     private static string Moment(string part, string parameter) => $"{part}/{parameter}";
@@ -105,6 +107,7 @@ internal sealed class TrainingCheckpoint(string folder, string facts, IReadOnlyL
             optimizer.Import(name, steps, part => tensors[Moment(part, name)]);
         foreach (var (name, tensor) in tensors.Where(t => t.Key.StartsWith(Best, StringComparison.Ordinal)))
             best.Import(name[Best.Length..], tensor);
+        participants.Import(tensors);
         return JsonSerializer.Deserialize<TrainingState>(metadata[StateKey])!;
     }
 

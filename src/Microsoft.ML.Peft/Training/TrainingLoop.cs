@@ -36,17 +36,18 @@ internal sealed class TrainingLoop : IDisposable
         TrainingSettings options, Device device, long seed, ITrainingReporter reporter, RunFacts? facts)
     {
         (_train, _validation, _options, _reporter) = (train, validation, options, reporter);
-        _plan = new TrainingPlan(options, train, seed);
+        _plan = new TrainingPlan(options, train, seed, task.LossNeedsWholeBatch);
         _runner = new BatchRunner(model, task, device);
         _optimizer = new AdamW(model.Trainable, options);
         _best = new BestWeights(model.Trainable);
         _selection = new ModelSelection(options.Given, _best, task);
-        _step = new TrainingStep(_runner, model.Trainable, _optimizer, options, seed);
+        var participants = Participants.Of(model, task);
+        _step = new TrainingStep(_runner, model.Trainable, _optimizer, participants, options, _plan);
         _meter = new ProgressMeter(_plan, options.Given.Progress, reporter);
         if (options.Given.CheckpointFolder is { } folder)
         {
             string run = (facts ?? new RunFacts()).WithRun(options, seed, model, train, validation).ToJson();
-            _checkpoint = new TrainingCheckpoint(folder, run, model.Trainable, _optimizer, _best);
+            _checkpoint = new TrainingCheckpoint(folder, run, model.Trainable, _optimizer, _best, participants);
         }
     }
 
@@ -72,7 +73,7 @@ internal sealed class TrainingLoop : IDisposable
     {
         validation = validation is { Count: > 0 } ? validation : null;
         using IDisposable modes = Gradients.AsByDefault();
-        Check(model, train, validation, options);
+        Check(model, task, train, validation, options);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(token, options.Given.CancellationToken);
         using var loop = new TrainingLoop(model, task, train, validation, options, device, seed, reporter, facts);
         try
@@ -91,7 +92,7 @@ internal sealed class TrainingLoop : IDisposable
         _best.Dispose();
     }
 
-    private static void Check(TunedModel model, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation, TrainingSettings options)
+    private static void Check(TunedModel model, TaskRuntime task, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation, TrainingSettings options)
     {
         options.Validate();
         if (model.Trainable.Count == 0)
@@ -101,6 +102,11 @@ internal sealed class TrainingLoop : IDisposable
             FiniteWeights.Check(parameter.Value, "The weights to train", parameter.Name);
         if (train.Count == 0)
             throw new ArgumentException("The training data has no rows with a label.");
+        if (task.LossNeedsWholeBatch && options.Given.GradientAccumulationSteps > 1)
+        {
+            throw new ArgumentException(
+                $"{nameof(TrainingOptions.GradientAccumulationSteps)} is {options.Given.GradientAccumulationSteps}: this loss compares the rows of a batch with each other, and a batch in pieces is another loss. Set {nameof(TrainingOptions.BatchSize)} instead.");
+        }
         if (validation is null && options.Given.EarlyStoppingPatience is not null)
             throw new ArgumentException($"{nameof(TrainingOptions.EarlyStoppingPatience)} needs a validation set.");
         if (validation is null && options.Given.EarlyStoppingMetric is not null)

@@ -6,10 +6,15 @@ namespace Microsoft.ML.Peft.Training;
 internal sealed class TrainingPlan
 {
     private readonly TrainingSettings _options;
+    private readonly bool _wholeBatches;
 
-    public TrainingPlan(TrainingSettings options, IReadOnlyList<Example> train, long seed)
+    /// <param name="options">How.</param>
+    /// <param name="train">The rows.</param>
+    /// <param name="seed">The run's seed.</param>
+    /// <param name="wholeBatches">Whether the loss is one of all rows of a batch together, which then is computed at once.</param>
+    public TrainingPlan(TrainingSettings options, IReadOnlyList<Example> train, long seed, bool wholeBatches = false)
     {
-        (_options, Seed, Lengths) = (options, seed, [.. train.Select(e => e.Length)]);
+        (_options, Seed, _wholeBatches, Lengths) = (options, seed, wholeBatches, [.. train.Select(e => e.Length)]);
         int batches = CeilingDivision(train.Count, options.BatchSize);
         StepsPerEpoch = CeilingDivision(batches, options.Given.GradientAccumulationSteps);
         TotalSteps = (int)Math.Min(options.Given.MaxSteps ?? int.MaxValue, (long)StepsPerEpoch * options.MaxEpochs);
@@ -29,7 +34,7 @@ internal sealed class TrainingPlan
 
     /// <summary>The batches of every step of an epoch, part by part, as row indices.</summary>
     public IReadOnlyList<int[][]> Epoch(int epoch) =>
-        [.. BatchPlanner.ForEpoch(Lengths, _options.BatchSize, _options.Given.GroupByLength, Seed, epoch)
+        [.. BatchPlanner.ForEpoch(Lengths, _options.BatchSize, _options.Given.GroupByLength, Seed, epoch, _wholeBatches ? 1 : BatchPlanner.Parts)
             .Chunk(_options.Given.GradientAccumulationSteps).Select(batches => batches.SelectMany(parts => parts).ToArray())];
 
     private static int CeilingDivision(int value, int divisor) => (int)(((long)value + divisor - 1) / divisor);

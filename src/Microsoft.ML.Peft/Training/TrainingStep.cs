@@ -7,7 +7,14 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Training;
 
 /// <summary>One update of the weights from one batch, or from several whose gradients add up.</summary>
-internal sealed class TrainingStep(BatchRunner runner, IReadOnlyList<Parameter> parameters, AdamW optimizer, TrainingSettings options, long seed)
+/// <param name="runner">Model and task.</param>
+/// <param name="parameters">What trains.</param>
+/// <param name="optimizer">Updates it.</param>
+/// <param name="participants">Whoever adds terms to the loss and acts after the update.</param>
+/// <param name="options">How.</param>
+/// <param name="plan">The run's seed and length.</param>
+internal sealed class TrainingStep(
+    BatchRunner runner, IReadOnlyList<Parameter> parameters, AdamW optimizer, Participants participants, TrainingSettings options, TrainingPlan plan)
 {
     /// <param name="set">The data set.</param>
     /// <param name="batches">The numbers of its rows, batch by batch.</param>
@@ -26,7 +33,11 @@ internal sealed class TrainingStep(BatchRunner runner, IReadOnlyList<Parameter> 
             (sum, count) = (sum + batchSum, count + batchCount);
         }
         if (count > 0)
+        {
+            sum += count * participants.AddTerms(step, count);
             optimizer.Step(learningRate, GradientScale(count, step, learningRate));
+            participants.AfterStep(step, plan.TotalSteps);
+        }
         optimizer.ClearGradients();
         return (sum, count);
     }
@@ -35,7 +46,7 @@ internal sealed class TrainingStep(BatchRunner runner, IReadOnlyList<Parameter> 
     {
         using var scope = NewDisposeScope();
         // The stream is named by step and batch: a resumed run draws what an uninterrupted one would have drawn.
-        var random = new SplitMix64(seed, step, index);
+        var random = new SplitMix64(plan.Seed, step, index);
         var context = new ForwardContext { Seeds = new DropoutSeeds(random.NextInt64()), Checkpointing = options.GradientCheckpointing };
         using Batch batch = runner.Collate(runner.Task.Prepare(Array.ConvertAll(rows, row => set[row]), random), withLabels: true);
         Tensor answer = runner.Answer(batch, set, rows, context);

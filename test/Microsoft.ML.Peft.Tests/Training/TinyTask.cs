@@ -17,7 +17,11 @@ internal sealed class TinyTask() : TaskRuntime(null!, LabelSet.None, null!, 64)
     /// <summary>What a step makes of its rows.</summary>
     public Func<IReadOnlyList<Example>, Random, IReadOnlyList<Example>> OnPrepare { get; init; } = (examples, _) => examples;
 
+    public bool WholeBatch { get; init; }
+
     private int _losses;
+
+    public override bool LossNeedsWholeBatch => WholeBatch;
 
     public override IReadOnlyList<OutputColumn> Outputs => [];
 

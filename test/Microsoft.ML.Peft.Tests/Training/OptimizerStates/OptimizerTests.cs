@@ -52,7 +52,7 @@ public sealed class OptimizerTests
         }
 
         static TrainingCheckpoint Checkpoint(string folder, Weights weights) =>
-            new(folder, "run", weights.Parameters, weights.Optimizer, new BestWeights(weights.Parameters));
+            new(folder, "run", weights.Parameters, weights.Optimizer, new BestWeights(weights.Parameters), new Participants());
     }
 
     [TestMethod]
