@@ -84,15 +84,19 @@ internal sealed class ParityCase : IDisposable
     public void CheckExactly(string name, Tensor actual) => Judge(name, () => Compare(name, actual, 0, 0, $"{name}, to the bit"));
 
     /// <summary>Compares what training made of an adapter's tensors, all of them.</summary>
-    public void CheckTrained(IReadOnlyList<(string Name, Tensor Value)> actual) => Judge(Trained, () =>
+    /// <param name="actual">The tensors.</param>
+    /// <param name="files">The files that hold them, PEFT's by default; of several, the first alone must be there.</param>
+    public void CheckTrained(IReadOnlyList<(string Name, Tensor Value)> actual, params string[] files) => Judge(Trained, () =>
     {
-        using var file = SafetensorsFile.Open(Path.Combine(Folder, Trained, "adapter_model.safetensors"));
-        CollectionAssert.AreEquivalent(file.Names.ToList(), actual.Select(tensor => tensor.Name).ToList(), $"{Name}: {Trained}");
+        string[] paths = [.. files.DefaultIfEmpty("adapter_model.safetensors").Select(file => Path.Combine(Folder, Trained, file)).Where((path, i) => i == 0 || File.Exists(path))];
+        SafetensorsFile[] opened = Array.ConvertAll(paths, path => SafetensorsFile.Open(path));
+        CollectionAssert.AreEquivalent(opened.SelectMany(file => file.Names).ToList(), actual.Select(tensor => tensor.Name).ToList(), $"{Name}: {Trained}");
         foreach (var (name, value) in actual)
         {
-            using Tensor expected = file.Read(name);
+            using Tensor expected = opened.First(file => file.Names.Contains(name)).Read(name);
             TensorAssert.Close(expected, value, Absolute, Relative, $"{Name}: {name} after training");
         }
+        Array.ForEach(opened, file => file.Dispose());
     });
 
     public void Dispose() => _tensors?.Dispose();

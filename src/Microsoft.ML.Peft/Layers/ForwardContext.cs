@@ -65,7 +65,7 @@ internal sealed record ForwardContext
     /// <summary>Runs one block of several inputs: what a block reads of the step and was computed must be among them.</summary>
     public Tensor Block(Func<Tensor[], Tensor> block, params Tensor[] inputs)
     {
-        BeforeBlock?.Invoke(input);
+        BeforeBlock?.Invoke(inputs[0]);
         if (Checkpointing)
             return Recompute(block, inputs);
         using var scope = NewDisposeScope();

@@ -22,7 +22,7 @@ internal static partial class GenerationParity
 
     private static void Check(ParityCase parity, LoadedModel loaded, string name, Match way)
     {
-        var (prompts, mask) = Prompts(parity, name);
+        var (prompts, mask) = Prompts(parity, loaded, name);
         // The cases suppress the end token: as many new tokens as the tensor holds.
         int count = (int)(parity.ShapeOf(name)[1] - prompts.shape[1]);
         var options = new GenerationOptions
@@ -46,8 +46,10 @@ internal static partial class GenerationParity
     }
 
     // A case without prompts, as an adapter's, begins with the first tokens of its input.
-    private static (Tensor Prompts, Tensor? Mask) Prompts(ParityCase parity, string name)
+    private static (Tensor Prompts, Tensor? Mask) Prompts(ParityCase parity, LoadedModel loaded, string name)
     {
+        if (loaded.StartId is { } start)
+            return (full([parity.ShapeOf(name)[0], 1], start, ScalarType.Int64, CPU), null);
         if (parity.Has("in.prompt_ids"))
             return (parity.Input("in.prompt_ids"), parity.Input("in.prompt_mask").to(ScalarType.Bool));
         Tensor input = parity.Input("in.input_ids");

@@ -47,17 +47,26 @@ internal sealed class LoadedModel : IDisposable
         return Head.Forward(hidden, Batch, context).MoveToOuterDisposeScope();
     }
 
+    /// <summary>What a text that the model writes begins with, where that is not its input; null for a decoder, which goes on.</summary>
+    public int? StartId => (Model as IEncoderDecoder)?.StartId;
+
     /// <summary>A session of the model that generates, under the adapter that is attached.</summary>
-    public IDecodingSession OpenSession() => Model is DecoderModel decoder
-        ? new DecoderSession(decoder, Head, ForwardContext.DefaultAdapter)
-        : throw new NotSupportedException($"'{Model.Config.ModelType}' opens no decoding session.");
+    public IDecodingSession OpenSession() => Model switch
+    {
+        DecoderModel decoder => new DecoderSession(decoder, Head, ForwardContext.DefaultAdapter),
+        IEncoderDecoder => new EncoderDecoderSession(Model, Head, Batch, ForwardContext.DefaultAdapter),
+        _ => throw new NotSupportedException($"'{Model.Config.ModelType}' opens no decoding session."),
+    };
 
     public Tensor Loss(Tensor logits)
     {
         using var scope = NewDisposeScope();
         Tensor labels = Batch.Labels!;
-        if (Head is LanguageModelHead)
+        if (Head is LanguageModelHead && Model is not IEncoderDecoder)
         {
+            // Positions that a prompt brings have no label.
+            long before = logits.shape[1] - labels.shape[1];
+            labels = cat([full([labels.shape[0], before], Batch.IgnoredLabel, ScalarType.Int64, CPU), labels], 1);
             // The logits of a position are a guess at the next token.
             (logits, labels) = (logits.narrow(1, 0, logits.shape[1] - 1), labels.narrow(1, 1, labels.shape[1] - 1));
         }

@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -39,6 +40,8 @@ internal static class ModelParity
         parity.Check("out.logits", logits);
         Tensor loss = loaded.Loss(logits);
         parity.Check("out.loss", loss);
+        if (parity.Has("out.encoder"))
+            parity.Check("out.encoder", ((IEncoderDecoder)loaded.Model).Encode(loaded.Batch, ForwardContext.Inference));
         if (parameters.Count > 0)
             BackwardPass.Run(loss);
         parameters.ForEach(p => parity.Check(Gradient + p.Name, p.Value.grad!));

@@ -13,6 +13,7 @@ public sealed class ParityTests
     {
         ["model"] = (ModelParity.Run, null),
         ["tuner"] = (TunerParity.Run, null),
+        ["bottleneck"] = (BottleneckParity.Run, null),
         ["start"] = (StartParity.Run, null),
         ["loftq"] = (StartParity.RunLoftq, null),
         ["mix"] = (MixParity.Run, null),

@@ -85,7 +85,12 @@ internal static class TunerParity
         TensorAssert.Close(before, Logits(loaded), 0, 0, "logits after unmerging");
     }
 
-    private static void CheckTraining(ParityCase parity, LoadedModel loaded, ITuner tuner)
+    /// <summary>Six steps, and what they make of the adapter.</summary>
+    /// <param name="parity">The case.</param>
+    /// <param name="loaded">Its model.</param>
+    /// <param name="tuner">The adapter at its start.</param>
+    /// <param name="files">The files of the trained one; none for PEFT's.</param>
+    public static void CheckTraining(ParityCase parity, LoadedModel loaded, ITuner tuner, params string[] files)
     {
         JsonNode train = parity.Json["train"]!;
         using var optimizer = new AdamW(tuner.Trainable, TinyRun.Settings(new()
@@ -105,6 +110,6 @@ internal static class TunerParity
         }
         parity.Check("train.losses", tensor(losses.ToArray()));
         parity.Check("train.logits", Logits(loaded));
-        parity.CheckTrained(tuner.Export());
+        parity.CheckTrained(tuner.Export(), files);
     }
 }

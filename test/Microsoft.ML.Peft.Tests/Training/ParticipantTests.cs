@@ -123,7 +123,7 @@ public sealed class ParticipantTests
 
         public IReadOnlyList<(string Name, Tensor Value)> State => [("average", _average)];
 
-        public Tensor? LossTerm(int step) => _pull == 0 ? null : (Trainable[0].Value.square().mean() + (Trainable[0].Value - _average).square().mean()) * _pull;
+        public Tensor? LossTerm(int step) => _pull == 0 ? null : (Trainable[0].Value.square().sum() + (Trainable[0].Value - _average).square().sum()) * _pull;
 
         public void AfterStep(int step, int totalSteps)
         {

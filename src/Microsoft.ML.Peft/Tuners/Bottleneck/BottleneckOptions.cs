@@ -31,6 +31,9 @@ internal sealed class BottleneckOptions : TunerOptions
     /// <summary>Whether a sequential one reads the normed sum of output and residual (Pfeiffer), not the output alone (Houlsby).</summary>
     public bool ReadsNormedSum { get; set; } = true;
 
+    /// <summary>Layers without one (AdapterDrop, Rücklé et al. 2021).</summary>
+    public IReadOnlyList<int> LeaveOut { get; set; } = [];
+
     /// <summary>What the adapter's result is multiplied with.</summary>
     public double Scaling { get; set; } = 1;
 
@@ -49,8 +52,8 @@ internal sealed class BottleneckOptions : TunerOptions
                 if (config[key]?.GetValue<bool>() == true)
                     throw new NotSupportedException($"{path}: '{key}' is true, which is not supported yet.");
             }
-            if (config["inv_adapter"] is not null || config["leave_out"] is JsonArray { Count: > 0 })
-                throw new NotSupportedException($"{path}: 'inv_adapter' or 'leave_out' is set, which is not supported yet.");
+            if (config["inv_adapter"] is not null)
+                throw new NotSupportedException($"{path}: 'inv_adapter' is set, which is not supported yet.");
             return new BottleneckOptions
             {
                 Name = file["name"]!.GetValue<string>(),
@@ -60,6 +63,7 @@ internal sealed class BottleneckOptions : TunerOptions
                 AfterFeedForward = config["output_adapter"]!.GetValue<bool>(),
                 IsParallel = config["is_parallel"]!.GetValue<bool>(),
                 ReadsNormedSum = config["original_ln_before"]!.GetValue<bool>(),
+                LeaveOut = config["leave_out"]?.Deserialize<int[]>() ?? [],
                 Scaling = config["scaling"]!.GetValue<double>(),
             };
         }
@@ -69,11 +73,16 @@ internal sealed class BottleneckOptions : TunerOptions
         }
     }
 
-    internal bool Takes(SublayerKind kind) => kind switch
+    /// <summary>The same adapter with further layers left out.</summary>
+    internal BottleneckOptions Without(IReadOnlyList<int> layers)
     {
-        SublayerKind.FeedForward => AfterFeedForward,
-        _ => AfterAttention,
-    };
+        var copy = (BottleneckOptions)MemberwiseClone();
+        copy.LeaveOut = [.. LeaveOut.Union(layers)];
+        return copy;
+    }
+
+    internal bool Takes(Sublayer site) =>
+        (site.Kind == SublayerKind.FeedForward ? AfterFeedForward : AfterAttention) && !LeaveOut.Contains(site.Layer);
 
     internal override ITuner Create() => ReductionFactor > 0
         ? new BottleneckTuner(this)

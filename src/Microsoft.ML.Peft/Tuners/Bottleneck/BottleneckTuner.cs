@@ -11,10 +11,9 @@ internal sealed class BottleneckTuner(BottleneckOptions options) : PartTuner(opt
 
     protected override IEnumerable<TunedPart> Tune(TuningTarget target, Generator generator)
     {
-        Sublayer[] sites = [.. target.Weights.Sites.Sublayers.Where(site => options.Takes(site.Kind))];
-        return sites.Length > 0
-            ? sites.Select(site => new BottleneckAdapter(site, options, generator))
-            : throw new ArgumentException("The adapter stands at none of the model's sublayers: choose the attention, the feed-forward layers, or both.");
+        if (!options.AfterAttention && !options.AfterFeedForward)
+            throw new ArgumentException("The adapter stands at none of the model's sublayers: choose the attention, the feed-forward layers, or both.");
+        return target.Weights.Sites.Sublayers.Where(options.Takes).Select(site => new BottleneckAdapter(site, options, generator)).ToArray();
     }
 }
 
