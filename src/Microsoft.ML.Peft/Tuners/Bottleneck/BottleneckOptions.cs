@@ -11,6 +11,7 @@ namespace Microsoft.ML.Peft.Tuners.Bottleneck;
 internal sealed class BottleneckOptions : TunerOptions
 {
     /// <summary>The adapter's name in its files.</summary>
+    [NotLearnt]
     public string Name { get; set; } = "default";
 
     /// <summary>The stream's width is divided by this; 16 by default.</summary>
