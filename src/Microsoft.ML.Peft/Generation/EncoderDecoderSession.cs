@@ -42,7 +42,7 @@ internal sealed class EncoderDecoderSession(PretrainedModel model, Head head, Ba
 
     public Tensor Next(long[] ids)
     {
-        using Tensor tokens = tensor(ids, [ids.Length, 1], ScalarType.Int64);
+        using Tensor tokens = tensor(ids, [ids.Length, 1], ScalarType.Int64, CPU);
         return Read(tokens, null);
     }
 
