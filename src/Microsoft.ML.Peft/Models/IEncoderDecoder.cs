@@ -13,6 +13,9 @@ internal interface IEncoderDecoder
     /// <summary>The token that every written text begins with.</summary>
     int StartId { get; }
 
+    /// <summary>Logits over the vocabulary of what the decoder writes.</summary>
+    Head CreateSequenceToSequenceHead();
+
     /// <summary>The encoder's last hidden states [B, S, hidden].</summary>
     Tensor Encode(Batch batch, ForwardContext context);
 

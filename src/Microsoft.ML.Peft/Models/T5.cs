@@ -38,7 +38,7 @@ internal sealed class T5 : PretrainedModel, IEncoderDecoder
 
     public override IReadOnlyList<string> DefaultTargets => ["q", "v"];
 
-    public override Head CreateLanguageModelHead() => new LanguageModelHead(_output);
+    public Head CreateSequenceToSequenceHead() => new LanguageModelHead(_output);
 
     public override Tensor Forward(Batch batch, RowSelection rows, ForwardContext context)
     {

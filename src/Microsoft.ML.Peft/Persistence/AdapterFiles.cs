@@ -41,7 +41,7 @@ internal static class AdapterFiles
     {
         ModelPath.Check(path, "The adapter");
         if (!File.Exists(path))
-            return AdapterFolder.ReadOptions(path);
+            return Served(AdapterFolder.ReadOptions(path), path);
         using AdapterState adapter = Read(path, HfConfig.Load(model));
         return adapter.Settings;
     }
@@ -50,8 +50,16 @@ internal static class AdapterFiles
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         ModelPath.Check(path, "The adapter");
-        return File.Exists(path) ? TunerRegistry.FromGguf(path, config) : AdapterFolder.Read(path);
+        AdapterState adapter = File.Exists(path) ? TunerRegistry.FromGguf(path, config) : AdapterFolder.Read(path);
+        return Failure.Disposes(adapter, () =>
+        {
+            Served(adapter.Settings, path);
+            return adapter;
+        });
     }
+
+    private static TunerOptions Served(TunerOptions settings, string path) => settings.IsServed ? settings : throw new NotSupportedException(
+        $"The adapter in '{path}' is of the kind '{settings.PeftType ?? settings.Key}', which has no estimator here yet.");
 
     private static void CheckBase(AdapterState adapter, string path, Func<string?> baseHash)
     {

@@ -13,6 +13,9 @@ public abstract class TunerOptions
     /// <summary>The stable name in archives.</summary>
     internal abstract string Key { get; }
 
+    /// <summary>Whether users may bring adapters of the kind; false until the method has an estimator, and tasks that know what it does to a row.</summary>
+    internal virtual bool IsServed => true;
+
     /// <summary>Makes a tuner with these settings.</summary>
     /// <exception cref="ArgumentException">A setting is out of range; the message names it.</exception>
     internal abstract ITuner Create();

@@ -20,6 +20,8 @@ internal abstract class VirtualTokenOptions : TunerOptions
     /// <summary>The sizes that PEFT's file repeats from the model; null before the method is attached.</summary>
     internal VirtualTokenSizes? Sizes { get; set; }
 
+    internal sealed override bool IsServed => false;
+
     /// <summary>The same settings with a model's sizes.</summary>
     internal VirtualTokenOptions With(VirtualTokenSizes sizes)
     {

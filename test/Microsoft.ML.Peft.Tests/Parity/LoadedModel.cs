@@ -18,7 +18,7 @@ internal sealed class LoadedModel : IDisposable
         ["ForTokenClassification"] = model => model.CreateTokenClassificationHead(model.Config.Id2Label!.Count),
         ["ForMaskedLM"] = model => model.CreateMaskedLanguageModelHead(),
         ["ForCausalLM"] = model => model.CreateLanguageModelHead(),
-        ["ForConditionalGeneration"] = model => model.CreateLanguageModelHead(),
+        ["ForConditionalGeneration"] = model => ((IEncoderDecoder)model).CreateSequenceToSequenceHead(),
         ["LMHeadModel"] = model => model.CreateLanguageModelHead(),
     };
 

@@ -40,6 +40,8 @@ internal sealed class BottleneckOptions : TunerOptions
 
     internal override string Key => "bottleneck";
 
+    internal override bool IsServed => false;
+
     /// <summary>Reads AdapterHub's <c>adapter_config.json</c>.</summary>
     /// <exception cref="InvalidDataException">A setting is missing or of another type.</exception>
     /// <exception cref="NotSupportedException">A setting is in use that is not supported.</exception>

@@ -19,6 +19,8 @@ internal sealed class Ia3Options : TunerOptions
 
     internal override string PeftType => "IA3";
 
+    internal override bool IsServed => false;
+
     internal override TunerOptions ReadAdapterConfig(JsonObject config, string file)
     {
         try

@@ -16,6 +16,8 @@ internal sealed class LayerNormOptions : TunerOptions
 
     internal override string PeftType => "LN_TUNING";
 
+    internal override bool IsServed => false;
+
     internal override TunerOptions ReadAdapterConfig(JsonObject config, string file)
     {
         try
