@@ -59,7 +59,7 @@ internal static class AdapterFiles
     }
 
     private static TunerOptions Served(TunerOptions settings, string path) => settings.IsServed ? settings : throw new NotSupportedException(
-        $"The adapter in '{path}' is of the kind '{settings.PeftType ?? settings.Key}', which has no estimator here yet.");
+        $"The adapter in '{path}' has the peft_type '{settings.PeftType ?? settings.Key}', which has no estimator here yet.");
 
     private static void CheckBase(AdapterState adapter, string path, Func<string?> baseHash)
     {
