@@ -149,7 +149,8 @@ public sealed class OverloadTests : IDisposable
         { } type when type == typeof(int) => 128,
         { } type when type == typeof(double) => 0.25,
         { } type when type == typeof(bool) => true,
-        { } type when type == typeof(string) => "Other",
+        // What is not there is refused at once.
+        { } type when type == typeof(string) => parameter.Name!.EndsWith("Folder", StringComparison.Ordinal) ? _bert.Folder : "Other",
         { } type when type == typeof(TextPooling) => TextPooling.Cls,
         { } type when type == typeof(IDataView) => Review.Load(_context),
         { } type => throw new NotSupportedException($"{parameter.Name} is {type}."),
