@@ -15,6 +15,8 @@ internal sealed class ExampleStore(long memoryLimit = ExampleStore.DefaultMemory
 
     private const int Overhead = 200, HeaderInts = 5;
 
+    private const int Truncated = 1, SplitsToken = 2;
+
     // Null for a row in the file, whose end is the next offset.
     private readonly List<Example?> _rows = [];
     private readonly List<long> _offsets = [];
@@ -78,7 +80,7 @@ internal sealed class ExampleStore(long memoryLimit = ExampleStore.DefaultMemory
 
     private static byte[] Encode(Example example)
     {
-        int[] header = [example.Ids.Length, example.Labels.Length, example.Positions.Length, example.Starts.Length, example.Truncated ? 1 : 0];
+        int[] header = [example.Ids.Length, example.Labels.Length, example.Positions.Length, example.Starts.Length, (example.Truncated ? Truncated : 0) | (example.SplitsToken ? SplitsToken : 0)];
         int[] numbers = [.. header, .. example.Ids, .. example.Labels, .. example.Positions, .. example.Starts];
         return [.. MemoryMarshal.AsBytes<int>(numbers), .. example.TypeIds];
     }
@@ -95,7 +97,8 @@ internal sealed class ExampleStore(long memoryLimit = ExampleStore.DefaultMemory
             Positions = all.Slice(HeaderInts + ids + labels, positions).ToArray(),
             Starts = all.Slice(HeaderInts + ids + labels + positions, starts).ToArray(),
             TypeIds = bytes[(numbers * sizeof(int))..],
-            Truncated = header[4] != 0,
+            Truncated = (header[4] & Truncated) != 0,
+            SplitsToken = (header[4] & SplitsToken) != 0,
         };
     }
 }

@@ -1,3 +1,4 @@
+using System.Reflection;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.TestSupport;
@@ -60,8 +61,8 @@ public sealed class ExampleStoreTests
 
     [TestMethod]
     public void NothingOfARowIsLostInTheFile() => CollectionAssert.AreEquivalent(
-        new[] { "Ids", "TypeIds", "Labels", "Positions", "Starts", "Truncated", "Source", "Length" },
-        typeof(Example).GetProperties().Select(p => p.Name).ToArray(), "a new part of a row is to be written, and compared here");
+        new[] { "Ids", "TypeIds", "Labels", "Positions", "Starts", "Truncated", "SplitsToken", "Source", "Length" },
+        typeof(Example).GetProperties(BindingFlags.Public | BindingFlags.Instance).Select(p => p.Name).ToArray(), "a new part of a row is to be written, and compared here");
 
     private static Example Make(int i) => new()
     {
@@ -71,6 +72,7 @@ public sealed class ExampleStoreTests
         Positions = [.. Enumerable.Range(0, i % 4)],
         Starts = [.. Enumerable.Range(0, i % 5)],
         Truncated = i % 2 == 0,
+        SplitsToken = i % 3 == 0,
     };
 
     private static void AreEqual(Example expected, Example actual)
@@ -81,6 +83,7 @@ public sealed class ExampleStoreTests
         CollectionAssert.AreEqual(expected.Positions, actual.Positions);
         CollectionAssert.AreEqual(expected.Starts, actual.Starts);
         Assert.AreEqual(expected.Truncated, actual.Truncated);
+        Assert.AreEqual(expected.SplitsToken, actual.SplitsToken);
     }
 
     private sealed class Tagged

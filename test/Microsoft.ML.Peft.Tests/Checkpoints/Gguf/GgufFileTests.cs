@@ -162,7 +162,7 @@ public sealed class GgufFileTests
         NotSupported(new GgufBuilder().Add("w", 20, [32], new byte[32]), "'w'", "type 20", "Q6_K");
         NotSupported(new GgufBuilder().Set("split.count", (ushort)3), "3 parts");
         string text = Path.Combine(TestContext.TestRunDirectory!, "text.gguf");
-        File.WriteAllText(text, "version https://git-lfs.github.com/spec/v1");
+        File.WriteAllText(text, "once upon a time there was a model");
         Assert.Contains("GGUF", Assert.ThrowsExactly<InvalidDataException>(() => GgufFile.Open(text)).Message);
     }
 
