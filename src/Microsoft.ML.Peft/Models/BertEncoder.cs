@@ -79,11 +79,12 @@ internal sealed class BertEncoder
     private Tensor Embed(ModelInput input, PrefixColumns? prefix, Func<ModelInput, Tensor> positions, ForwardContext context)
     {
         using var scope = NewDisposeScope();
+        using Tensor vectors = input.Embeddings;
         Tensor places = positions(input);
         Tensor place = _positions.Forward(prefix?.Shift(places) ?? places, context);
         // Where all types are 0 one lookup serves every position.
         Tensor type = _types.Forward(input.TypeIds ?? zeros([1, 1], ScalarType.Int64, input.Device), context);
-        Tensor sum = Sum.Of(Sum.Of(input.Embeddings, place), type);
+        Tensor sum = Sum.Of(Sum.Of(vectors, place), type);
         return context.Dropout(_norm.Forward(sum, context), _config.HiddenDropout).MoveToOuterDisposeScope();
     }
 }

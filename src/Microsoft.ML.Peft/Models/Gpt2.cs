@@ -61,7 +61,8 @@ internal sealed class Gpt2 : DecoderModel
     private Tensor Embed(DecoderPass pass, ForwardContext context)
     {
         using var scope = NewDisposeScope();
-        Tensor sum = Sum.Of(pass.Input.Embeddings, _positions.Forward(pass.Positions, context));
+        using Tensor vectors = pass.Input.Embeddings;
+        Tensor sum = Sum.Of(vectors, _positions.Forward(pass.Positions, context));
         return context.Dropout(sum, _config.EmbeddingDropout).MoveToOuterDisposeScope();
     }
 }
