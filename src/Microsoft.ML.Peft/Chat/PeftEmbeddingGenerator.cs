@@ -3,6 +3,7 @@ using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Chat;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Estimators;
+using Microsoft.ML.Peft.Hosting;
 
 namespace Microsoft.ML.Peft;
 
@@ -100,7 +101,7 @@ public sealed class PeftEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
         var ml = new MLContext();
         var none = SchemaDefinition.Create(typeof(NoText));
         none[nameof(NoText.Text)].ColumnName = options.InputColumnName;
-        return ml.Peft().Embed(options).Fit(ml.Data.LoadFromEnumerable(Array.Empty<NoText>(), none));
+        return new TextEmbedder(new PeftHost(ml, nameof(TextEmbedder)), options).Fit(ml.Data.LoadFromEnumerable(Array.Empty<NoText>(), none));
     }
 
     private sealed class NoText

@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -2,6 +2,7 @@ using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tokenization;
+using Microsoft.ML.Peft.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Tasks;
 
 /// <summary>A task with its labels and tokenizer: all that training and scoring need of it.</summary>
-internal abstract class TaskRuntime(PeftTask task, LabelSet labels, TextTokenizer tokenizer, int maxLength)
+internal abstract class TaskRuntime(PeftTask task, LabelSet labels, TextTokenizer tokenizer, int maxLength) : ITrainingObjective
 {
     public PeftTask Task { get; } = task;
 
@@ -32,30 +32,23 @@ internal abstract class TaskRuntime(PeftTask task, LabelSet labels, TextTokenize
 
     public abstract Head CreateHead(PretrainedModel model);
 
-    /// <summary>Changes a batch of rows for this step of training (masking); by default none.</summary>
+    /// <summary>By default as they are.</summary>
     public virtual IReadOnlyList<Example> Prepare(IReadOnlyList<Example> examples, Random random) => examples;
 
     /// <summary>Rows as training takes them: a task may pack several into one. By default as they are.</summary>
     public virtual IReadOnlyList<Example> Pack(IReadOnlyList<Example> examples) => examples;
 
-    /// <summary>What loss, metrics and predictions are made of; by default the head's logits.</summary>
-    /// <param name="head">The head that <see cref="CreateHead"/> made.</param>
-    /// <param name="hidden">[B, positions, hidden], what the head reads.</param>
-    /// <param name="batch">The rows.</param>
-    /// <param name="context">The call.</param>
+    /// <summary>By default the head's logits.</summary>
     public virtual Tensor Answer(Head head, Tensor hidden, Batch batch, ForwardContext context) => head.Forward(hidden, batch, context);
 
-    /// <summary>The loss summed over what it counts, and how many that were; by default cross-entropy over all labels.</summary>
+    /// <summary>By default cross-entropy over all labels.</summary>
     public virtual (Tensor Sum, long Count) Loss(Tensor answer, Batch batch) =>
         (Classification.CrossEntropySum(answer, batch.Labels!), batch.Examples.Sum(e => e.Labels.LongCount(label => label >= 0)));
 
-    /// <summary>
-    /// Whether the loss compares the rows of a batch with each other (contrastive): it is then computed at once, and is no sum over
-    /// parts. By default it is a sum over rows.
-    /// </summary>
+    /// <summary>By default it is a sum over rows.</summary>
     public virtual bool LossNeedsWholeBatch => false;
 
-    /// <summary>Metrics over a whole data set.</summary>
+    /// <inheritdoc/>
     public abstract ITaskMetrics CreateMetrics();
 
     /// <summary>The output columns, in order.</summary>
@@ -74,15 +67,4 @@ internal abstract class TaskRuntime(PeftTask task, LabelSet labels, TextTokenize
         using Tensor hidden = model.Features(batch, context);
         return Predict(Answer(model.Head, hidden, batch, context), batch);
     }
-}
-
-/// <summary>Metrics that add up over batches.</summary>
-internal interface ITaskMetrics
-{
-    /// <param name="answer">What <see cref="TaskRuntime.Answer"/> gave.</param>
-    /// <param name="batch">The rows, with labels.</param>
-    void Add(Tensor answer, Batch batch);
-
-    /// <summary>Name and value, by the names in <see cref="TrainingMetrics"/>; the names are there before the first batch.</summary>
-    IReadOnlyList<(string Name, double Value)> Result { get; }
 }

@@ -5,6 +5,7 @@ using Microsoft.ML.Peft.Metrics;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Tokenization;
+using Microsoft.ML.Peft.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,17 +1,16 @@
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
-using Microsoft.ML.Peft.Tasks;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Training;
 
 /// <summary>From rows to the task's answer, over the whole model or over features that were computed before.</summary>
-internal sealed class BatchRunner(TunedModel model, TaskRuntime task, Device device)
+internal sealed class BatchRunner(TunedModel model, ITrainingObjective task, Device device)
 {
     /// <summary>Features of the rows, where the base is frozen.</summary>
     public FeatureCache? Cache { get; set; }
 
-    public TaskRuntime Task => task;
+    public ITrainingObjective Task => task;
 
     public Batch Collate(IReadOnlyList<Example> examples, bool withLabels) => Batch.Collate(examples, model.Model.PadId, device, withLabels);
 

@@ -1,6 +1,5 @@
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
-using Microsoft.ML.Peft.Tasks;
 using TorchSharp;
 using static TorchSharp.torch;
 

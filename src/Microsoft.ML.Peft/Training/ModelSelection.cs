@@ -1,9 +1,7 @@
-using Microsoft.ML.Peft.Tasks;
-
 namespace Microsoft.ML.Peft.Training;
 
 /// <summary>Judges evaluations: keeps the weights of the best one and says when to stop (Prechelt 1998).</summary>
-internal sealed class ModelSelection(TrainingOptions options, BestWeights best, TaskRuntime task)
+internal sealed class ModelSelection(TrainingOptions options, BestWeights best, ITrainingObjective task)
 {
     private readonly string _metric = MetricOf(options, task);
 
@@ -24,7 +22,7 @@ internal sealed class ModelSelection(TrainingOptions options, BestWeights best, 
     }
 
     // Known before the first step: the names do not depend on the rows.
-    private static string MetricOf(TrainingOptions options, TaskRuntime task)
+    private static string MetricOf(TrainingOptions options, ITrainingObjective task)
     {
         if (options.EarlyStoppingMetric is not { } wanted)
             return TrainingMetrics.Loss;

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Microsoft.ML.Peft.Layers;
-using Microsoft.ML.Peft.Tasks;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -12,7 +11,7 @@ internal sealed class Participants(params object[] candidates)
 {
     private readonly ITrainingParticipant[] _all = [.. candidates.OfType<ITrainingParticipant>()];
 
-    public static Participants Of(TunedModel model, TaskRuntime task) => new(model.Tuner, task, model.Model);
+    public static Participants Of(TunedModel model, ITrainingObjective task) => new(model.Tuner, task, model.Model);
 
     /// <summary>Computes the gradients of all terms and gives their sum, which is one of means.</summary>
     /// <param name="step">The step, from 0.</param>

@@ -3,7 +3,6 @@ using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Interop;
 using Microsoft.ML.Peft.Layers;
-using Microsoft.ML.Peft.Tasks;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Training;
@@ -32,7 +31,7 @@ internal sealed class TrainingLoop : IDisposable
     private TrainingState _state = new();
 
     private TrainingLoop(
-        TunedModel model, TaskRuntime task, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation,
+        TunedModel model, ITrainingObjective task, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation,
         TrainingSettings options, Device device, long seed, ITrainingReporter reporter, RunFacts? facts)
     {
         (_train, _validation, _options, _reporter) = (train, validation, options, reporter);
@@ -67,7 +66,7 @@ internal sealed class TrainingLoop : IDisposable
     /// <exception cref="OperationCanceledException">The run was cancelled, and the options do not ask for what it had, or it had nothing.</exception>
     /// <exception cref="InvalidDataException">The state in the checkpoint folder is damaged or another run's.</exception>
     public static TrainingResult Run(
-        TunedModel model, TaskRuntime task, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation,
+        TunedModel model, ITrainingObjective task, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation,
         TrainingSettings options, Device device, long seed, ITrainingReporter reporter, CancellationToken token,
         RunFacts? facts = null)
     {
@@ -92,7 +91,7 @@ internal sealed class TrainingLoop : IDisposable
         _best.Dispose();
     }
 
-    private static void Check(TunedModel model, TaskRuntime task, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation, TrainingSettings options)
+    private static void Check(TunedModel model, ITrainingObjective task, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation, TrainingSettings options)
     {
         options.Validate();
         if (model.Trainable.Count == 0)
@@ -114,7 +113,7 @@ internal sealed class TrainingLoop : IDisposable
     }
 
     // A task that changes its rows from step to step has no features to keep.
-    private static bool CanCache(TunedModel model, TaskRuntime task, IReadOnlyList<Example> train)
+    private static bool CanCache(TunedModel model, ITrainingObjective task, IReadOnlyList<Example> train)
     {
         Example[] sample = [train[0]];
         return !model.Tuner.TouchesBase && ReferenceEquals(task.Prepare(sample, new SplitMix64(0)), sample);

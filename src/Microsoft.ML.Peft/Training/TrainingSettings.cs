@@ -40,6 +40,9 @@ internal sealed record TrainingSettings(TrainingOptions Given, TrainingDefaults 
 
     public bool GradientCheckpointing => Given.GradientCheckpointing ?? Method.GradientCheckpointing;
 
+    /// <summary>The metric's name as runs are compared by it: its case says nothing.</summary>
+    public string? EarlyStoppingMetric => Given.EarlyStoppingMetric?.ToLowerInvariant();
+
     /// <exception cref="ArgumentException">A setting is out of range; the message names it.</exception>
     public void Validate()
     {

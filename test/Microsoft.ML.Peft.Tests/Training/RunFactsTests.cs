@@ -92,6 +92,10 @@ public sealed class RunFactsTests
         Assert.AreEqual(Facts(new TrainingOptions()), Facts(new TrainingOptions { LearningRate = 1e-4, BatchSize = 32 }));
 
     [TestMethod]
+    public void A_metric_in_other_letters_is_the_same() => Assert.AreEqual(
+        Facts(new TrainingOptions { EarlyStoppingMetric = "Accuracy" }), Facts(new TrainingOptions { EarlyStoppingMetric = "accuracy" }));
+
+    [TestMethod]
     public void The_state_of_an_older_version_is_none_of_ours() =>
         StringAssert.Contains(RunFacts.Differences("ABCDEF0123", Facts(new TrainingOptions())), "version");
 

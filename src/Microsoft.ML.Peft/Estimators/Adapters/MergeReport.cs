@@ -37,12 +37,6 @@ public sealed class MergeReport
     }
 }
 
-/// <summary>What a merge lost of one matrix's update.</summary>
-/// <param name="Name">The weight.</param>
-/// <param name="SurvivingShare">⟨Q' - Q, Δ⟩ / ⟨Δ, Δ⟩; 1 for an update of nothing.</param>
-/// <param name="Error">‖Q' - Q - Δ‖ / ‖Δ‖; 0 for an update of nothing.</param>
-public sealed record MergedMatrix(string Name, double SurvivingShare, double Error);
-
 /// <summary>Differences between the logits of a merged model and those before, over all logits of the sample rows.</summary>
 /// <param name="Largest">The largest.</param>
 /// <param name="Mean">Their mean.</param>
