@@ -11,8 +11,8 @@ namespace Microsoft.ML.Peft;
 /// </summary>
 internal sealed class AnyText : JsonConverter<string>
 {
-    /// <summary>For what an archive says of columns, labels and settings.</summary>
-    public static JsonSerializerOptions Options { get; } = new() { Converters = { new AnyText() } };
+    /// <summary>For what an archive says of columns, labels and settings; a null is refused where the type does not say one.</summary>
+    public static JsonSerializerOptions Options { get; } = new() { Converters = { new AnyText() }, RespectNullableAnnotations = true };
 
     /// <summary>Whether a text is well-formed, so that any JSON holds it.</summary>
     public static bool IsWellFormed(string text)

@@ -5,7 +5,6 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Models;
 
 /// <summary>BERT (Devlin et al. 2018).</summary>
-[Architecture("bert", "bert")]
 internal sealed class Bert(HfConfig config, ModelWeights weights) : BertModel(config, weights, "bert")
 {
     /// <summary>[CLS] through the pooler (dense, tanh), then a linear classifier.</summary>

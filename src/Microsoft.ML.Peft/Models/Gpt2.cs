@@ -7,7 +7,6 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Models;
 
 /// <summary>GPT-2 (Radford et al. 2019): learned positions, norms before each part, query, key and value as one projection.</summary>
-[Architecture("gpt2", "transformer")]
 internal sealed class Gpt2 : DecoderModel
 {
     private readonly Gpt2Config _config;

@@ -1,26 +1,61 @@
-using System.Reflection;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Registration;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Models;
 
-/// <summary>Marks a model with the <c>model_type</c> of config.json and the modules of its base in checkpoints.</summary>
-[AttributeUsage(AttributeTargets.Class)]
-internal sealed class ArchitectureAttribute(string modelType, params string[] basePaths) : Attribute
+/// <summary>A model, and what it is called in a config.json.</summary>
+/// <param name="Key">The stable name in archives.</param>
+/// <param name="Type">The model's class.</param>
+/// <param name="Create">Makes it.</param>
+internal sealed record ModelEntry(string Key, Type Type, Func<HfConfig, ModelWeights, PretrainedModel> Create) : Registered(Key, Type)
 {
-    public string ModelType { get; } = modelType;
+    /// <summary>What the names of its classes begin with: <c>Bert</c> for BertModel, BertForMaskedLM and all other heads.</summary>
+    public required string Family { get; init; }
 
-    public IReadOnlyList<string> BasePaths { get; } = basePaths;
+    /// <summary>The <c>model_type</c>.</summary>
+    public required string ModelType { get; init; }
+
+    /// <summary>The modules of its base in checkpoints.</summary>
+    public required IReadOnlyList<string> BasePaths { get; init; }
+
+    /// <summary>Whether a class of <c>architectures</c> is this model, with whatever head.</summary>
+    public bool IsNamed(string architecture) => architecture.StartsWith(Family, StringComparison.Ordinal)
+        && architecture[Family.Length..] is var head && Array.Exists(["Model", "For", "LMHead"], start => head.StartsWith(start, StringComparison.Ordinal));
 }
 
-/// <summary>Finds the model of a config.json: a new architecture is one file with the attribute, and no list to extend.</summary>
+/// <summary>Finds the model of a config.json.</summary>
 internal static class ModelRegistry
 {
-    private static readonly Dictionary<string, (Type Type, IReadOnlyList<string> BasePaths)> ByModelType = typeof(ModelRegistry).Assembly.GetTypes()
-        .Select(type => (type, mark: type.GetCustomAttribute<ArchitectureAttribute>()))
-        .Where(t => t.mark is not null)
-        .ToDictionary(t => t.mark!.ModelType, t => (t.type, t.mark!.BasePaths), StringComparer.Ordinal);
+    /// <param name="registry">What the assembly brings.</param>
+    /// <param name="key">The stable name in archives.</param>
+    /// <param name="family">What the names in <c>architectures</c> begin with.</param>
+    /// <param name="basePaths">The modules of its base in checkpoints.</param>
+    /// <param name="create">Makes it.</param>
+    /// <param name="modelType">The <c>model_type</c>, where that is not the key.</param>
+    public static void AddModel<T>(
+        this Registry registry, string key, string family, IReadOnlyList<string> basePaths, Func<HfConfig, ModelWeights, T> create, string? modelType = null)
+        where T : PretrainedModel =>
+        registry.Add(new ModelEntry(key, typeof(T), create) { Family = family, ModelType = modelType ?? key, BasePaths = basePaths });
+
+    /// <summary>The model of a config.json: by <c>architectures</c>, and where nobody knows these by <c>model_type</c>.</summary>
+    /// <exception cref="NotSupportedException">The architecture is not known, or several have the name.</exception>
+    public static ModelEntry Choose(HfConfig config, IEnumerable<ModelEntry> known)
+    {
+        ModelEntry[] all = [.. known];
+        ModelEntry[] found = [.. config.Architectures.Select(name => all.Where(model => model.IsNamed(name))).FirstOrDefault(models => models.Any())
+            ?? all.Where(model => model.ModelType == config.ModelType)];
+        return found switch
+        {
+            [var one] => one,
+            [] => throw new NotSupportedException(
+                $"Architecture '{config.ModelType}' is not supported; known are {string.Join(", ", all.Select(model => model.Key).Order())}."),
+            _ => throw new NotSupportedException(
+                $"Several models go by the name that config.json gives (architectures [{string.Join(", ", config.Architectures)}]"
+                + $"{(config.Has("model_type") ? $", model_type '{config.ModelType}'" : "")}): {string.Join(", ", found.Select(m => $"{m.Key} ({m.Family}..., {m.Assembly})"))}."),
+        };
+    }
 
     /// <summary>Builds the model over a checkpoint, whose reference it takes over.</summary>
     /// <param name="config">The parsed config.json.</param>
@@ -32,17 +67,12 @@ internal static class ModelRegistry
     public static PretrainedModel Create(
         HfConfig config, SharedCheckpoint? checkpoint, Device device, long seed, QuantizationOptions? quantization = null)
     {
-        if (!ByModelType.TryGetValue(config.ModelType, out var found))
-        {
-            throw new NotSupportedException(
-                $"Architecture '{config.ModelType}' is not supported; known are {string.Join(", ", ByModelType.Keys.Order())}.");
-        }
+        ModelEntry entry = Choose(config, Registries.Shared.All<ModelEntry>());
         var weights = new ModelWeights(
-            [new WeightMount(found.BasePaths, checkpoint, quantization)], device, config.Double("initializer_range", 0.02), seed);
+            [new WeightMount(entry.BasePaths, checkpoint, quantization)], device, config.Double("initializer_range", 0.02), seed);
         try
         {
-            var model = (PretrainedModel)Activator.CreateInstance(
-                found.Type, BindingFlags.Instance | BindingFlags.Public | BindingFlags.DoNotWrapExceptions, null, [config, weights], null)!;
+            PretrainedModel model = entry.Create(config, weights);
             model.CheckComplete();
             return model;
         }

@@ -5,7 +5,6 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Models;
 
 /// <summary>RoBERTa (Liu et al. 2019): BERT's layers, positions counted from behind the padding id, other heads.</summary>
-[Architecture("roberta", "roberta")]
 internal sealed class Roberta(HfConfig config, ModelWeights weights) : BertModel(config, weights, "roberta")
 {
     /// <summary>Positions start behind the padding id, so some rows of the table are never reached.</summary>

@@ -10,7 +10,6 @@ namespace Microsoft.ML.Peft.Models;
 /// T5 (Raffel et al. 2020) and its later forms (gated, untied; FLAN's): norms before each part, relative positions added to scores
 /// that are not scaled, an encoder and a decoder over one table of tokens.
 /// </summary>
-[Architecture("t5", "encoder", "decoder", "shared")]
 internal sealed class T5 : PretrainedModel, IEncoderDecoder
 {
     private readonly T5Config _config;

@@ -60,8 +60,6 @@ namespace Microsoft.ML.Peft.Tasks
         [NotLearnt]
         public required string ProbabilityColumnName { get; init; }
 
-        internal override string Key => "binary-text-classification";
-
         internal override string PeftTaskType => "SEQ_CLS";
 
         internal override string HeadKind => "ForSequenceClassification";

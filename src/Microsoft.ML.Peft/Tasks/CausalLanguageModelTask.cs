@@ -34,8 +34,6 @@ namespace Microsoft.ML.Peft.Tasks
         [NotLearnt]
         public required string OutputColumnName { get; init; }
 
-        internal override string Key => "causal-language-modelling";
-
         internal override string PeftTaskType => "CAUSAL_LM";
 
         internal TextColumn Text => new(TextColumnName, "Text");

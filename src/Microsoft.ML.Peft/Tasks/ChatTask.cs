@@ -35,8 +35,6 @@ namespace Microsoft.ML.Peft.Tasks
         [NotLearnt]
         public required string MessagesColumnName { get; init; }
 
-        internal override string Key => "chat";
-
         internal MessagesColumn Messages => new(MessagesColumnName);
 
         internal override IReadOnlyList<TaskColumn> Inputs => [Messages];

@@ -43,8 +43,6 @@ namespace Microsoft.ML.Peft.Tasks
 
         public required double MaskProbability { get; init; }
 
-        internal override string Key => "masked-language-modelling";
-
         internal TextColumn Text => new(TextColumnName, "Text");
 
         internal override IReadOnlyList<TaskColumn> Inputs => [Text];

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Registration;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Tokenization;
 
@@ -16,7 +17,7 @@ public abstract partial class PeftTask
     private protected PeftTask() { }
 
     /// <summary>The stable name in archives.</summary>
-    internal abstract string Key { get; }
+    internal string Key => Registries.Shared.Of<TaskEntry>(GetType()).Key;
 
     /// <summary>PEFT's name of the kind of task; null where it has none.</summary>
     internal virtual string? PeftTaskType => null;

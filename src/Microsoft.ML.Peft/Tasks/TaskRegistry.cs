@@ -1,12 +1,23 @@
 using System.Text.Json.Nodes;
+using Microsoft.ML.Peft.Registration;
 
 namespace Microsoft.ML.Peft.Tasks;
+
+/// <summary>A task by its stable key.</summary>
+internal sealed record TaskEntry(string Key, Type Type) : RegisteredSettings(Key, Type)
+{
+    /// <exception cref="InvalidDataException">The JSON does not fit.</exception>
+    public PeftTask Read(JsonObject json) => (PeftTask)Read(TaskRegistry.Kind, json);
+}
 
 /// <summary>Finds a task by the key in an archive.</summary>
 internal static class TaskRegistry
 {
-    private static readonly KeyedTypes<PeftTask> Known = new(task => task.Key);
+    public const string Kind = "task";
+
+    public static void AddTask<T>(this Registry registry, string key)
+        where T : PeftTask => registry.Add(new TaskEntry(key, typeof(T)));
 
     /// <exception cref="InvalidDataException">The key or the JSON is not known.</exception>
-    public static PeftTask FromJson(string key, JsonObject json) => Known.Deserialize("task", key, json);
+    public static PeftTask FromJson(string key, JsonObject json) => Registries.Shared.Find<TaskEntry>(Kind, key).Read(json);
 }

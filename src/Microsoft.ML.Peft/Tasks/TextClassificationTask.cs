@@ -50,8 +50,6 @@ namespace Microsoft.ML.Peft.Tasks
         [NotLearnt]
         public required string ScoreColumnName { get; init; }
 
-        internal override string Key => "text-classification";
-
         internal override string PeftTaskType => "SEQ_CLS";
 
         internal override string HeadKind => "ForSequenceClassification";

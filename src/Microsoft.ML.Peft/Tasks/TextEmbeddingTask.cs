@@ -57,8 +57,6 @@ namespace Microsoft.ML.Peft.Tasks
         [NotLearnt]
         public required bool Normalize { get; init; }
 
-        internal override string Key => "text-embedding";
-
         internal override string PeftTaskType => "FEATURE_EXTRACTION";
 
         internal TextColumn Input => new(InputColumnName, "Input");

@@ -44,8 +44,6 @@ namespace Microsoft.ML.Peft.Tasks
         [NotLearnt]
         public required string CompletionColumnName { get; init; }
 
-        internal override string Key => "text-generation";
-
         internal TextColumn Prompt => new(PromptColumnName, "Prompt");
 
         internal TextColumn Completion => new(CompletionColumnName, "Completion");

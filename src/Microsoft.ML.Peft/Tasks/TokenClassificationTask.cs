@@ -58,8 +58,6 @@ namespace Microsoft.ML.Peft.Tasks
         [NotLearnt]
         public required string SpansColumnName { get; init; }
 
-        internal override string Key => "token-classification";
-
         internal override string PeftTaskType => "TOKEN_CLS";
 
         internal override string HeadKind => "ForTokenClassification";

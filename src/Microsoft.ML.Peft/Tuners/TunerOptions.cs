@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Checkpoints.Gguf;
+using Microsoft.ML.Peft.Registration;
 
 namespace Microsoft.ML.Peft.Tuners;
 
@@ -11,7 +12,7 @@ public abstract class TunerOptions
     private protected TunerOptions() { }
 
     /// <summary>The stable name in archives.</summary>
-    internal abstract string Key { get; }
+    internal string Key => Registries.Shared.Of<TunerEntry>(GetType()).Key;
 
     /// <summary>Whether users may bring adapters of the kind; false until the method has an estimator, and tasks that know what it does to a row.</summary>
     internal virtual bool IsServed => true;
@@ -61,33 +62,4 @@ public abstract class TunerOptions
     internal JsonObject ToJson() => JsonSerializer.SerializeToNode(this, GetType(), AnyText.Options)!.AsObject();
 
     private NotSupportedException NoAdapter() => new($"'{Key}' makes no adapter that PEFT knows.");
-}
-
-/// <summary>Finds a tuner's options by the key in an archive.</summary>
-internal static class TunerRegistry
-{
-    private static readonly KeyedTypes<TunerOptions> Known = new(options => options.Key);
-
-    /// <exception cref="InvalidDataException">The key or the JSON is not known.</exception>
-    public static TunerOptions FromJson(string key, JsonObject json) => Known.Deserialize("tuner", key, json);
-
-    /// <summary>Reads a .gguf adapter for a model of the given configuration; the caller disposes it.</summary>
-    /// <exception cref="InvalidDataException">The file is malformed, or of another architecture.</exception>
-    /// <exception cref="NotSupportedException">The adapter's kind is not known.</exception>
-    public static AdapterState FromGguf(string path, HfConfig config)
-    {
-        using GgufAdapter file = GgufAdapter.Open(path, config);
-        TunerOptions? known = Known.Samples.FirstOrDefault(options => options.GgufType is { } type && type == file.Type);
-        return known?.ReadGguf(file) ?? throw new NotSupportedException(
-            $"{path}: adapter.type is '{file.Type}'; known are {string.Join(", ", Known.Samples.Select(o => o.GgufType).OfType<string>())}.");
-    }
-
-    /// <exception cref="NotSupportedException">The adapter's kind is not known.</exception>
-    public static TunerOptions FromAdapterConfig(JsonObject config, string file)
-    {
-        string? kind = config["peft_type"]?.ToString();
-        TunerOptions? known = Known.Samples.FirstOrDefault(options => options.PeftType is { } type && type == kind);
-        return known?.ReadAdapterConfig(config, file) ?? throw new NotSupportedException(
-            $"{file}: peft_type is '{kind}'; known are {string.Join(", ", Known.Samples.Select(o => o.PeftType).OfType<string>())}.");
-    }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Microsoft.ML.Peft.Registration;
 
 namespace Microsoft.ML.Peft.Checkpoints.Gguf;
 
@@ -9,16 +10,14 @@ internal sealed record GgufModule(string Stored, string? Name)
 }
 
 /// <summary>
-/// How llama.cpp writes one architecture, and its way back: names, layout, config.json. A new one is one class below this; nothing
-/// else names it.
+/// How llama.cpp writes one architecture, and its way back: names, layout, config.json. A new one is one class below this and a line in
+/// its assembly's registration.
 /// </summary>
 internal abstract class GgufArchitecture
 {
     public const string TokenTable = "token_embd.weight", OutputTable = "output.weight";
 
     private const string ArchitectureKey = "general.architecture";
-
-    private static readonly KeyedTypes<GgufArchitecture> s_known = new(architecture => architecture.Key);
 
     private readonly Lazy<Dictionary<string, GgufModule>> _modules;
 
@@ -89,9 +88,16 @@ internal abstract class GgufArchitecture
         return HfConfig.Parse(json.ToJsonString(), file.Description);
     }
 
-    private static GgufArchitecture Known(string key, string problem) => s_known.Samples.FirstOrDefault(known => known.Key == key)
-        ?? throw new NotSupportedException($"{problem}; known are {string.Join(", ", s_known.Samples.Select(known => known.Key).Order())}.");
+    private static GgufArchitecture Known(string key, string problem)
+    {
+        GgufEntry[] known = [.. Registries.Shared.All<GgufEntry>()];
+        return Array.Find(known, entry => entry.Key == key)?.Architecture
+            ?? throw new NotSupportedException($"{problem}; known are {string.Join(", ", known.Select(entry => entry.Key).Order())}.");
+    }
 
     /// <summary>What config.json says of this architecture alone.</summary>
     protected abstract IEnumerable<(string Name, JsonNode? Value)> Describe(GgufSettings settings);
 }
+
+/// <summary>An architecture that is read from .gguf files and written to them.</summary>
+internal sealed record GgufEntry(GgufArchitecture Architecture) : Registered(Architecture.Key, Architecture.GetType());

@@ -38,8 +38,6 @@ internal sealed class BottleneckOptions : TunerOptions
     /// <summary>What the adapter's result is multiplied with.</summary>
     public double Scaling { get; set; } = 1;
 
-    internal override string Key => "bottleneck";
-
     internal override bool IsServed => false;
 
     /// <summary>Reads AdapterHub's <c>adapter_config.json</c>.</summary>

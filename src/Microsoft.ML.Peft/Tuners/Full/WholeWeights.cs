@@ -7,8 +7,6 @@ namespace Microsoft.ML.Peft.Tuners.Full;
 /// <summary>Every weight trains: the baseline that the other methods are measured against.</summary>
 internal sealed class FullOptions : TunerOptions
 {
-    internal override string Key => "full";
-
     internal override ITuner Create() => new WholeWeights(Key, touchesBase: true, AllOf);
 
     private static IReadOnlyList<Parameter> AllOf(TuningTarget target) => target.Weights.Quantized.FirstOrDefault() is { } frozen
@@ -19,16 +17,12 @@ internal sealed class FullOptions : TunerOptions
 /// <summary>Only the head trains: a linear probe of the frozen base.</summary>
 internal sealed class LinearProbeOptions : TunerOptions
 {
-    internal override string Key => "linear-probe";
-
     internal override ITuner Create() => new WholeWeights(Key, touchesBase: false, target => target.HeadParameters);
 }
 
 /// <summary>Nothing trains: the base answers as it is.</summary>
 internal sealed class FrozenOptions : TunerOptions
 {
-    internal override string Key => "frozen";
-
     internal override ITuner Create() => new WholeWeights(Key, touchesBase: false, _ => []);
 }
 

@@ -15,8 +15,6 @@ internal sealed class Ia3Options : TunerOptions
     /// <summary>Modules that train as a whole beside the head, by the ends of their names; none by default.</summary>
     public IReadOnlyList<string> ModulesToSave { get; set; } = [];
 
-    internal override string Key => "ia3";
-
     internal override string PeftType => "IA3";
 
     internal override bool IsServed => false;

@@ -12,8 +12,6 @@ internal sealed class LayerNormOptions : TunerOptions
     /// <summary>Modules that train as a whole beside the head, by the ends of their names; none by default.</summary>
     public IReadOnlyList<string> ModulesToSave { get; set; } = [];
 
-    internal override string Key => "layer-norms";
-
     internal override string PeftType => "LN_TUNING";
 
     internal override bool IsServed => false;

@@ -127,8 +127,6 @@ public sealed class LoraOptions : TunerOptions
     /// <summary>Whether tuned matrices are the adapter's own.</summary>
     internal bool HasOwnMatrices => Start == LoraStart.Loftq && LoftqIterations > 1;
 
-    internal override string Key => "lora";
-
     internal override string PeftType => "LORA";
 
     internal override string GgufType => "lora";

@@ -8,8 +8,6 @@ namespace Microsoft.ML.Peft.Tuners.Prefix;
 /// </summary>
 internal sealed class PrefixOptions : VirtualTokenOptions
 {
-    internal override string Key => "prefix";
-
     internal override string PeftType => "PREFIX_TUNING";
 
     private protected override ITuner CreateTuner() => new PrefixTuner(this);

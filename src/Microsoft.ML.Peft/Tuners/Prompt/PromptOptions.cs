@@ -5,8 +5,6 @@ namespace Microsoft.ML.Peft.Tuners.Prompt;
 /// <summary>Prompt tuning (Lester et al. 2021): vectors before the tokens of every row.</summary>
 internal sealed class PromptOptions : VirtualTokenOptions
 {
-    internal override string Key => "prompt";
-
     internal override string PeftType => "PROMPT_TUNING";
 
     private protected override ITuner CreateTuner() => new PromptTuner(this);

@@ -1,0 +1,66 @@
+using Microsoft.ML.Peft;
+using Microsoft.ML.Peft.Checkpoints.Gguf;
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Registration;
+using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.Tuners;
+using Microsoft.ML.Peft.Tuners.Bottleneck;
+using Microsoft.ML.Peft.Tuners.Full;
+using Microsoft.ML.Peft.Tuners.Ia3;
+using Microsoft.ML.Peft.Tuners.LayerNorms;
+using Microsoft.ML.Peft.Tuners.Prefix;
+using Microsoft.ML.Peft.Tuners.Prompt;
+
+[assembly: Registration<PeftRegistration>]
+
+namespace Microsoft.ML.Peft;
+
+/// <summary>What this library brings. The keys stand in archives: they never change.</summary>
+internal sealed class PeftRegistration : IRegistration
+{
+    public void Register(Registry registry)
+    {
+        Models(registry);
+        Tuners(registry);
+        Tasks(registry);
+    }
+
+    private static void Models(Registry registry)
+    {
+        registry.AddModel("bert", "Bert", ["bert"], (config, weights) => new Bert(config, weights));
+        registry.AddModel("gpt2", "GPT2", ["transformer"], (config, weights) => new Gpt2(config, weights));
+        registry.AddModel("llama", "Llama", ["model"], (config, weights) => new Llama(config, weights));
+        registry.AddModel("qwen2", "Qwen2", ["model"], (config, weights) => new Qwen2(config, weights));
+        registry.AddModel("roberta", "Roberta", ["roberta"], (config, weights) => new Roberta(config, weights));
+        registry.AddModel("t5", "T5", ["encoder", "decoder", "shared"], (config, weights) => new T5(config, weights));
+        registry.Add(new GgufEntry(new GgufBert()));
+        registry.Add(new GgufEntry(new GgufGpt2()));
+        registry.Add(new GgufEntry(new GgufLlama()));
+        registry.Add(new GgufEntry(new GgufQwen2()));
+    }
+
+    private static void Tuners(Registry registry)
+    {
+        registry.AddTuner<LoraOptions>("lora", peftType: "LORA", ggufType: "lora");
+        registry.AddTuner<FullOptions>("full");
+        registry.AddTuner<LinearProbeOptions>("linear-probe");
+        registry.AddTuner<FrozenOptions>("frozen");
+        registry.AddTuner<BottleneckOptions>("bottleneck");
+        registry.AddTuner<Ia3Options>("ia3", peftType: "IA3");
+        registry.AddTuner<LayerNormOptions>("layer-norms", peftType: "LN_TUNING");
+        registry.AddTuner<PrefixOptions>("prefix", peftType: "PREFIX_TUNING");
+        registry.AddTuner<PromptOptions>("prompt", peftType: "PROMPT_TUNING");
+    }
+
+    private static void Tasks(Registry registry)
+    {
+        registry.AddTask<BinaryTextClassificationTask>("binary-text-classification");
+        registry.AddTask<CausalLanguageModelTask>("causal-language-modelling");
+        registry.AddTask<ChatTask>("chat");
+        registry.AddTask<MaskedLanguageModelTask>("masked-language-modelling");
+        registry.AddTask<TextClassificationTask>("text-classification");
+        registry.AddTask<TextEmbeddingTask>("text-embedding");
+        registry.AddTask<TextGenerationTask>("text-generation");
+        registry.AddTask<TokenClassificationTask>("token-classification");
+    }
+}
