@@ -33,7 +33,7 @@ internal static class RealText
         foreach (Example[] chunk in rows.OrderBy(row => row.Length).Chunk(batchSize))
         {
             using var scope = NewDisposeScope();
-            using Batch batch = Batch.Collate(chunk, 0, CPU, withLabels: false);
+            using Batch batch = Batch.Collate(chunk, CPU, withLabels: false);
             ForwardContext context = call?.Invoke(chunk.Length) ?? ForwardContext.Inference;
             using AdapterRows? byRow = context.Rows;
             Tensor hidden = model.Forward(batch, head.Rows(batch), context);

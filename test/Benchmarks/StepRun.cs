@@ -71,11 +71,11 @@ internal sealed class StepRun : IDisposable
             return new Example
             {
                 Ids = ids,
-                TypeIds = new byte[shape.Length],
                 Positions = classifies ? [] : [.. Enumerable.Range(0, shape.Length - 1)],
-                Labels = classifies ? [i % 2] : ids[1..],
+                Label = classifies ? i % 2 : null,
+                Labels = classifies ? [] : ids[1..],
             };
         })];
-        return Batch.Collate(rows, padId: 1, CPU, withLabels: true);
+        return Batch.Collate(rows, CPU, withLabels: true);
     }
 }

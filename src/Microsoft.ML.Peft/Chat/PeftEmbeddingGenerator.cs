@@ -73,7 +73,7 @@ public sealed class PeftEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
 
     private GeneratedEmbeddings<Embedding<float>> Generate(Scorer scorer, string[] texts, CancellationToken token)
     {
-        Example[] rows = [.. texts.Select(text => Example.From(scorer.Task.Tokenizer.Encode(text, null, scorer.Task.MaxLength), []))];
+        Example[] rows = [.. texts.Select(text => Example.From(scorer.Task.Tokenizer.Encode(text, null, scorer.Task.MaxLength)))];
         IReadOnlyList<object> vectors = LengthOrder.Predict(scorer, rows, token);
         DateTimeOffset now = DateTimeOffset.UtcNow;
         long read = rows.Sum(row => (long)row.Length);

@@ -4,109 +4,128 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Data;
 
 /// <summary>
-/// Rows padded to their longest, as tensors on the model's device. B: rows, S: tokens, P: positions that the head reads.
+/// Rows as named tensors on the model's device, which it owns. B: rows, S: tokens, P: positions that the head reads. What a model
+/// needs besides the usual ones goes by its name.
 /// </summary>
 internal sealed class Batch : IDisposable
 {
+    /// <summary>The label that no loss counts, as in PyTorch's cross-entropy.</summary>
+    public const long IgnoredLabel = -100;
+
+    private const string DecoderIdsName = "decoder_input_ids", TextsName = "texts", TextPositionsName = "text_positions", PixelsName = "pixel_values";
+
+    private readonly Dictionary<string, Tensor> _tensors = new(StringComparer.Ordinal);
+
+    /// <summary>A tensor by its name; null where there is none.</summary>
+    public Tensor? this[string name]
+    {
+        get => _tensors.GetValueOrDefault(name);
+        set
+        {
+            if (value is not null)
+                _tensors.Add(name, value);
+        }
+    }
+
     /// <summary>Token ids [B, S], int64.</summary>
-    public required Tensor Ids { get; init; }
+    /// <exception cref="InvalidOperationException">There are none.</exception>
+    public Tensor Ids { get => Needed(Fields.Ids.TensorName); init => this[Fields.Ids.TensorName] = value; }
 
     /// <summary>True where a token is real [B, S]; null when no row is padded.</summary>
-    public Tensor? Mask { get; init; }
+    public Tensor? Mask { get => this[Fields.Ids.MaskName!]; init => this[Fields.Ids.MaskName!] = value; }
 
     /// <summary>No row is padded but at its end: a causal model's real tokens never see padding.</summary>
     public bool PadsEnd { get; init; }
 
     /// <summary>Segments [B, S], int64; null where all are 0.</summary>
-    public Tensor? TypeIds { get; init; }
+    public Tensor? TypeIds { get => this[Fields.TypeIds.TensorName]; init => this[Fields.TypeIds.TensorName] = value; }
 
     /// <summary>What the decoder of an encoder-decoder reads, where it is given [B, T], int64; null where the labels say it.</summary>
-    public Tensor? DecoderIds { get; init; }
+    public Tensor? DecoderIds { get => this[DecoderIdsName]; init => this[DecoderIdsName] = value; }
 
     /// <summary>The number of its text within a packed row, for each token [B, S], int64; null where each row is one text.</summary>
-    public Tensor? Texts { get; init; }
+    public Tensor? Texts { get => this[TextsName]; init => this[TextsName] = value; }
 
     /// <summary>Positions within the texts of packed rows [B, S], int64; null where each row is one text.</summary>
-    public Tensor? TextPositions { get; init; }
+    public Tensor? TextPositions { get => this[TextPositionsName]; init => this[TextPositionsName] = value; }
 
     /// <summary>Positions that the head reads [B, P], int64; null where the head decides alone.</summary>
-    public Tensor? Positions { get; init; }
+    public Tensor? Positions { get => this[Fields.Positions.TensorName]; init => this[Fields.Positions.TensorName] = value; }
 
-    /// <summary>Label indices, int64: [B], or [B, P] with -100 where there is none; null when not training.</summary>
-    public Tensor? Labels { get; init; }
+    /// <summary>
+    /// What is learnt: label indices, int64, [B], or [B, P] with -100 where there is none; or numbers, float32, [B, numbers]. Null when
+    /// not training.
+    /// </summary>
+    public Tensor? Labels { get => this[Fields.Labels.TensorName]; init => this[Fields.Labels.TensorName] = value; }
+
+    /// <summary>Pictures [B, 3, H, W], float32; null where there are none.</summary>
+    public Tensor? Pixels { get => this[PixelsName]; init => this[PixelsName] = value; }
 
     /// <summary>The rows, in the tensors' order.</summary>
     public required IReadOnlyList<Example> Examples { get; init; }
 
     public int RealTokens => Examples.Sum(e => e.Length);
 
-    /// <summary>Pads rows to the longest of them.</summary>
+    /// <summary>Makes tensors of all fields that the rows have. Pictures are left as they are: to make pixels of them is a processor's work.</summary>
     /// <param name="examples">The rows.</param>
-    /// <param name="padId">The id that fills.</param>
     /// <param name="device">Where the tensors go.</param>
-    /// <param name="withLabels">Whether <see cref="Example.Labels"/> become a tensor.</param>
-    public static Batch Collate(IReadOnlyList<Example> examples, int padId, Device device, bool withLabels)
+    /// <param name="withLabels">Whether what is to be learnt becomes a tensor too.</param>
+    /// <exception cref="InvalidOperationException">A row lacks what others have, in a field that every row must have.</exception>
+    public static Batch Collate(IReadOnlyList<Example> examples, Device device, bool withLabels)
     {
-        int rows = examples.Count, length = Math.Max(1, examples.Max(e => e.Length)), positions = examples.Max(e => e.Positions.Length);
-        bool packed = examples.Any(e => e.Starts.Length > 1);
-        bool padded = examples.Any(e => e.Length != length), typed = examples.Any(e => Array.Exists(e.TypeIds, t => t != 0));
         using var scope = NewDisposeScope();
-        return new Batch
+        var batch = new Batch { Examples = examples, PadsEnd = true };
+        foreach (Field field in FieldsOf(examples).Where(field => field.Collation != Collation.None && (withLabels || !field.IsLabel)))
         {
-            Examples = examples,
-            Ids = Fill<long>(examples, length, padId, device, (e, row) => { for (int i = 0; i < e.Length; i++) row[i] = e.Ids[i]; }),
-            PadsEnd = true,
-            Mask = padded ? Fill<bool>(examples, length, false, device, (e, row) => row[..e.Length].Fill(true)) : null,
-            TypeIds = typed ? Fill<long>(examples, length, 0, device, (e, row) => { for (int i = 0; i < e.Length; i++) row[i] = e.TypeIds[i]; }) : null,
-            Texts = packed ? Fill<long>(examples, length, 0, device, (e, row) => NumberTexts(e, row, (text, _) => text)) : null,
-            TextPositions = packed ? Fill<long>(examples, length, 0, device, (e, row) => NumberTexts(e, row, (_, place) => place)) : null,
-            Positions = positions > 0 ? Fill<long>(examples, positions, 0, device, (e, row) => { for (int i = 0; i < e.Positions.Length; i++) row[i] = e.Positions[i]; }) : null,
-            Labels = withLabels ? LabelTensor(examples, positions, device) : null,
-        };
+            batch[field.TensorName] = field.Collate(examples, device);
+            if (field.MaskName is { } mask)
+                batch[mask] = field.MaskOf(examples, device);
+        }
+        if (examples.Any(e => e.Starts.Length > 1))
+        {
+            batch[TextsName] = Number(examples, device, (text, _) => text);
+            batch[TextPositionsName] = Number(examples, device, (_, place) => place);
+        }
+        foreach (Tensor made in batch._tensors.Values)
+            made.DetachFromDisposeScope();
+        return batch;
     }
 
     public void Dispose()
     {
-        Ids.Dispose();
-        DecoderIds?.Dispose();
-        Mask?.Dispose();
-        TypeIds?.Dispose();
-        Texts?.Dispose();
-        TextPositions?.Dispose();
-        Positions?.Dispose();
-        Labels?.Dispose();
+        foreach (Tensor tensor in _tensors.Values)
+            tensor.Dispose();
     }
 
-    private static Tensor LabelTensor(IReadOnlyList<Example> examples, int positions, Device device)
+    private static List<Field> FieldsOf(IReadOnlyList<Example> examples)
     {
-        if (positions == 0)
-            return tensor(examples.Select(e => (long)e.Labels[0]).ToArray(), ScalarType.Int64, device).DetachFromDisposeScope();
-        return Fill<long>(examples, positions, IgnoredLabel, device, (e, row) => { for (int i = 0; i < e.Labels.Length; i++) row[i] = e.Labels[i]; });
+        var fields = new List<Field>();
+        foreach (Example example in examples)
+        {
+            foreach (var (field, _) in example.Entries)
+            {
+                if (!fields.Contains(field))
+                    fields.Add(field);
+            }
+        }
+        return fields;
     }
 
-    private static void NumberTexts(Example example, Span<long> row, Func<int, int, long> number)
+    private static Tensor Number(IReadOnlyList<Example> examples, Device device, Func<int, int, int> number) =>
+        Fields.Ids.Collate([.. examples.Select(e => new Example { Ids = Number(e, number) })], device);
+
+    private static int[] Number(Example example, Func<int, int, int> number)
     {
-        int[] starts = example.Starts.Length == 0 ? [0] : example.Starts;
+        int[] numbers = new int[example.Length], starts = example.Starts.Length == 0 ? [0] : example.Starts;
         for (int text = 0; text < starts.Length; text++)
         {
             int end = text + 1 < starts.Length ? starts[text + 1] : example.Length;
             for (int i = starts[text]; i < end; i++)
-                row[i] = number(text, i - starts[text]);
+                numbers[i] = number(text, i - starts[text]);
         }
+        return numbers;
     }
 
-    /// <summary>The label that no loss counts, as in PyTorch's cross-entropy.</summary>
-    public const long IgnoredLabel = -100;
-
-    private delegate void RowWriter<T>(Example example, Span<T> row);
-
-    private static Tensor Fill<T>(IReadOnlyList<Example> examples, int width, T filler, Device device, RowWriter<T> write)
-        where T : unmanaged
-    {
-        var values = new T[examples.Count * width];
-        values.AsSpan().Fill(filler);
-        for (int i = 0; i < examples.Count; i++)
-            write(examples[i], values.AsSpan(i * width, width));
-        return from_array(values, device: device).view(examples.Count, width).DetachFromDisposeScope();
-    }
+    private Tensor Needed(string name) => this[name] ?? throw new InvalidOperationException(
+        $"The batch has no '{name}'; it has {(_tensors.Count == 0 ? "nothing" : string.Join(", ", _tensors.Keys))}.");
 }

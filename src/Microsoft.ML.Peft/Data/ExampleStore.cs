@@ -1,5 +1,4 @@
 using System.Collections;
-using System.Runtime.InteropServices;
 using Microsoft.ML.Peft.Interop;
 using Microsoft.Win32.SafeHandles;
 
@@ -13,13 +12,14 @@ internal sealed class ExampleStore(long memoryLimit = ExampleStore.DefaultMemory
 {
     public const long DefaultMemoryLimit = 1L << 30;
 
-    private const int Overhead = 200, HeaderInts = 5;
-
-    private const int Truncated = 1, SplitsToken = 2;
+    // Of an object, and of an array in it.
+    private const int Overhead = 120, ArrayOverhead = 24;
 
     // Null for a row in the file, whose end is the next offset.
     private readonly List<Example?> _rows = [];
     private readonly List<long> _offsets = [];
+    // In the file a field is its place here.
+    private readonly List<Field> _fields = [];
     private SafeFileHandle? _file;
     private long _inMemory, _inFile;
 
@@ -32,17 +32,16 @@ internal sealed class ExampleStore(long memoryLimit = ExampleStore.DefaultMemory
 
     public void Add(Example example)
     {
-        byte[]? bytes = null;
-        long size = Overhead + SizeOf(example);
-        // What a task keeps beside the tokens has no form in the file.
-        if (_inMemory + size > memoryLimit && example.Source is null)
-            bytes = Encode(example);
+        long size = Overhead;
+        foreach (var (field, values) in example.Entries)
+            size += ArrayOverhead + field.BytesOf(values).Length;
+        bool fits = _inMemory + size <= memoryLimit;
         _offsets.Add(_inFile);
-        _rows.Add(bytes is null ? example : null);
-        if (bytes is null)
+        _rows.Add(fits ? example : null);
+        if (fits)
             _inMemory += size;
         else
-            Append(bytes);
+            Append(Encode(example));
     }
 
     public IEnumerator<Example> GetEnumerator()
@@ -54,9 +53,6 @@ internal sealed class ExampleStore(long memoryLimit = ExampleStore.DefaultMemory
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
     public void Dispose() => _file?.Dispose();
-
-    private static int SizeOf(Example example) =>
-        sizeof(int) * (example.Ids.Length + example.Labels.Length + example.Positions.Length + example.Starts.Length) + example.TypeIds.Length;
 
     private void Append(byte[] bytes)
     {
@@ -78,27 +74,37 @@ internal sealed class ExampleStore(long memoryLimit = ExampleStore.DefaultMemory
         return Decode(bytes);
     }
 
-    private static byte[] Encode(Example example)
+    private byte[] Encode(Example example)
     {
-        int[] header = [example.Ids.Length, example.Labels.Length, example.Positions.Length, example.Starts.Length, (example.Truncated ? Truncated : 0) | (example.SplitsToken ? SplitsToken : 0)];
-        int[] numbers = [.. header, .. example.Ids, .. example.Labels, .. example.Positions, .. example.Starts];
-        return [.. MemoryMarshal.AsBytes<int>(numbers), .. example.TypeIds];
+        using var bytes = new MemoryStream();
+        using var writer = new BinaryWriter(bytes);
+        foreach (var (field, values) in example.Entries)
+        {
+            ReadOnlySpan<byte> content = field.BytesOf(values);
+            writer.Write7BitEncodedInt(NumberOf(field));
+            writer.Write7BitEncodedInt(content.Length);
+            writer.Write(content);
+        }
+        return bytes.ToArray();
     }
 
-    private static Example Decode(byte[] bytes)
+    private int NumberOf(Field field)
     {
-        ReadOnlySpan<int> header = MemoryMarshal.Cast<byte, int>(bytes.AsSpan(0, HeaderInts * sizeof(int)));
-        int ids = header[0], labels = header[1], positions = header[2], starts = header[3], numbers = HeaderInts + ids + labels + positions + starts;
-        ReadOnlySpan<int> all = MemoryMarshal.Cast<byte, int>(bytes.AsSpan(0, numbers * sizeof(int)));
-        return new Example
+        if (_fields.IndexOf(field) is >= 0 and var known)
+            return known;
+        _fields.Add(field);
+        return _fields.Count - 1;
+    }
+
+    private Example Decode(byte[] bytes)
+    {
+        using var reader = new BinaryReader(new MemoryStream(bytes));
+        var entries = new List<(Field, Array)>();
+        while (reader.BaseStream.Position < bytes.Length)
         {
-            Ids = all.Slice(HeaderInts, ids).ToArray(),
-            Labels = all.Slice(HeaderInts + ids, labels).ToArray(),
-            Positions = all.Slice(HeaderInts + ids + labels, positions).ToArray(),
-            Starts = all.Slice(HeaderInts + ids + labels + positions, starts).ToArray(),
-            TypeIds = bytes[(numbers * sizeof(int))..],
-            Truncated = (header[4] & Truncated) != 0,
-            SplitsToken = (header[4] & SplitsToken) != 0,
-        };
+            Field field = _fields[reader.Read7BitEncodedInt()];
+            entries.Add((field, field.FromBytes(reader.ReadBytes(reader.Read7BitEncodedInt()))));
+        }
+        return Example.Of(entries);
     }
 }

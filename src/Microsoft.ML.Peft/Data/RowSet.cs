@@ -65,7 +65,7 @@ internal sealed class RowSet : IDisposable
             return;
         }
         _examples.Add(example);
-        _labels.UnionWith(example.Labels.Where(label => label >= 0));
+        _labels.UnionWith(example.Classes);
         if (example.Truncated)
             Truncated++;
         if (example.SplitsToken)

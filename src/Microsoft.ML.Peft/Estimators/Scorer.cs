@@ -54,7 +54,7 @@ internal sealed class Scorer : IBatchScorer<Example>
         using ModelLease lease = Host.Enter(adapters);
         using var scope = NewDisposeScope();
         using var noGradient = inference_mode();
-        using Batch batch = Batch.Collate(rows, Model.Model.PadId, _device, withLabels: false);
+        using Batch batch = Batch.Collate(rows, _device, withLabels: false);
         ForwardContext context = lease.Context();
         using AdapterRows? byRow = context.Rows;
         return Task.Score(Model, batch, context);

@@ -22,9 +22,6 @@ internal abstract class PretrainedModel(HfConfig config, ModelWeights weights) :
 
     public abstract int HiddenSize { get; }
 
-    /// <summary>The id that brings rows to one length. It is masked, so where the model names none that its table has, any row will do.</summary>
-    public int PadId => Config.Int("pad_token_id", 0) is >= 0 and var pad && pad < TokenRows ? pad : 0;
-
     /// <summary>Rows of the token table.</summary>
     public long TokenRows => Sites.Tokens?.Weight.Outputs ?? long.MaxValue;
 

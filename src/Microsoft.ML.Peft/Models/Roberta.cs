@@ -34,7 +34,7 @@ internal sealed class Roberta(HfConfig config, ModelWeights weights) : BertModel
         if (input.Ids is not { } ids)
             return input.PlacesOrRange() + (Sizes.PadId + 1);
         using var scope = NewDisposeScope();
-        Tensor real = ids.ne(Sizes.PadId).to(ScalarType.Int64);
+        Tensor real = (input.Mask is { } mask ? ids.ne(Sizes.PadId).logical_and(mask) : ids.ne(Sizes.PadId)).to(ScalarType.Int64);
         return (real.cumsum(1) * real + Sizes.PadId).MoveToOuterDisposeScope();
     }
 }

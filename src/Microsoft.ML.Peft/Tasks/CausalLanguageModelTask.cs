@@ -67,7 +67,7 @@ namespace Microsoft.ML.Peft.Tasks
                 if (batch.Positions is null)
                     return [.. batch.Examples.Select(_ => (object)float.NaN)];
                 // The labels are the text's own tokens: no column has to bring them.
-                using Batch labelled = Batch.Collate(batch.Examples, model.Model.PadId, batch.Ids.device, withLabels: true);
+                using Batch labelled = Batch.Collate(batch.Examples, batch.Ids.device, withLabels: true);
                 return base.Score(model, labelled, context);
             }
 

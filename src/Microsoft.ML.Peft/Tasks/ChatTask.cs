@@ -69,7 +69,6 @@ namespace Microsoft.ML.Peft.Tasks
                 return new Example
                 {
                     Ids = ids[..length],
-                    TypeIds = new byte[length],
                     Positions = Array.ConvertAll(learnt, i => i - 1),
                     Labels = Array.ConvertAll(learnt, i => ids[i]),
                     Truncated = length < ids.Length,

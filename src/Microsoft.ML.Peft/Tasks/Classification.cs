@@ -35,7 +35,10 @@ internal static class Classification
         return () =>
         {
             int index = label?.Invoke() ?? 0;
-            return index < 0 ? null : Example.From(task.Tokenizer.Encode(first(), second?.Invoke(), task.MaxLength), label is null ? [] : [index]);
+            if (index < 0)
+                return null;
+            Example example = Example.From(task.Tokenizer.Encode(first(), second?.Invoke(), task.MaxLength));
+            return label is null ? example : example.With(Fields.Label, [index]);
         };
     }
 

@@ -74,5 +74,5 @@ internal abstract class GenerationRuntime(GenerationTask task, TextTokenizer tok
     public override IReadOnlyList<object> Predict(TorchSharp.torch.Tensor answer, Batch batch) =>
         throw new NotSupportedException($"Task '{Task.Key}' answers token by token.");
 
-    protected static Example Prompt(int[] ids) => new() { Ids = ids, TypeIds = new byte[ids.Length] };
+    protected static Example Prompt(int[] ids) => new() { Ids = ids };
 }

@@ -38,7 +38,6 @@ internal abstract class LanguageModelRuntime(PeftTask task, TextTokenizer tokeni
         return new Example
         {
             Ids = ids,
-            TypeIds = new byte[ids.Length],
             Positions = [.. Enumerable.Range(first - 1, count)],
             Labels = ids[^count..],
             Truncated = truncated,
@@ -46,7 +45,7 @@ internal abstract class LanguageModelRuntime(PeftTask task, TextTokenizer tokeni
         };
     }
 
-    private static long Count(Batch batch) => batch.Examples.Sum(e => e.Labels.LongCount(label => label >= 0));
+    private static long Count(Batch batch) => batch.Examples.Sum(e => e.Classes.LongCount());
 
     /// <summary>exp of the mean loss a token.</summary>
     private sealed class Perplexity : ITaskMetrics

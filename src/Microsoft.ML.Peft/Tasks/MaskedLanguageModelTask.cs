@@ -69,9 +69,9 @@ namespace Microsoft.ML.Peft.Tasks
             {
                 Encoding encoding = Tokenizer.Encode(text(), null, MaxLength);
                 if (!withLabels)
-                    return Example.From(encoding, [], [.. Enumerable.Range(0, encoding.Ids.Length).Where(i => encoding.Ids[i] == _mask)]);
+                    return Example.From(encoding, [.. Enumerable.Range(0, encoding.Ids.Length).Where(i => encoding.Ids[i] == _mask)]);
                 // Masks are drawn at each step; a text of special tokens alone has nothing to mask.
-                return !encoding.Ids.All(Tokenizer.IsSpecial) ? Example.From(encoding, []) : encoding.Truncated ? Example.CutOff : null;
+                return !encoding.Ids.All(Tokenizer.IsSpecial) ? Example.From(encoding) : encoding.Truncated ? Example.CutOff : null;
             };
         }
 
@@ -105,7 +105,7 @@ namespace Microsoft.ML.Peft.Tasks
             int[] ids = [.. example.Ids];
             foreach (int i in chosen)
                 ids[i] = random.NextDouble() switch { < 0.8 => _mask, < 0.9 => random.Next(_words), _ => ids[i] };
-            return new Example { Ids = ids, TypeIds = example.TypeIds, Positions = chosen, Labels = [.. chosen.Select(i => example.Ids[i])] };
+            return example.With(Fields.Ids, ids).With(Fields.Positions, chosen).With(Fields.Labels, [.. chosen.Select(i => example.Ids[i])]);
         }
 
         /// <summary>The share of masked tokens that are guessed.</summary>

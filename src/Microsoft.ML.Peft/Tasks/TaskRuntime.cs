@@ -43,7 +43,7 @@ internal abstract class TaskRuntime(PeftTask task, LabelSet labels, TextTokenize
 
     /// <summary>By default cross-entropy over all labels.</summary>
     public virtual (Tensor Sum, long Count) Loss(Tensor answer, Batch batch) =>
-        (Classification.CrossEntropySum(answer, batch.Labels!), batch.Examples.Sum(e => e.Labels.LongCount(label => label >= 0)));
+        (Classification.CrossEntropySum(answer, batch.Labels!), batch.Examples.Sum(e => e.Classes.LongCount()));
 
     /// <summary>By default it is a sum over rows.</summary>
     public virtual bool LossNeedsWholeBatch => false;

@@ -76,7 +76,7 @@ namespace Microsoft.ML.Peft.Tasks
             public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
             {
                 Func<string> text = task.Input.Read(row);
-                return () => Example.From(Tokenizer.Encode(text(), null, MaxLength), []);
+                return () => Example.From(Tokenizer.Encode(text(), null, MaxLength));
             }
 
             public override Head CreateHead(PretrainedModel model)

@@ -130,9 +130,10 @@ namespace Microsoft.ML.Peft.Tasks
             int[] present = [.. Enumerable.Range(0, words.Length).Where(word => first[word] >= 0)];
             if (labels is not null && !present.Any(word => labels[word] >= 0))
                 return encoding.Truncated && labels.Any(label => label >= 0) ? Example.CutOff : null;
-            return Example.From(encoding, labels is null ? [] : [.. present.Select(word => labels[word] < 0 ? (int)Batch.IgnoredLabel : labels[word])],
-                [.. present.Select(word => first[word])],
-                labels is null ? new WordMap(words.Length, present) : null);
+            Example example = Example.From(encoding, [.. present.Select(word => first[word])]);
+            return labels is null
+                ? example.With(Fields.Words, PlacesOf(first))
+                : example.With(Fields.Labels, [.. present.Select(word => labels[word] < 0 ? (int)Batch.IgnoredLabel : labels[word])]);
         }
 
         private static int[] FirstPieces(Encoding encoding, int words)
@@ -147,21 +148,27 @@ namespace Microsoft.ML.Peft.Tasks
             return first;
         }
 
+        // Words with a piece are read in their order.
+        private static int[] PlacesOf(int[] first)
+        {
+            int read = 0;
+            return Array.ConvertAll(first, piece => piece < 0 ? -1 : read++);
+        }
+
         private WordPredictions Spread(Example example, ReadOnlySpan<float> scores)
         {
-            var map = (WordMap)example.Source!;
-            var result = new WordPredictions(new int[map.Words], new float[map.Words * Labels.Count]);
-            Array.Fill(result.Labels, -1);
-            for (int i = 0; i < map.Present.Length; i++)
+            int[] words = example.Get(Fields.Words);
+            var result = new WordPredictions(new int[words.Length], new float[words.Length * Labels.Count]);
+            for (int i = 0; i < words.Length; i++)
             {
-                ReadOnlySpan<float> word = scores.Slice(i * Labels.Count, Labels.Count);
-                result.Labels[map.Present[i]] = Classification.ArgMax(word);
-                word.CopyTo(result.Scores.AsSpan(map.Present[i] * Labels.Count));
+                result.Labels[i] = -1;
+                if (words[i] < 0)
+                    continue;
+                ReadOnlySpan<float> word = scores.Slice(words[i] * Labels.Count, Labels.Count);
+                result.Labels[i] = Classification.ArgMax(word);
+                word.CopyTo(result.Scores.AsSpan(i * Labels.Count));
             }
             return result;
         }
-
-        /// <summary>How many words a row has, and which of them the model saw.</summary>
-        private sealed record WordMap(int Words, int[] Present);
     }
 }

@@ -12,7 +12,7 @@ internal sealed class BatchRunner(TunedModel model, ITrainingObjective task, Dev
 
     public ITrainingObjective Task => task;
 
-    public Batch Collate(IReadOnlyList<Example> examples, bool withLabels) => Batch.Collate(examples, model.Model.PadId, device, withLabels);
+    public Batch Collate(IReadOnlyList<Example> examples, bool withLabels) => Batch.Collate(examples, device, withLabels);
 
     public Tensor Features(Batch batch, ForwardContext context) => model.Features(batch, context);
 
@@ -22,7 +22,7 @@ internal sealed class BatchRunner(TunedModel model, ITrainingObjective task, Dev
     /// <param name="context">The call.</param>
     public Tensor Answer(Batch batch, IReadOnlyList<Example> set, int[] rows, ForwardContext context)
     {
-        using Tensor features = Cache?.Features(set, rows, batch.Ids.device) ?? Features(batch, context);
+        using Tensor features = Cache?.Features(set, rows, device) ?? Features(batch, context);
         return task.Answer(model.Head, features, batch, context);
     }
 }

@@ -78,6 +78,6 @@ internal sealed class FeatureCache
     {
         if (batch.Positions is not null)
             return example.Positions.Length;
-        return computed == batch.Ids.shape[1] ? example.Length : computed;
+        return computed == batch[Fields.Ids.TensorName]?.shape[1] ? example.Length : computed;
     }
 }

@@ -65,7 +65,7 @@ internal sealed class Forecast
     private BatchShape ShapeOf(int[] rows)
     {
         using var scope = NewDisposeScope();
-        using Batch batch = Batch.Collate(Array.ConvertAll(rows, row => _train[row]), 0, CPU, withLabels: false);
+        using Batch batch = Batch.Collate(Array.ConvertAll(rows, row => _train[row]), CPU, withLabels: false);
         long length = batch.Ids.shape[1];
         Tensor read = _model.Head.Rows(batch).Select(zeros(rows.Length, length, 1, ScalarType.Float32, CPU));
         return new BatchShape(rows.Length, length, read.shape[1], batch.Texts is not null, batch.Mask is not null);

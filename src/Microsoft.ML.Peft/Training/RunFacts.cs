@@ -1,6 +1,6 @@
 using System.Reflection;
-using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Microsoft.ML.Peft.Data;
@@ -100,12 +100,12 @@ internal sealed class RunFacts
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (Example row in rows)
         {
-            hash.AppendData(MemoryMarshal.AsBytes<int>([row.Ids.Length, row.Labels.Length, row.Positions.Length, row.Starts.Length]));
-            hash.AppendData(MemoryMarshal.AsBytes<int>(row.Ids));
-            hash.AppendData(row.TypeIds);
-            hash.AppendData(MemoryMarshal.AsBytes<int>(row.Labels));
-            hash.AppendData(MemoryMarshal.AsBytes<int>(row.Positions));
-            hash.AppendData(MemoryMarshal.AsBytes<int>(row.Starts));
+            foreach (var (field, values) in row.Entries)
+            {
+                hash.AppendData(Encoding.UTF8.GetBytes(FormattableString.Invariant($"{field} {values.Length}\n")));
+                hash.AppendData(field.BytesOf(values));
+            }
+            hash.AppendData("\n"u8);
         }
         return Convert.ToHexString(hash.GetHashAndReset());
     }

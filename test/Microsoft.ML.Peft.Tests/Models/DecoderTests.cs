@@ -65,12 +65,12 @@ public sealed class DecoderTests
         using var scope = NewDisposeScope();
         using var folder = new TinyDecoder(modelType);
         using DecoderModel model = Load(folder);
-        Example[] texts = [.. new[] { s_first, s_second }.Select(ids => new Example { Ids = ids, TypeIds = new byte[ids.Length] })];
+        Example[] texts = [.. new[] { s_first, s_second }.Select(ids => new Example { Ids = ids })];
         Example packed = new PackedExamples(texts, 16).Single();
         CollectionAssert.AreEqual(new[] { 0, s_first.Length }, packed.Starts);
         CollectionAssert.AreEqual(s_first[1..].Concat(s_second[1..]).ToArray(), packed.Labels);
 
-        using Batch batch = Batch.Collate([packed], 0, CPU, withLabels: true);
+        using Batch batch = Batch.Collate([packed], CPU, withLabels: true);
         var head = (LanguageModelHead)model.CreateLanguageModelHead();
         Tensor hidden = model.Forward(batch, head.Rows(batch), ForwardContext.Inference);
         Tensor losses = head.TokenLosses(hidden, batch.Labels!, ForwardContext.Inference);

@@ -69,7 +69,7 @@ public sealed class ModelExpectationTests
         foreach (var (row, item) in rows.Zip(items))
             expected.Same(item["ids"]!, row.Ids, item["text"]!.ToString());
 
-        using Batch batch = Batch.Collate(rows, model.PadId, CPU, withLabels: false);
+        using Batch batch = Batch.Collate(rows, CPU, withLabels: false);
         using var noGrad = no_grad();
         Tensor vectors = head.Forward(model.Forward(batch, head.Rows(batch), ForwardContext.Inference), batch, ForwardContext.Inference);
         double tolerance = expected.Root["tolerance"]!.GetValue<double>();

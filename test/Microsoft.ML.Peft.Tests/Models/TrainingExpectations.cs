@@ -46,7 +46,7 @@ internal static class TrainingExpectations
     private static double Step(PretrainedModel model, Head head, AdamW optimizer, Example[] rows, double learningRate)
     {
         using var scope = NewDisposeScope();
-        using Batch batch = Batch.Collate(rows, 0, CPU, withLabels: true);
+        using Batch batch = Batch.Collate(rows, CPU, withLabels: true);
         Tensor logits = head.Forward(model.Forward(batch, head.Rows(batch), ForwardContext.Inference), batch, ForwardContext.Inference);
         Tensor loss = nn.functional.cross_entropy(logits.flatten(0, -2), batch.Labels!.flatten(), ignore_index: Batch.IgnoredLabel);
         loss.backward();

@@ -47,7 +47,7 @@ internal sealed class TrainingRows
     private static Func<IReadOnlyDictionary<string, string>, Example> Classified(TextTokenizer tokenizer, GroupCollection words) => cells =>
     {
         int[] ids = [.. tokenizer.Encode(cells[words["text"].Value]).Ids.Take(Number(words["ids"]))];
-        return new Example { Ids = ids, TypeIds = new byte[ids.Length], Labels = [cells[words["label"].Value] == words["one"].Value ? 1 : 0] };
+        return new Example { Ids = ids, Label = cells[words["label"].Value] == words["one"].Value ? 1 : 0 };
     };
 
     private static Func<IReadOnlyDictionary<string, string>, Example> Continued(TextTokenizer tokenizer, GroupCollection words) => cells =>
@@ -63,7 +63,6 @@ internal sealed class TrainingRows
     private static Example NextTokens(int[] ids, int given) => new()
     {
         Ids = ids,
-        TypeIds = new byte[ids.Length],
         Positions = [.. Enumerable.Range(given - 1, ids.Length - given)],
         Labels = ids[given..],
     };

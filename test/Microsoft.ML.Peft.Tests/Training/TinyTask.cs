@@ -33,7 +33,7 @@ internal sealed class TinyTask() : TaskRuntime(null!, LabelSet.None, null!, 64)
         {
             int label = random.Next(TinyHead.Classes);
             int[] ids = [.. Enumerable.Range(0, 1 + random.Next(12)).Select(_ => label * 10 + random.Next(12))];
-            return new Example { Ids = ids, TypeIds = new byte[ids.Length], Labels = [label] };
+            return new Example { Ids = ids, Label = label };
         })];
     }
 

@@ -117,7 +117,7 @@ public sealed class TrainingLoopTests
         }
 
         static Example Masked(Example row, Random random) =>
-            new() { Ids = [.. row.Ids.Select(id => random.NextDouble() < 0.2 ? 31 : id)], TypeIds = row.TypeIds, Labels = row.Labels };
+            new() { Ids = [.. row.Ids.Select(id => random.NextDouble() < 0.2 ? 31 : id)], Label = row.Label };
     }
 
     [TestMethod]
