@@ -11,6 +11,7 @@ internal static class Activation
         ["gelu_new"] = TanhGelu,
         ["gelu_fast"] = TanhGelu,
         ["gelu_pytorch_tanh"] = TanhGelu,
+        ["quick_gelu"] = x => x * (x * 1.702).sigmoid(),
         ["relu"] = x => nn.functional.relu(x),
         ["silu"] = x => nn.functional.silu(x),
         ["swish"] = x => nn.functional.silu(x),

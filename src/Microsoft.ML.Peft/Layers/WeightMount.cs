@@ -10,7 +10,7 @@ internal sealed class WeightMount
 {
     private readonly IReadOnlyList<string> _paths;
 
-    /// <param name="paths">The modules: <c>bert</c>, or <c>encoder</c>, <c>decoder</c> and <c>shared</c>.</param>
+    /// <param name="paths">The modules (<c>bert</c>, or <c>encoder</c>, <c>decoder</c> and <c>shared</c>), and weights outside of all.</param>
     /// <param name="checkpoint">Where the weights come from; null to start at random.</param>
     /// <param name="quantization">How matrices are kept; null for floats. Those that a checkpoint has packed stay so.</param>
     /// <exception cref="ArgumentException">No path is given, or an empty one: every weight would be a head's.</exception>
@@ -31,7 +31,7 @@ internal sealed class WeightMount
     private bool IsBare { get; }
 
     /// <summary>Whether a weight of the model is one of these.</summary>
-    public bool Holds(string name) => _paths.Any(path => IsBelow(name, path));
+    public bool Holds(string name) => _paths.Any(path => name == path || IsBelow(name, path));
 
     /// <summary>A weight's name without the base's, where that is one.</summary>
     public string BareName(string name) => _paths is [var root] && IsBelow(name, root) ? name[(root.Length + 1)..] : name;

@@ -14,6 +14,7 @@ public sealed class ParityTests
         ["model"] = (ModelParity.Run, null),
         ["tuner"] = (TunerParity.Run, null),
         ["bottleneck"] = (BottleneckParity.Run, null),
+        ["clip"] = (ClipParity.Run, null),
         ["start"] = (StartParity.Run, null),
         ["loftq"] = (StartParity.RunLoftq, null),
         ["mix"] = (MixParity.Run, null),

@@ -92,6 +92,18 @@ internal static class TunerParity
     /// <param name="files">The files of the trained one; none for PEFT's.</param>
     public static void CheckTraining(ParityCase parity, LoadedModel loaded, ITuner tuner, params string[] files)
     {
+        parity.Check("train.losses", tensor(Train(parity, tuner, context => loaded.Loss(loaded.Logits(context)))));
+        parity.Check("train.logits", Logits(loaded));
+        parity.CheckTrained(tuner.Export(), files);
+    }
+
+    /// <summary>The steps of a case with AdamW.</summary>
+    /// <param name="parity">The case.</param>
+    /// <param name="tuner">What trains.</param>
+    /// <param name="loss">The loss of the case's batch.</param>
+    /// <returns>The loss before each step.</returns>
+    public static float[] Train(ParityCase parity, ITuner tuner, Func<ForwardContext, Tensor> loss)
+    {
         JsonNode train = parity.Json["train"]!;
         using var optimizer = new AdamW(tuner.Trainable, TinyRun.Settings(new()
         {
@@ -102,14 +114,12 @@ internal static class TunerParity
         for (int step = 0; step < train["steps"]!.GetValue<int>(); step++)
         {
             using var stepScope = NewDisposeScope();
-            Tensor loss = loaded.Loss(loaded.Logits(new ForwardContext { Seeds = new DropoutSeeds(step) }));
-            losses.Add(loss.item<float>());
-            BackwardPass.Run(loss);
+            Tensor value = loss(new ForwardContext { Seeds = new DropoutSeeds(step) });
+            losses.Add(value.item<float>());
+            BackwardPass.Run(value);
             optimizer.Step(train["lr"]!.GetValue<double>(), gradientScale: 1);
             optimizer.ClearGradients();
         }
-        parity.Check("train.losses", tensor(losses.ToArray()));
-        parity.Check("train.logits", Logits(loaded));
-        parity.CheckTrained(tuner.Export(), files);
+        return [.. losses];
     }
 }
