@@ -95,6 +95,14 @@ internal sealed class HfConfig
         { } single => [AsInt(key, single)],
     };
 
+    /// <summary>A list of numbers; empty where absent.</summary>
+    public IReadOnlyList<double> Doubles(string key) => Find(key) switch
+    {
+        null => [],
+        { ValueKind: JsonValueKind.Array } list => [.. list.EnumerateArray().Select(item => AsDouble(key, item))],
+        { } other => throw Wrong(key, "a list of numbers", other),
+    };
+
     /// <summary>A list of strings; empty where absent.</summary>
     public IReadOnlyList<string> Strings(string key) => Find(key) switch
     {

@@ -15,6 +15,7 @@ public sealed class ParityTests
         ["tuner"] = (TunerParity.Run, null),
         ["bottleneck"] = (BottleneckParity.Run, null),
         ["clip"] = (ClipParity.Run, null),
+        ["picture"] = (PictureParity.Run, null),
         ["start"] = (StartParity.Run, null),
         ["loftq"] = (StartParity.RunLoftq, null),
         ["mix"] = (MixParity.Run, null),
