@@ -42,7 +42,7 @@ internal static class RealText
     }
 
     public static Head MeanHead(PretrainedModel model, TextTokenizer tokenizer) =>
-        PeftTask.TextEmbedding().Bind(LabelSet.None, tokenizer, MaxLength).CreateHead(model);
+        PeftTask.TextEmbedding().Bind(LabelSet.None, new TextProcessor(tokenizer), MaxLength).CreateHead(model);
 
     private static (string Label, string Text)[] Read(string file) => [.. File.ReadLines(Path.Combine(SharedData.Data, "sms-spam", file))
         .Skip(1).Select(line => line.Split('\t')).Select(cells => (cells[0], cells[1]))];

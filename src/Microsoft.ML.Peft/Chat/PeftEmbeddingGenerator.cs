@@ -11,6 +11,7 @@ namespace Microsoft.ML.Peft;
 public sealed class PeftEmbeddingGenerator : IEmbeddingGenerator<string, Embedding<float>>
 {
     private readonly PeftTransformer _transformer;
+    private readonly Scorer<float[]> _scorer;
     private readonly bool _owned;
     private readonly EmbeddingGeneratorMetadata _metadata;
 
@@ -35,10 +36,9 @@ public sealed class PeftEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
     internal PeftEmbeddingGenerator(PeftTransformer transformer, bool owned)
     {
         (_transformer, _owned) = (transformer, owned);
-        Scorer scorer = transformer.Scorer;
-        scorer.Host.Check();
-        if (scorer.Task.Task.PeftTaskType != "FEATURE_EXTRACTION")
-            throw new NotSupportedException($"The transformer's task is '{scorer.Task.Task.Key}': embeddings need one that embeds texts.");
+        transformer.Scorer.Host.Check();
+        _scorer = transformer.Scorer is Scorer<float[]> { Task.Task.PeftTaskType: "FEATURE_EXTRACTION" } scorer ? scorer : throw new NotSupportedException(
+            $"The transformer's task is '{transformer.Scorer.Task.Task.Key}': embeddings need one that embeds texts.");
         string? name = transformer.BaseName;
         _metadata = new EmbeddingGeneratorMetadata("peft", defaultModelId: name, defaultModelDimensions: scorer.Model.Model.HiddenSize);
     }
@@ -52,13 +52,12 @@ public sealed class PeftEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
     {
         ArgumentNullException.ThrowIfNull(values);
         Check(options);
-        Scorer scorer = _transformer.Scorer;
-        scorer.Host.Check();
+        _scorer.Host.Check();
         string[] texts = [.. values];
         if (Array.FindIndex(texts, text => text is null) is >= 0 and var missing)
             throw new ArgumentException($"Text {missing} of {texts.Length} is null.", nameof(values));
         // Off the caller's thread, which may be one that must not wait; dispose scopes stay on the one that computes.
-        return Task.Run(() => Generate(scorer, texts, cancellationToken), cancellationToken);
+        return Task.Run(() => Generate(texts, cancellationToken), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -71,13 +70,13 @@ public sealed class PeftEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
             _transformer.Dispose();
     }
 
-    private GeneratedEmbeddings<Embedding<float>> Generate(Scorer scorer, string[] texts, CancellationToken token)
+    private GeneratedEmbeddings<Embedding<float>> Generate(string[] texts, CancellationToken token)
     {
-        Example[] rows = [.. texts.Select(text => Example.From(scorer.Task.Tokenizer.Encode(text, null, scorer.Task.MaxLength)))];
-        IReadOnlyList<object> vectors = LengthOrder.Predict(scorer, rows, token);
+        Example[] rows = [.. texts.Select(text => Example.From(_scorer.Task.Tokenizer.Encode(text, null, _scorer.Task.MaxLength)))];
+        float[][] vectors = LengthOrder.Predict(_scorer, [.. rows.Select(row => new[] { row })], token);
         DateTimeOffset now = DateTimeOffset.UtcNow;
         long read = rows.Sum(row => (long)row.Length);
-        return new(vectors.Select(vector => new Embedding<float>((float[])vector) { CreatedAt = now, ModelId = _metadata.DefaultModelId }))
+        return new(vectors.Select(vector => new Embedding<float>(vector) { CreatedAt = now, ModelId = _metadata.DefaultModelId }))
         {
             Usage = new UsageDetails { InputTokenCount = read, TotalTokenCount = read },
         };

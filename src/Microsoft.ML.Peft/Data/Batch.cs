@@ -64,8 +64,6 @@ internal sealed class Batch : IDisposable
     /// <summary>The rows, in the tensors' order.</summary>
     public required IReadOnlyList<Example> Examples { get; init; }
 
-    public int RealTokens => Examples.Sum(e => e.Length);
-
     /// <summary>Makes tensors of all fields that the rows have. Pictures are left as they are: to make pixels of them is a processor's work.</summary>
     /// <param name="examples">The rows.</param>
     /// <param name="device">Where the tensors go.</param>

@@ -6,27 +6,26 @@ namespace Microsoft.ML.Peft.Data;
 /// Reads rows ahead, scores them in batches of rows alike in length, and hands them out in the source's order with the
 /// source's ids.
 /// </summary>
-internal sealed class BatchedCursor<TRow> : DataViewRowCursor
-    where TRow : class
+internal sealed class BatchedCursor<TPart, TPrediction> : DataViewRowCursor
 {
     // The first window is one batch, so that a look at a few rows costs little; later ones double up to this.
     private const int MostBatches = 8;
 
     private readonly ColumnSelection _selection;
     private readonly DataViewRowCursor _source;
-    private readonly IBatchScorer<TRow> _scorer;
+    private readonly IBatchScorer<TPart, TPrediction> _scorer;
     private readonly Dictionary<int, ColumnBuffer> _buffers;
-    private readonly Func<TRow> _read;
+    private readonly Func<IReadOnlyList<TPart>> _read;
     private readonly ValueGetter<DataViewRowId> _readId;
-    private readonly List<TRow> _rows = [];
+    private readonly List<IReadOnlyList<TPart>> _rows = [];
     private DataViewRowId[] _ids = [];
     private long[] _batches = [];
-    private IReadOnlyList<object> _predictions = [];
+    private TPrediction[] _predictions = [];
     private int _current = -1, _windowBatches = 1;
     private long _position = -1;
     private bool _ended;
 
-    public BatchedCursor(ColumnSelection selection, DataViewRowCursor source, IBatchScorer<TRow> scorer)
+    public BatchedCursor(ColumnSelection selection, DataViewRowCursor source, IBatchScorer<TPart, TPrediction> scorer)
     {
         (_selection, _source, _scorer) = (selection, source, scorer);
         _buffers = selection.PassedThrough.ToDictionary(c => c.Index, c => ColumnBuffer.Create(source, c));
@@ -48,7 +47,7 @@ internal sealed class BatchedCursor<TRow> : DataViewRowCursor
     {
         _selection.Check(column);
         Delegate getter = _selection.Layout.IsAdded(column, out int index)
-            ? _selection.Layout.Added[index].CreateGetter(() => _predictions[Slot()])
+            ? _scorer.Outputs[index].CreateGetter(() => _predictions[Slot()])
             : _buffers[index].CreateGetter(Slot);
         return ColumnSelection.Typed<TValue>(getter, column);
     }
@@ -77,18 +76,19 @@ internal sealed class BatchedCursor<TRow> : DataViewRowCursor
         _current = 0;
         long wanted = (long)_scorer.BatchSize * _windowBatches;
         _windowBatches = Math.Min(_windowBatches * 2, MostBatches);
-        while (!_ended && _rows.Count < wanted)
-            ReadRow();
+        for (long parts = 0; !_ended && parts < wanted;)
+            parts += ReadRow();
         _predictions = LengthOrder.Predict(_scorer, _rows);
         return _rows.Count > 0;
     }
 
-    private void ReadRow()
+    // How many parts it has.
+    private int ReadRow()
     {
         if (!_source.MoveNext())
         {
             _ended = true;
-            return;
+            return 0;
         }
         int slot = _rows.Count;
         foreach (ColumnBuffer buffer in _buffers.Values)
@@ -98,6 +98,7 @@ internal sealed class BatchedCursor<TRow> : DataViewRowCursor
         _readId(ref _ids[slot]);
         _batches[slot] = _source.Batch;
         _rows.Add(_read());
+        return _rows[slot].Count;
     }
 
     private int Slot() => _position >= 0

@@ -1,8 +1,7 @@
 namespace Microsoft.ML.Peft.Data;
 
 /// <summary>A data view with scored columns: its cursor reads ahead and scores many rows at once.</summary>
-internal sealed class BatchedDataView<TRow>(IDataView source, IBatchScorer<TRow> scorer) : IDataView
-    where TRow : class
+internal sealed class BatchedDataView<TPart, TPrediction>(IDataView source, IBatchScorer<TPart, TPrediction> scorer) : IDataView
 {
     private readonly ColumnLayout _layout = new(source.Schema, scorer.Outputs);
 
@@ -16,7 +15,7 @@ internal sealed class BatchedDataView<TRow>(IDataView source, IBatchScorer<TRow>
     {
         var selection = new ColumnSelection(_layout, columnsNeeded);
         DataViewRowCursor cursor = source.GetRowCursor(selection.Dependencies(scorer.InputColumns), rand);
-        return selection.NeedsScores ? new BatchedCursor<TRow>(selection, cursor, scorer) : new PassThroughCursor(selection, cursor);
+        return selection.NeedsScores ? new BatchedCursor<TPart, TPrediction>(selection, cursor, scorer) : new PassThroughCursor(selection, cursor);
     }
 
     /// <summary>One cursor: the model itself spreads a batch over the cores.</summary>

@@ -1,25 +1,29 @@
 namespace Microsoft.ML.Peft.Data;
 
 /// <summary>Scoring as the data views need it: rows read one by one, predictions made in batches.</summary>
-/// <typeparam name="TRow">What one row becomes before the model sees it.</typeparam>
-internal interface IBatchScorer<TRow>
-    where TRow : class
+/// <typeparam name="TPart">What the model sees at once: a row, or a part of one (a window of a long text).</typeparam>
+/// <typeparam name="TPrediction">What is made of it.</typeparam>
+internal interface IBatchScorer<TPart, TPrediction>
 {
     IReadOnlyList<string> InputColumns { get; }
 
-    IReadOnlyList<OutputColumn> Outputs { get; }
+    IReadOnlyList<OutputColumn<TPrediction>> Outputs { get; }
 
+    /// <summary>Parts in a batch.</summary>
     int BatchSize { get; }
 
-    /// <summary>A reader over a row's getters, for whatever row is current.</summary>
-    Func<TRow> CreateReader(DataViewRow row);
+    /// <summary>A reader over a row's getters, for whatever row is current: its parts, at least one.</summary>
+    Func<IReadOnlyList<TPart>> CreateReader(DataViewRow row);
 
-    /// <summary>What a row costs; batches are made of rows alike.</summary>
-    int LengthOf(TRow row);
+    /// <summary>What a part costs; batches are made of parts alike.</summary>
+    int LengthOf(TPart part);
 
-    /// <summary>One prediction for each row, in their order.</summary>
+    /// <summary>One prediction for each part, in their order.</summary>
     /// <exception cref="ObjectDisposedException">The model is gone.</exception>
-    IReadOnlyList<object> Predict(IReadOnlyList<TRow> rows);
+    IReadOnlyList<TPrediction> Predict(IReadOnlyList<TPart> parts);
+
+    /// <summary>The prediction of a row of several parts.</summary>
+    TPrediction Join(IReadOnlyList<TPrediction> parts);
 
     /// <summary>Keeps the model alive for a row that outlives the transformer's own use of it.</summary>
     IDisposable Hold();

@@ -1,20 +1,33 @@
 namespace Microsoft.ML.Peft.Data;
 
-/// <summary>Scores rows in batches of rows alike in length, so that little is padded.</summary>
+/// <summary>Scores rows in batches of parts alike in length, so that little is padded.</summary>
 internal static class LengthOrder
 {
     /// <summary>One prediction for each row, in the rows' own order.</summary>
-    public static IReadOnlyList<object> Predict<TRow>(IBatchScorer<TRow> scorer, IReadOnlyList<TRow> rows, CancellationToken token = default)
-        where TRow : class
+    /// <param name="scorer">What predicts.</param>
+    /// <param name="rows">The parts of each row.</param>
+    /// <param name="token">Ends it early.</param>
+    public static TPrediction[] Predict<TPart, TPrediction>(
+        IBatchScorer<TPart, TPrediction> scorer, IReadOnlyList<IReadOnlyList<TPart>> rows, CancellationToken token = default)
     {
-        var predictions = new object[rows.Count];
-        foreach (int[] batch in Enumerable.Range(0, rows.Count).OrderBy(i => scorer.LengthOf(rows[i])).Chunk(scorer.BatchSize))
+        TPart[] parts = [.. rows.SelectMany(row => row)];
+        var predictions = new TPrediction[parts.Length];
+        foreach (int[] batch in Enumerable.Range(0, parts.Length).OrderBy(i => scorer.LengthOf(parts[i])).Chunk(scorer.BatchSize))
         {
             token.ThrowIfCancellationRequested();
-            IReadOnlyList<object> some = scorer.Predict([.. batch.Select(i => rows[i])]);
+            IReadOnlyList<TPrediction> some = scorer.Predict(Array.ConvertAll(batch, i => parts[i]));
             for (int i = 0; i < batch.Length; i++)
                 predictions[batch[i]] = some[i];
         }
-        return predictions;
+        return parts.Length == rows.Count ? predictions : Join(scorer, rows, predictions);
+    }
+
+    private static TPrediction[] Join<TPart, TPrediction>(
+        IBatchScorer<TPart, TPrediction> scorer, IReadOnlyList<IReadOnlyList<TPart>> rows, TPrediction[] predictions)
+    {
+        var joined = new TPrediction[rows.Count];
+        for (int row = 0, first = 0; row < joined.Length; first += rows[row++].Count)
+            joined[row] = rows[row].Count == 1 ? predictions[first] : scorer.Join(new ArraySegment<TPrediction>(predictions, first, rows[row].Count));
+        return joined;
     }
 }

@@ -3,8 +3,7 @@ using Microsoft.ML.Data;
 namespace Microsoft.ML.Peft.Data;
 
 /// <summary>Scores a row at a time, for <c>PredictionEngine</c>: one forward pass for all of a row's outputs.</summary>
-internal sealed class RowMapper<TRow>(DataViewSchema input, IBatchScorer<TRow> scorer) : IRowToRowMapper
-    where TRow : class
+internal sealed class RowMapper<TPart, TPrediction>(DataViewSchema input, IBatchScorer<TPart, TPrediction> scorer) : IRowToRowMapper
 {
     private readonly ColumnLayout _layout = new(input, scorer.Outputs);
 
@@ -16,5 +15,5 @@ internal sealed class RowMapper<TRow>(DataViewSchema input, IBatchScorer<TRow> s
         new ColumnSelection(_layout, dependingColumns).Dependencies(scorer.InputColumns);
 
     public DataViewRow GetRow(DataViewRow input, IEnumerable<DataViewSchema.Column> activeColumns) =>
-        new ScoredRow<TRow>(new ColumnSelection(_layout, activeColumns), input, scorer);
+        new ScoredRow<TPart, TPrediction>(new ColumnSelection(_layout, activeColumns), input, scorer);
 }

@@ -6,7 +6,7 @@ internal sealed class RowSet : IDisposable
     private readonly ExampleStore _examples = new();
     private readonly HashSet<int> _labels = [];
 
-    /// <summary>The rows that can be used, in the data's order.</summary>
+    /// <summary>What the rows that can be used give, in the data's order.</summary>
     public IReadOnlyList<Example> Examples => _examples;
 
     /// <summary>How many rows had no label.</summary>
@@ -27,15 +27,15 @@ internal sealed class RowSet : IDisposable
     /// <summary>Reads the named columns of a data view.</summary>
     /// <param name="data">The data.</param>
     /// <param name="columns">Columns that the reader asks for.</param>
-    /// <param name="createReader">Makes a reader over a row's getters; it gives null for a row without a label.</param>
+    /// <param name="createReader">Makes a reader over a row's getters; it gives nothing for a row without a label.</param>
     /// <param name="checkCanceled">Called for each row; throws to stop.</param>
-    public static RowSet Read(IDataView data, IEnumerable<string> columns, Func<DataViewRow, Func<Example?>> createReader, Action checkCanceled)
+    public static RowSet Read(IDataView data, IEnumerable<string> columns, Func<DataViewRow, Func<IReadOnlyList<Example>>> createReader, Action checkCanceled)
     {
         var rows = new RowSet();
         try
         {
             using DataViewRowCursor cursor = data.GetRowCursor(columns.Distinct().Select(name => data.Schema[name]));
-            Func<Example?> read = createReader(cursor);
+            Func<IReadOnlyList<Example>> read = createReader(cursor);
             while (cursor.MoveNext())
             {
                 checkCanceled();
@@ -52,18 +52,21 @@ internal sealed class RowSet : IDisposable
 
     public void Dispose() => _examples.Dispose();
 
-    private void Take(Example? example)
+    private void Take(IReadOnlyList<Example> row)
     {
-        if (example is null)
-        {
+        if (row.Count == 0)
             Skipped++;
-            return;
-        }
-        if (ReferenceEquals(example, Example.CutOff))
-        {
+        else if (ReferenceEquals(row[0], Example.CutOff))
             CutOff++;
-            return;
+        else
+        {
+            foreach (Example example in row)
+                Take(example);
         }
+    }
+
+    private void Take(Example example)
+    {
         _examples.Add(example);
         _labels.UnionWith(example.Classes);
         if (example.Truncated)

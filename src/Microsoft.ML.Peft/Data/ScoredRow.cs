@@ -3,18 +3,17 @@ using Microsoft.ML.Data;
 namespace Microsoft.ML.Peft.Data;
 
 /// <summary>A row over another one, scored when first asked at a position.</summary>
-internal sealed class ScoredRow<TRow> : DataViewRow
-    where TRow : class
+internal sealed class ScoredRow<TPart, TPrediction> : DataViewRow
 {
     private readonly ColumnSelection _selection;
     private readonly DataViewRow _source;
-    private readonly IBatchScorer<TRow> _scorer;
-    private readonly Func<TRow>? _read;
+    private readonly IBatchScorer<TPart, TPrediction> _scorer;
+    private readonly Func<IReadOnlyList<TPart>>? _read;
     private readonly IDisposable _hold;
-    private object? _prediction;
-    private long _predictedAt = -1;
+    private TPrediction _prediction = default!;
+    private long? _predictedAt;
 
-    public ScoredRow(ColumnSelection selection, DataViewRow source, IBatchScorer<TRow> scorer)
+    public ScoredRow(ColumnSelection selection, DataViewRow source, IBatchScorer<TPart, TPrediction> scorer)
     {
         (_selection, _source, _scorer) = (selection, source, scorer);
         _read = selection.NeedsScores ? scorer.CreateReader(source) : null;
@@ -35,7 +34,7 @@ internal sealed class ScoredRow<TRow> : DataViewRow
     {
         _selection.Check(column);
         return _selection.Layout.IsAdded(column, out int index)
-            ? ColumnSelection.Typed<TValue>(_selection.Layout.Added[index].CreateGetter(Current), column)
+            ? ColumnSelection.Typed<TValue>(_scorer.Outputs[index].CreateGetter(Current), column)
             : _source.GetGetter<TValue>(_source.Schema[index]);
     }
 
@@ -49,11 +48,11 @@ internal sealed class ScoredRow<TRow> : DataViewRow
         base.Dispose(disposing);
     }
 
-    private object Current()
+    private TPrediction Current()
     {
-        if (_prediction is null || _predictedAt != Position)
+        if (_predictedAt != Position)
         {
-            _prediction = _scorer.Predict([_read!()])[0];
+            _prediction = LengthOrder.Predict(_scorer, [_read!()])[0];
             _predictedAt = Position;
         }
         return _prediction;

@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Persistence;
 using Microsoft.ML.Peft.Tokenization;
@@ -37,8 +38,10 @@ internal static class BaseModels
 
     /// <summary>Refuses a tokenizer with tokens that the model's table has no row for; padding needs none, as nothing reads it.</summary>
     /// <exception cref="InvalidDataException">There is such a token; the message names it.</exception>
-    public static void CheckVocabulary(PretrainedModel model, TextTokenizer tokenizer)
+    public static void CheckVocabulary(PretrainedModel model, TextTokenizer? tokenizer)
     {
+        if (tokenizer is null)
+            return;
         int[] beyond = [.. tokenizer.Ids.Where(id => id >= model.TokenRows && id != tokenizer.PadId).Order()];
         if (beyond.Length > 0)
         {
@@ -49,6 +52,6 @@ internal static class BaseModels
     }
 
     /// <summary>The caller's limit as far as the model goes; without one the tokenizer's, if that is below the usual.</summary>
-    public static int MaxLength(PretrainedModel model, TextTokenizer tokenizer, int? wanted) =>
-        Math.Min(wanted ?? Math.Min(DefaultMaxLength, tokenizer.ModelMaxLength), model.MaxLength);
+    public static int MaxLength(PretrainedModel model, InputProcessor processor, int? wanted) =>
+        Math.Min(wanted ?? Math.Min(DefaultMaxLength, processor.TokenizerOrNull?.ModelMaxLength ?? int.MaxValue), model.MaxLength);
 }

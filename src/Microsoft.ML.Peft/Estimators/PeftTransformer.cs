@@ -29,7 +29,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     private readonly TextColumn? _adapterColumn;
 
     internal PeftTransformer(PeftHost host, ArchivedModel archived, Device device, TrainingResult? training = null)
-        : this(host, archived, new Scorer(HostOf(archived), archived.Task, device, archived.BatchSize), training)
+        : this(host, archived, Scorer.Of(HostOf(archived), archived.Task, device, archived.BatchSize), training)
     {
     }
 
@@ -87,7 +87,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     public DataViewSchema GetOutputSchema(DataViewSchema inputSchema)
     {
         Check(inputSchema);
-        return new ColumnLayout(inputSchema, _scorer.Outputs).Schema;
+        return new ColumnLayout(inputSchema, _scorer.Columns).Schema;
     }
 
     /// <summary>Adds the task's output columns; rows are scored when they are read, and only if an output is asked for.</summary>
@@ -99,9 +99,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     {
         ArgumentNullException.ThrowIfNull(input);
         Check(input.Schema);
-        return _adapterColumn is { } column
-            ? new BatchedDataView<RoutedRow>(input, new RoutedScorer(_scorer, column))
-            : new BatchedDataView<Example>(input, _scorer);
+        return _scorer.Transform(input, _adapterColumn);
     }
 
     /// <summary>A mapper of single rows.</summary>
@@ -112,9 +110,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     public IRowToRowMapper GetRowToRowMapper(DataViewSchema inputSchema)
     {
         Check(inputSchema);
-        return _adapterColumn is { } column
-            ? new RowMapper<RoutedRow>(inputSchema, new RoutedScorer(_scorer, column))
-            : new RowMapper<Example>(inputSchema, _scorer);
+        return _scorer.CreateMapper(inputSchema, _adapterColumn);
     }
 
     /// <summary>
@@ -143,7 +139,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     {
         JsonObject config = tuner.SettingsForExport(settings)
             .ToAdapterConfig(_archived.Task.Task.PeftTaskType, BaseName ?? "");
-        AdapterFolder.Write(folder, tuner, config, _archived.Tokenizer, _archived.Task.Labels, BaseHash);
+        AdapterFolder.Write(folder, tuner, config, _archived.Task.Processor, _archived.Task.Labels, BaseHash);
     });
 
     /// <summary>Writes a LoRA adapter as a .gguf file, which llama.cpp loads beside the base in that format.</summary>
@@ -183,7 +179,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
             sample?.Before(lease);
             TunedModel model = _archived.Model;
             report = MeasuredMerge.Write(
-                folder, new MergeSource(model.Model.Weights, tuner.MergedWeights(), model.Model.Config, _archived.Task.Labels, _archived.Task.Task.HeadKind, _archived.Tokenizer, GenerationConfig),
+                folder, new MergeSource(model.Model.Weights, tuner.MergedWeights(), model.Model.Config, _archived.Task.Labels, _archived.Task.Task.HeadKind, _archived.Task.Processor, GenerationConfig),
                 options, sample);
         });
         return report;

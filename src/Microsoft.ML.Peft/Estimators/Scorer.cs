@@ -1,3 +1,4 @@
+using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Tasks;
@@ -8,57 +9,90 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Estimators;
 
 /// <summary>A tuned model and its task as a function from rows to predictions; many threads may call it.</summary>
-internal sealed class Scorer : IBatchScorer<Example>
+/// <param name="host">The model with its adapters, which the scorer owns from now on.</param>
+/// <param name="task">What it answers.</param>
+/// <param name="batchSize">Examples scored at once.</param>
+internal abstract class Scorer(ModelHost host, TaskRuntime task, int batchSize) : IDisposable
 {
-    private readonly Device _device;
+    public ModelHost Host { get; } = host;
+
+    public TunedModel Model => Host.Model;
+
+    public TaskRuntime Task { get; } = task;
+
+    public int BatchSize { get; } = batchSize;
+
+    public IReadOnlyList<string> InputColumns => Task.InputColumns;
+
+    public abstract IReadOnlyList<OutputColumn> Columns { get; }
 
     /// <param name="host">The model with its adapters, which the scorer owns from now on.</param>
     /// <param name="task">What it answers.</param>
     /// <param name="device">Where it runs.</param>
-    /// <param name="batchSize">Rows scored at once.</param>
-    public Scorer(ModelHost host, TaskRuntime task, Device device, int batchSize)
-    {
-        (Host, Task, _device, BatchSize) = (host, task, device, batchSize);
-        Outputs = task.Outputs;
-    }
+    /// <param name="batchSize">Examples scored at once.</param>
+    public static Scorer Of(ModelHost host, TaskRuntime task, Device device, int batchSize) => task.Use(new Creation(host, device, batchSize));
 
-    public ModelHost Host { get; }
+    /// <summary>The data with the task's columns.</summary>
+    /// <param name="input">The data.</param>
+    /// <param name="adapters">The column that names each row's adapter; null where the active one answers all.</param>
+    public abstract IDataView Transform(IDataView input, TextColumn? adapters);
 
-    public TunedModel Model => Host.Model;
-
-    public TaskRuntime Task { get; }
-
-    public int BatchSize { get; }
-
-    public IReadOnlyList<string> InputColumns => Task.InputColumns;
-
-    public IReadOnlyList<OutputColumn> Outputs { get; }
-
-    public Func<Example> CreateReader(DataViewRow row)
-    {
-        Func<Example?> reader = Task.CreateReader(row, withLabels: false);
-        return () => reader() ?? throw new InvalidOperationException($"Task '{Task.Task.Key}' gave no example for a row that needs no label.");
-    }
-
-    public int LengthOf(Example row) => row.Length;
+    /// <summary>A mapper of single rows.</summary>
+    /// <param name="input">The columns before.</param>
+    /// <param name="adapters">The column that names each row's adapter; null where the active one answers all.</param>
+    public abstract IRowToRowMapper CreateMapper(DataViewSchema input, TextColumn? adapters);
 
     public IDisposable Hold() => Host.KeepForRow();
 
-    public IReadOnlyList<object> Predict(IReadOnlyList<Example> rows) => Predict(rows, [AdapterChoice.Active]);
+    public void Dispose() => Host.Dispose();
 
-    /// <summary>One prediction for each row, in one forward pass.</summary>
-    /// <param name="rows">The rows.</param>
-    /// <param name="adapters">The adapter of each row, or one for all.</param>
-    public IReadOnlyList<object> Predict(IReadOnlyList<Example> rows, AdapterChoice[] adapters)
+    private sealed class Creation(ModelHost host, Device device, int batchSize) : ITaskUse<Scorer>
+    {
+        public Scorer Of<TPrediction>(TaskRuntime<TPrediction> task) => new Scorer<TPrediction>(host, task, device, batchSize);
+    }
+}
+
+/// <summary>The scorer of a task with predictions of one type.</summary>
+internal sealed class Scorer<TPrediction>(ModelHost host, TaskRuntime<TPrediction> task, Device device, int batchSize)
+    : Scorer(host, task, batchSize), IBatchScorer<Example, TPrediction>
+{
+    public IReadOnlyList<OutputColumn<TPrediction>> Outputs { get; } = task.Outputs;
+
+    public override IReadOnlyList<OutputColumn> Columns => Outputs;
+
+    public override IDataView Transform(IDataView input, TextColumn? adapters) => adapters is null
+        ? new BatchedDataView<Example, TPrediction>(input, this)
+        : new BatchedDataView<RoutedExample, TPrediction>(input, new RoutedScorer<TPrediction>(this, adapters));
+
+    public override IRowToRowMapper CreateMapper(DataViewSchema input, TextColumn? adapters) => adapters is null
+        ? new RowMapper<Example, TPrediction>(input, this)
+        : new RowMapper<RoutedExample, TPrediction>(input, new RoutedScorer<TPrediction>(this, adapters));
+
+    public Func<IReadOnlyList<Example>> CreateReader(DataViewRow row)
+    {
+        Func<IReadOnlyList<Example>> reader = task.CreateReader(row, withLabels: false);
+        return () => reader() is { Count: > 0 } examples
+            ? examples
+            : throw new InvalidOperationException($"Task '{task.Task.Key}' gave no example for a row that needs no label.");
+    }
+
+    public int LengthOf(Example part) => part.Length;
+
+    public IReadOnlyList<TPrediction> Predict(IReadOnlyList<Example> parts) => Predict(parts, [AdapterChoice.Active]);
+
+    public TPrediction Join(IReadOnlyList<TPrediction> parts) => task.Join(parts);
+
+    /// <summary>One prediction for each example, in one forward pass.</summary>
+    /// <param name="examples">The examples.</param>
+    /// <param name="adapters">The adapter of each, or one for all.</param>
+    public IReadOnlyList<TPrediction> Predict(IReadOnlyList<Example> examples, AdapterChoice[] adapters)
     {
         using ModelLease lease = Host.Enter(adapters);
         using var scope = NewDisposeScope();
         using var noGradient = inference_mode();
-        using Batch batch = Batch.Collate(rows, _device, withLabels: false);
+        using Batch batch = task.Processor.Collate(examples, device, withLabels: false);
         ForwardContext context = lease.Context();
         using AdapterRows? byRow = context.Rows;
-        return Task.Score(Model, batch, context);
+        return task.Score(Model, batch, context);
     }
-
-    public void Dispose() => Host.Dispose();
 }

@@ -1,10 +1,10 @@
 using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Interop;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Persistence;
 using Microsoft.ML.Peft.Tasks;
-using Microsoft.ML.Peft.Tokenization;
 using Microsoft.ML.Peft.Training;
 using Microsoft.ML.Peft.Tuners;
 using Microsoft.ML.Peft.Tuners.Full;
@@ -29,24 +29,23 @@ internal sealed class UntrainedModel(
         task.CheckScoringSchema(SchemaShapes.Of(input.Schema));
         Device device = host.ChooseDevice(options.GpuDeviceId, options.FallbackToCpu);
         string source = AdapterFolder.TokenizerOf(adapterPath, options.BaseModel);
-        TextTokenizer tokenizer = TextTokenizer.Load(source);
+        InputProcessor processor = task.OpenProcessor(source);
         long seed = host.NewSeed();
         PretrainedModel model = BaseModels.Open(options.BaseModel, device, seed, options.Precision);
         return Failure.Disposes(model, () =>
         {
             // An adapter's tokenizer may have tokens whose rows the adapter brings.
             if (source == options.BaseModel)
-                BaseModels.CheckVocabulary(model, tokenizer);
+                BaseModels.CheckVocabulary(model, processor.TokenizerOrNull);
             TaskRuntime runtime = task.WithDefaultsOf(options.BaseModel)
-                .Bind(LabelSet.None, tokenizer, BaseModels.MaxLength(model, tokenizer, maxLength));
+                .Bind(LabelSet.None, processor, BaseModels.MaxLength(model, processor, maxLength));
             foreach (string warning in runtime.Warnings)
                 host.Warning(warning);
             using AdapterState? adapter = adapterPath is null ? null : AdapterFiles.Open(adapterPath, model, allowOtherBase);
             TunerOptions tuner = adapter?.Settings ?? new FrozenOptions();
             TunedModel tuned = TunedModelFactory.Create(model, runtime, tuner, seed, adapter?.Tensors, host.Warning);
             return new PeftTransformer(host, new ArchivedModel(
-                tuned, runtime, tuner, TokenizerFiles.Of(tokenizer), Path.GetFullPath(options.BaseModel), null,
-                options.EmbedBase, options.ScoringBatchSize), device);
+                tuned, runtime, tuner, Path.GetFullPath(options.BaseModel), null, options.EmbedBase, options.ScoringBatchSize), device);
         });
     }
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Tokenization;
 using Microsoft.ML.Peft.Tuners;
@@ -45,7 +46,7 @@ internal static class AdapterFolder
     /// <summary>Writes an adapter with its tokenizer as a new folder, which appears whole or not at all. Its labels stand in the weights' metadata.</summary>
     /// <exception cref="IOException">The folder exists, or cannot be written.</exception>
     /// <exception cref="NotSupportedException">The tuner makes no adapter that PEFT knows.</exception>
-    public static void Write(string folder, ITuner tuner, JsonObject config, TokenizerFiles tokenizer, LabelSet labels, string? baseSha256) => NewFolder.Write(folder, partial =>
+    public static void Write(string folder, ITuner tuner, JsonObject config, InputProcessor processor, LabelSet labels, string? baseSha256) => NewFolder.Write(folder, partial =>
     {
         var metadata = new Dictionary<string, string>();
         if (baseSha256 is not null)
@@ -53,7 +54,7 @@ internal static class AdapterFolder
         if (labels.Count > 0)
             metadata[AdapterLabels.Key] = labels.ToJson().ToJsonString();
         File.WriteAllText(Path.Combine(partial, ConfigName), config.ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
-        tokenizer.Write(partial);
+        processor.Write(partial);
         using var scope = NewDisposeScope();
         SafetensorsWriter.WriteFile(Path.Combine(partial, WeightsName), tuner.Export(), metadata);
     });

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Quantization;
@@ -18,10 +19,10 @@ namespace Microsoft.ML.Peft.Persistence;
 /// <param name="Config">The base's configuration.</param>
 /// <param name="Labels">The task's classes.</param>
 /// <param name="HeadKind">What transformers' name for a model with the task's head ends in; null where there is none.</param>
-/// <param name="Tokenizer">The tokenizer's files.</param>
+/// <param name="Processor">What makes the model's inputs.</param>
 /// <param name="GenerationConfig">The text of the base's generation_config.json; null where it has none.</param>
 internal sealed record MergeSource(
-    ModelWeights Weights, IReadOnlyList<MergedWeight> Merged, HfConfig Config, LabelSet Labels, string? HeadKind, TokenizerFiles Tokenizer, string? GenerationConfig);
+    ModelWeights Weights, IReadOnlyList<MergedWeight> Merged, HfConfig Config, LabelSet Labels, string? HeadKind, InputProcessor Processor, string? GenerationConfig);
 
 /// <summary>
 /// Base and adapter as one checkpoint folder that transformers reads. Tensors go from the base's files to the new ones one by
@@ -76,7 +77,7 @@ internal sealed class MergedFolder
         var writer = new MergedFolder(source.Weights, source.Merged, requantizes);
         NewFolder.Write(folder, partial =>
         {
-            source.Tokenizer.Write(partial);
+            source.Processor.Write(partial);
             File.WriteAllText(
                 Path.Combine(partial, HfConfig.FileName), writer.Config(source).ToJsonString(new JsonSerializerOptions { WriteIndented = true }));
             if (source.GenerationConfig is { } generation)

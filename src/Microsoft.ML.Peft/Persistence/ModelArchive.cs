@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Interop;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
@@ -20,7 +21,7 @@ internal static class ModelArchive
         BaseEntry origin = OriginOf(saved);
         Manifest manifest = Describe(saved, origin);
         archive.Write(ManifestName, stream => stream.Write(manifest.ToUtf8()));
-        saved.Tokenizer.Write(archive);
+        ProcessorFiles.Write(archive, saved.Task.Processor.Files);
         using (torch.NewDisposeScope())
             archive.WriteStored(TunedName, stream => SafetensorsWriter.Write(stream, saved.Model.Tuner.Export()));
         foreach (var (adapter, i) in (saved.Adapters ?? []).Select((adapter, i) => (adapter, i)).Where(a => a.adapter.Tuner is not null))
@@ -41,15 +42,15 @@ internal static class ModelArchive
         using IDisposable modes = Gradients.AsByDefault();
         ArchiveSettings settings = ArchiveSettings.Parse(archive.ReadBytes(ManifestName));
         Manifest manifest = settings.Manifest;
-        TokenizerFiles tokenizer = TokenizerFiles.Read(archive, manifest.Tokenizer);
+        IReadOnlyDictionary<string, byte[]> files = ProcessorFiles.Read(archive, manifest.Tokenizer);
         var (runtime, model) = Failure.IsInvalidData("The archive's model", () =>
         {
-            TaskRuntime task = settings.Task.Bind(settings.Labels, tokenizer.Load(), manifest.MaxLength);
+            TaskRuntime task = settings.Task.Bind(settings.Labels, TextProcessor.Of(files), manifest.MaxLength);
             return (task, LoadModel(archive, settings, task, device));
         });
         BaseEntry origin = manifest.Base;
         var loaded = new ArchivedModel(
-            model, runtime, settings.Tuner, tokenizer, origin.Folder, origin.Sha256, origin.Kind is BaseKind.Embedded or BaseKind.Packed, manifest.BatchSize)
+            model, runtime, settings.Tuner, origin.Folder, origin.Sha256, origin.Kind is BaseKind.Embedded or BaseKind.Packed, manifest.BatchSize)
         {
             BaseName = origin.Name,
             GenerationConfig = manifest.GenerationConfig,
@@ -115,7 +116,7 @@ internal static class ModelArchive
         Labels = saved.Task.Labels.ToJson(),
         MaxLength = saved.Task.MaxLength,
         BatchSize = saved.BatchSize,
-        Tokenizer = saved.Tokenizer.Hashes,
+        Tokenizer = ProcessorFiles.Hashes(saved.Task.Processor.Files),
         Config = JsonNode.Parse(saved.Model.Model.Config.Json)!.AsObject(),
         Base = origin,
         GenerationConfig = saved.GenerationConfig,

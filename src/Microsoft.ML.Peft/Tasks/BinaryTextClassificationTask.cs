@@ -3,7 +3,6 @@ using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
-using Microsoft.ML.Peft.Tokenization;
 using Microsoft.ML.Peft.Training;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -81,35 +80,32 @@ namespace Microsoft.ML.Peft.Tasks
             SchemaShapes.Column(ProbabilityColumnName, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single),
         ];
 
-        internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) =>
-            new Runtime(this, labels, tokenizer, maxLength);
+        internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) =>
+            new Runtime(this, labels, processor, maxLength);
 
-        private sealed class Runtime(BinaryTextClassificationTask task, LabelSet labels, TextTokenizer tokenizer, int maxLength)
-            : TaskRuntime(task, labels, tokenizer, maxLength)
+        private sealed class Runtime(BinaryTextClassificationTask task, LabelSet labels, InputProcessor processor, int maxLength)
+            : TaskRuntime<float>(task, labels, processor, maxLength)
         {
-            public override Func<Example?> CreateReader(DataViewRow row, bool withLabels) =>
-                Classification.ReadTexts(this, row, task.Sentence1, task.Sentence2, withLabels ? task.Label.Read(row) : null);
+            public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels) =>
+                OneEach(Classification.ReadTexts(this, row, task.Sentence1, task.Sentence2, withLabels ? task.Label.Read(row) : null));
 
             public override Head CreateHead(PretrainedModel model) =>
                 Classification.CreateHead(model, Labels, model.CreateSequenceClassificationHead);
 
             public override ITaskMetrics CreateMetrics() => new ClassificationMetrics(Labels.Count);
 
-            public override IReadOnlyList<OutputColumn> Outputs =>
+            public override IReadOnlyList<OutputColumn<float>> Outputs =>
             [
-                new OutputColumn<bool>(task.OutputColumnName, BooleanDataViewType.Instance, null,
-                    (object score, ref bool value) => value = (float)score > 0),
-                new OutputColumn<float>(task.ScoreColumnName, NumberDataViewType.Single, null,
-                    (object score, ref float value) => value = (float)score),
-                new OutputColumn<float>(task.ProbabilityColumnName, NumberDataViewType.Single, null,
-                    (object score, ref float value) => value = 1 / (1 + MathF.Exp(-(float)score))),
+                OutputColumn<float>.Of(task.OutputColumnName, BooleanDataViewType.Instance, score => score > 0),
+                OutputColumn<float>.Of(task.ScoreColumnName, NumberDataViewType.Single, score => score),
+                OutputColumn<float>.Of(task.ProbabilityColumnName, NumberDataViewType.Single, score => 1 / (1 + MathF.Exp(-score))),
             ];
 
-            public override IReadOnlyList<object> Predict(Tensor logits, Batch batch)
+            public override IReadOnlyList<float> Predict(Tensor logits, Batch batch)
             {
                 using var scope = NewDisposeScope();
                 Tensor scores = logits.to(ScalarType.Float32).diff(dim: -1).flatten();
-                return [.. scores.cpu().contiguous().data<float>().ToArray().Select(score => (object)score)];
+                return scores.cpu().contiguous().data<float>().ToArray();
             }
         }
     }

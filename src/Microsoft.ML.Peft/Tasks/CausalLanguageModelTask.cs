@@ -43,46 +43,43 @@ namespace Microsoft.ML.Peft.Tasks
         internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
             [SchemaShapes.Column(OutputColumnName, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single)];
 
-        internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) => new Runtime(this, tokenizer, maxLength);
+        internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, processor, maxLength);
 
-        private sealed class Runtime(CausalLanguageModelTask task, TextTokenizer tokenizer, int maxLength)
-            : LanguageModelRuntime(task, tokenizer, maxLength)
+        private sealed class Runtime(CausalLanguageModelTask task, InputProcessor processor, int maxLength)
+            : LanguageModelRuntime<float>(task, processor, maxLength)
         {
-            public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
+            public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
             {
                 Func<string> text = task.Text.Read(row);
-                return () =>
+                return OneEach(() =>
                 {
                     // Whole in training, where packing cuts; as far as the model reads in scoring.
                     Encoding encoding = Tokenizer.Encode(text(), null, withLabels ? int.MaxValue : MaxLength);
                     Example example = NextTokens(withLabels ? Ended(encoding.Ids) : encoding.Ids, 1, encoding.Truncated);
                     return withLabels && example.Labels.Length == 0 ? null : example;
-                };
+                });
             }
 
             public override IReadOnlyList<Example> Pack(IReadOnlyList<Example> examples) => new PackedExamples(examples, MaxLength);
 
-            public override IReadOnlyList<object> Score(TunedModel model, Batch batch, ForwardContext context)
+            public override IReadOnlyList<float> Score(TunedModel model, Batch batch, ForwardContext context)
             {
                 if (batch.Positions is null)
-                    return [.. batch.Examples.Select(_ => (object)float.NaN)];
+                    return [.. batch.Examples.Select(_ => float.NaN)];
                 // The labels are the text's own tokens: no column has to bring them.
-                using Batch labelled = Batch.Collate(batch.Examples, batch.Ids.device, withLabels: true);
+                using Batch labelled = Processor.Collate(batch.Examples, batch.Ids.device, withLabels: true);
                 return base.Score(model, labelled, context);
             }
 
-            public override IReadOnlyList<object> Predict(Tensor answer, Batch batch)
+            public override IReadOnlyList<float> Predict(Tensor answer, Batch batch)
             {
                 using var scope = NewDisposeScope();
                 float[] sums = answer.sum(1).cpu().data<float>().ToArray();
-                return [.. batch.Examples.Zip(sums, (example, sum) => (object)MathF.Exp(sum / example.Labels.Length))];
+                return [.. batch.Examples.Zip(sums, (example, sum) => MathF.Exp(sum / example.Labels.Length))];
             }
 
-            public override IReadOnlyList<OutputColumn> Outputs =>
-            [
-                new OutputColumn<float>(task.OutputColumnName, NumberDataViewType.Single, null,
-                    (object perplexity, ref float value) => value = (float)perplexity),
-            ];
+            public override IReadOnlyList<OutputColumn<float>> Outputs =>
+                [OutputColumn<float>.Of(task.OutputColumnName, NumberDataViewType.Single, perplexity => perplexity)];
 
             // The model learns where a text ends.
             private int[] Ended(int[] ids) => Tokenizer.EosId is { } end && (ids.Length == 0 || ids[^1] != end) ? [.. ids, end] : ids;

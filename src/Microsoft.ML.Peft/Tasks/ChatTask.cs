@@ -39,23 +39,23 @@ namespace Microsoft.ML.Peft.Tasks
 
         internal override IReadOnlyList<TaskColumn> Inputs => [Messages];
 
-        internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) => new Runtime(this, tokenizer, maxLength);
+        internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, processor, maxLength);
 
         private static ChatTemplate TemplateOf(TextTokenizer tokenizer) => tokenizer.ChatTemplate ?? throw new ArgumentException(
             "The model has no chat template (chat_template in tokenizer_config.json, or chat_template.jinja): it was not taught to chat.");
 
-        private sealed class Runtime(ChatTask task, TextTokenizer tokenizer, int maxLength)
-            : GenerationRuntime(task, tokenizer, maxLength, TemplateOf(tokenizer))
+        private sealed class Runtime(ChatTask task, InputProcessor processor, int maxLength)
+            : GenerationRuntime(task, processor, maxLength, TemplateOf(processor.Tokenizer))
         {
-            private readonly ChatTemplate _template = TemplateOf(tokenizer);
+            private readonly ChatTemplate _template = TemplateOf(processor.Tokenizer);
 
             public override IEnumerable<string> Warnings => End is not null ? [] :
                 ["The chat template writes no special token behind what the assistant says: the model does not learn where an answer ends, and goes on until its length ends it."];
 
-            public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
+            public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
             {
                 Func<IReadOnlyList<ChatTurn>> messages = task.Messages.Read(row);
-                return withLabels ? () => Learn(messages()) : () => Prompt(Encode(_template.Render(messages(), addGenerationPrompt: true)));
+                return OneEach(withLabels ? () => Learn(messages()) : () => Prompt(Encode(_template.Render(messages(), addGenerationPrompt: true))));
             }
 
             private Example? Learn(IReadOnlyList<ChatTurn> messages)

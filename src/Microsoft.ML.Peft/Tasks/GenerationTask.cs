@@ -5,7 +5,6 @@ using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
-using Microsoft.ML.Peft.Tokenization;
 using Microsoft.ML.Peft.Tokenization.ChatTemplates;
 using Microsoft.ML.Peft.Training;
 
@@ -47,31 +46,30 @@ internal abstract class GenerationTask : PeftTask
 
 /// <summary>Learns the labelled tokens of a row, and writes after a prompt.</summary>
 /// <param name="task">The task.</param>
-/// <param name="tokenizer">The model's tokenizer.</param>
+/// <param name="processor">What makes the model's inputs.</param>
 /// <param name="maxLength">Tokens of a row at most.</param>
 /// <param name="template">What writes the prompts, with ends of its own; null where they come as plain text.</param>
-internal abstract class GenerationRuntime(GenerationTask task, TextTokenizer tokenizer, int maxLength, ChatTemplate? template = null)
-    : LanguageModelRuntime(task, tokenizer, maxLength)
+internal abstract class GenerationRuntime(GenerationTask task, InputProcessor processor, int maxLength, ChatTemplate? template = null)
+    : LanguageModelRuntime<string[]>(task, processor, maxLength)
 {
     private readonly GenerationSettings _settings =
-        GenerationSettings.Resolve(task.Generation, task.FolderGeneration, EndTokens.Taught(tokenizer, task.FolderGeneration, template));
+        GenerationSettings.Resolve(task.Generation, task.FolderGeneration, EndTokens.Taught(processor.Tokenizer, task.FolderGeneration, template));
 
-    public override int? End { get; } = template is null ? EndTokens.OfText(tokenizer, task.FolderGeneration) : EndTokens.OfTurn(template, tokenizer);
+    public override int? End { get; } = template is null ? EndTokens.OfText(processor.Tokenizer, task.FolderGeneration) : EndTokens.OfTurn(template, processor.Tokenizer);
 
-    public override IReadOnlyList<OutputColumn> Outputs => task.Texts > 1
-        ? [VectorOutput.Of(task.OutputColumnName, new VectorDataViewType(TextDataViewType.Instance, task.Texts),
-            (string[] texts) => Array.ConvertAll(texts, text => text.AsMemory()))]
-        : [new OutputColumn<ReadOnlyMemory<char>>(task.OutputColumnName, TextDataViewType.Instance, null,
-            (object texts, ref ReadOnlyMemory<char> value) => value = ((string[])texts)[0].AsMemory())];
+    public override IReadOnlyList<OutputColumn<string[]>> Outputs => task.Texts > 1
+        ? [OutputColumn<string[]>.Vector(task.OutputColumnName, new VectorDataViewType(TextDataViewType.Instance, task.Texts),
+            texts => Array.ConvertAll(texts, text => text.AsMemory()))]
+        : [OutputColumn<string[]>.Of(task.OutputColumnName, TextDataViewType.Instance, texts => texts[0].AsMemory())];
 
-    public override IReadOnlyList<object> Score(TunedModel model, Batch batch, ForwardContext context)
+    public override IReadOnlyList<string[]> Score(TunedModel model, Batch batch, ForwardContext context)
     {
         using var session = new DecoderSession((DecoderModel)model.Model, model.Head, context.Rows?.Names ?? [context.Adapter]) { Limit = context.Limit };
         var found = TextGenerator.Generate(session, [.. batch.Examples.Select(e => e.Ids)], _settings, Tokenizer);
-        return [.. found.Select(texts => (object)Array.ConvertAll(texts, text => TextGenerator.Text(text, Tokenizer, _settings)))];
+        return [.. found.Select(texts => Array.ConvertAll(texts, text => TextGenerator.Text(text, Tokenizer, _settings)))];
     }
 
-    public override IReadOnlyList<object> Predict(TorchSharp.torch.Tensor answer, Batch batch) =>
+    public override IReadOnlyList<string[]> Predict(TorchSharp.torch.Tensor answer, Batch batch) =>
         throw new NotSupportedException($"Task '{Task.Key}' answers token by token.");
 
     protected static Example Prompt(int[] ids) => new() { Ids = ids };

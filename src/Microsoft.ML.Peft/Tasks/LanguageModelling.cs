@@ -1,7 +1,6 @@
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
-using Microsoft.ML.Peft.Tokenization;
 using Microsoft.ML.Peft.Training;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -9,8 +8,8 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Tasks;
 
 /// <summary>What all tasks share that learn the next token: the answer is what each labelled token costs, in nats.</summary>
-internal abstract class LanguageModelRuntime(PeftTask task, TextTokenizer tokenizer, int maxLength)
-    : TaskRuntime(task, LabelSet.None, tokenizer, maxLength)
+internal abstract class LanguageModelRuntime<TPrediction>(PeftTask task, InputProcessor processor, int maxLength)
+    : TaskRuntime<TPrediction>(task, LabelSet.None, processor, maxLength)
 {
     /// <summary>What stands behind a text, and stops the model; null where nothing does.</summary>
     public virtual int? End => Tokenizer.EosId;

@@ -50,29 +50,29 @@ namespace Microsoft.ML.Peft.Tasks
         internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
             [SchemaShapes.Column(OutputColumnName, SchemaShape.Column.VectorKind.VariableVector, TextDataViewType.Instance)];
 
-        internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) =>
-            new MaskedLanguageModelRuntime(this, tokenizer, maxLength);
+        internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) =>
+            new MaskedLanguageModelRuntime(this, processor, maxLength);
     }
 
-    internal sealed class MaskedLanguageModelRuntime(MaskedLanguageModelTask task, TextTokenizer tokenizer, int maxLength)
-        : TaskRuntime(task, LabelSet.None, tokenizer, maxLength)
+    internal sealed class MaskedLanguageModelRuntime(MaskedLanguageModelTask task, InputProcessor processor, int maxLength)
+        : TaskRuntime<int[]>(task, LabelSet.None, processor, maxLength)
     {
-        private readonly int _mask = tokenizer.MaskId
+        private readonly int _mask = processor.Tokenizer.MaskId
             ?? throw new ArgumentException("The tokenizer has no mask token: the model is not one of masked language modelling.");
         // Padding behind all others may have no row in the model's table.
-        private readonly int _words = tokenizer.PadId == tokenizer.VocabularySize - 1 ? tokenizer.VocabularySize - 1 : tokenizer.VocabularySize;
+        private readonly int _words = processor.Tokenizer.VocabularySize - (processor.Tokenizer.PadId == processor.Tokenizer.VocabularySize - 1 ? 1 : 0);
 
-        public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
+        public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
         {
             Func<string> text = task.Text.Read(row);
-            return () =>
+            return OneEach(() =>
             {
                 Encoding encoding = Tokenizer.Encode(text(), null, MaxLength);
                 if (!withLabels)
                     return Example.From(encoding, [.. Enumerable.Range(0, encoding.Ids.Length).Where(i => encoding.Ids[i] == _mask)]);
                 // Masks are drawn at each step; a text of special tokens alone has nothing to mask.
                 return !encoding.Ids.All(Tokenizer.IsSpecial) ? Example.From(encoding) : encoding.Truncated ? Example.CutOff : null;
-            };
+            });
         }
 
         public override Head CreateHead(PretrainedModel model) => model.CreateMaskedLanguageModelHead();
@@ -81,18 +81,18 @@ namespace Microsoft.ML.Peft.Tasks
 
         public override ITaskMetrics CreateMetrics() => new MaskedAccuracy();
 
-        public override IReadOnlyList<OutputColumn> Outputs =>
+        public override IReadOnlyList<OutputColumn<int[]>> Outputs =>
         [
-            VectorOutput.Of(task.OutputColumnName, new VectorDataViewType(TextDataViewType.Instance),
-                (int[] tokens) => Array.ConvertAll(tokens, id => Tokenizer.Decode([id]).Trim().AsMemory())),
+            OutputColumn<int[]>.Vector(task.OutputColumnName, new VectorDataViewType(TextDataViewType.Instance),
+                tokens => Array.ConvertAll(tokens, id => Tokenizer.Decode([id]).Trim().AsMemory())),
         ];
 
-        public override IReadOnlyList<object> Predict(Tensor logits, Batch batch)
+        public override IReadOnlyList<int[]> Predict(Tensor logits, Batch batch)
         {
             using var scope = NewDisposeScope();
             long[] best = logits.argmax(-1).flatten().cpu().data<long>().ToArray();
             int width = batch.Positions is null ? 0 : (int)batch.Positions.shape[1];
-            return [.. batch.Examples.Select((e, row) => (object)Enumerable.Range(0, e.Positions.Length).Select(i => (int)best[row * width + i]).ToArray())];
+            return [.. batch.Examples.Select((e, row) => Enumerable.Range(0, e.Positions.Length).Select(i => (int)best[row * width + i]).ToArray())];
         }
 
         private Example Mask(Example example, Random random)

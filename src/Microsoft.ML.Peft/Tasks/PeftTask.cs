@@ -1,10 +1,10 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
+using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Registration;
 using Microsoft.ML.Peft.Tasks;
-using Microsoft.ML.Peft.Tokenization;
 
 namespace Microsoft.ML.Peft;
 
@@ -37,8 +37,11 @@ public abstract partial class PeftTask
     /// <summary>The task with what a model's folder says where the user says nothing (how to generate); by default itself.</summary>
     internal virtual PeftTask WithDefaultsOf(string modelFolder) => this;
 
-    /// <summary>Joins the task with its labels and a tokenizer, after a fit as from an archive.</summary>
-    internal abstract TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength);
+    /// <summary>What makes the model's inputs, from the files of its folder; by default a tokenizer.</summary>
+    internal virtual InputProcessor OpenProcessor(string folder) => TextProcessor.Load(folder);
+
+    /// <summary>Joins the task with its labels and what makes its inputs, after a fit as from an archive.</summary>
+    internal abstract TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength);
 
     /// <summary>Label values and types, from the training data.</summary>
     /// <exception cref="ArgumentException">The label column is missing, or has no labels that a task can have.</exception>

@@ -7,14 +7,21 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Tasks;
 
-/// <summary>A task with its labels and tokenizer: all that training and scoring need of it.</summary>
-internal abstract class TaskRuntime(PeftTask task, LabelSet labels, TextTokenizer tokenizer, int maxLength) : ITrainingObjective
+/// <summary>A task with its labels and what makes its inputs: all that training needs of it.</summary>
+/// <param name="task">The task.</param>
+/// <param name="labels">What it chooses among; none for a task without classes.</param>
+/// <param name="processor">What makes the model's inputs.</param>
+/// <param name="maxLength">Tokens of a text at most.</param>
+internal abstract class TaskRuntime(PeftTask task, LabelSet labels, InputProcessor processor, int maxLength) : ITrainingObjective
 {
     public PeftTask Task { get; } = task;
 
     public LabelSet Labels { get; } = labels;
 
-    public TextTokenizer Tokenizer { get; } = tokenizer;
+    public InputProcessor Processor { get; } = processor;
+
+    /// <inheritdoc cref="InputProcessor.Tokenizer"/>
+    public TextTokenizer Tokenizer => Processor.Tokenizer;
 
     public int MaxLength { get; } = maxLength;
 
@@ -27,8 +34,11 @@ internal abstract class TaskRuntime(PeftTask task, LabelSet labels, TextTokenize
     /// <summary>What whoever fits should know of the tokenizer and the model's folder; by default nothing.</summary>
     public virtual IEnumerable<string> Warnings => [];
 
-    /// <summary>A reader over a row's getters; it gives null for a row that has no label, and counts it.</summary>
-    public abstract Func<Example?> CreateReader(DataViewRow row, bool withLabels);
+    /// <summary>
+    /// A reader over a row's getters: what the model sees of the row, at once or one after the other (windows of a long text). With labels,
+    /// nothing for a row that has none, and <see cref="Example.CutOff"/> for one whose length leaves nothing to learn.
+    /// </summary>
+    public abstract Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels);
 
     public abstract Head CreateHead(PretrainedModel model);
 
@@ -51,20 +61,45 @@ internal abstract class TaskRuntime(PeftTask task, LabelSet labels, TextTokenize
     /// <inheritdoc/>
     public abstract ITaskMetrics CreateMetrics();
 
-    /// <summary>The output columns, in order.</summary>
-    public abstract IReadOnlyList<OutputColumn> Outputs { get; }
+    /// <summary>Hands the task over as one of its type of predictions.</summary>
+    public abstract TResult Use<TResult>(ITaskUse<TResult> use);
 
-    /// <summary>One prediction a row, in managed memory.</summary>
-    public abstract IReadOnlyList<object> Predict(Tensor answer, Batch batch);
+    /// <summary>A reader that gives one example a row, and none for null.</summary>
+    protected static Func<IReadOnlyList<Example>> OneEach(Func<Example?> read) => () => read() is { } example ? [example] : [];
+}
+
+/// <summary>A task that predicts: all that scoring needs of it too.</summary>
+/// <typeparam name="TPrediction">What it says of a row, in managed memory.</typeparam>
+/// <inheritdoc cref="TaskRuntime(PeftTask, LabelSet, InputProcessor, int)"/>
+internal abstract class TaskRuntime<TPrediction>(PeftTask task, LabelSet labels, InputProcessor processor, int maxLength)
+    : TaskRuntime(task, labels, processor, maxLength)
+{
+    /// <summary>The output columns, in order.</summary>
+    public abstract IReadOnlyList<OutputColumn<TPrediction>> Outputs { get; }
+
+    /// <summary>One prediction for each example.</summary>
+    public abstract IReadOnlyList<TPrediction> Predict(Tensor answer, Batch batch);
+
+    /// <summary>The prediction of a row from those of its examples, in their order; only a task whose reader gives several has to say.</summary>
+    public virtual TPrediction Join(IReadOnlyList<TPrediction> parts) =>
+        throw new NotSupportedException($"Task '{Task.Key}' gave {parts.Count} examples for a row, and does not say how their predictions join.");
 
     /// <summary>Runs the model on a batch, once; a task that generates runs it for every token.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="batch">The rows.</param>
+    /// <param name="batch">The examples.</param>
     /// <param name="context">The call: which adapters answer.</param>
-    public virtual IReadOnlyList<object> Score(TunedModel model, Batch batch, ForwardContext context)
+    public virtual IReadOnlyList<TPrediction> Score(TunedModel model, Batch batch, ForwardContext context)
     {
         using IDisposable? turn = context.Limit?.Enter();
         using Tensor hidden = model.Features(batch, context);
         return Predict(Answer(model.Head, hidden, batch, context), batch);
     }
+
+    public override TResult Use<TResult>(ITaskUse<TResult> use) => use.Of(this);
+}
+
+/// <summary>What is made of a task, whatever the type of its predictions.</summary>
+internal interface ITaskUse<TResult>
+{
+    TResult Of<TPrediction>(TaskRuntime<TPrediction> task);
 }

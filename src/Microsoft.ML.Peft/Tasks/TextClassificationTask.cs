@@ -3,7 +3,6 @@ using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
-using Microsoft.ML.Peft.Tokenization;
 using Microsoft.ML.Peft.Training;
 using static TorchSharp.torch;
 
@@ -70,30 +69,29 @@ namespace Microsoft.ML.Peft.Tasks
             SchemaShapes.Scores(ScoreColumnName, schema, LabelColumnName),
         ];
 
-        internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) =>
-            new Runtime(this, labels, tokenizer, maxLength);
+        internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) =>
+            new Runtime(this, labels, processor, maxLength);
 
-        private sealed class Runtime(TextClassificationTask task, LabelSet labels, TextTokenizer tokenizer, int maxLength)
-            : TaskRuntime(task, labels, tokenizer, maxLength)
+        private sealed class Runtime(TextClassificationTask task, LabelSet labels, InputProcessor processor, int maxLength)
+            : TaskRuntime<float[]>(task, labels, processor, maxLength)
         {
-            public override Func<Example?> CreateReader(DataViewRow row, bool withLabels) =>
-                Classification.ReadTexts(this, row, task.Sentence1, task.Sentence2, withLabels ? task.Label.Read(row, Labels) : null);
+            public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels) =>
+                OneEach(Classification.ReadTexts(this, row, task.Sentence1, task.Sentence2, withLabels ? task.Label.Read(row, Labels) : null));
 
             public override Head CreateHead(PretrainedModel model) =>
                 Classification.CreateHead(model, Labels, model.CreateSequenceClassificationHead);
 
             public override ITaskMetrics CreateMetrics() => new ClassificationMetrics(Labels.Count);
 
-            public override IReadOnlyList<OutputColumn> Outputs =>
+            public override IReadOnlyList<OutputColumn<float[]>> Outputs =>
             [
-                new OutputColumn<uint>(task.OutputColumnName, new KeyDataViewType(typeof(uint), Labels.Count),
-                    Classification.PredictedLabelAnnotations(Labels),
-                    (object prediction, ref uint value) => value = (uint)Classification.ArgMax((float[])prediction) + 1),
-                VectorOutput.Of(task.ScoreColumnName, new VectorDataViewType(NumberDataViewType.Single, Labels.Count),
-                    (float[] scores) => scores, Classification.ScoreAnnotations(Labels)),
+                OutputColumn<float[]>.Of(task.OutputColumnName, new KeyDataViewType(typeof(uint), Labels.Count),
+                    scores => (uint)Classification.ArgMax(scores) + 1, Classification.PredictedLabelAnnotations(Labels)),
+                OutputColumn<float[]>.Vector(task.ScoreColumnName, new VectorDataViewType(NumberDataViewType.Single, Labels.Count),
+                    scores => scores, Classification.ScoreAnnotations(Labels)),
             ];
 
-            public override IReadOnlyList<object> Predict(Tensor logits, Batch batch) =>
+            public override IReadOnlyList<float[]> Predict(Tensor logits, Batch batch) =>
                 [.. Classification.Probabilities(logits).Chunk(Labels.Count)];
         }
     }

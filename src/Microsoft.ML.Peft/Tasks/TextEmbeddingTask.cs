@@ -4,7 +4,6 @@ using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
-using Microsoft.ML.Peft.Tokenization;
 using Microsoft.ML.Peft.Training;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -66,17 +65,17 @@ namespace Microsoft.ML.Peft.Tasks
         internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
             [SchemaShapes.Column(OutputColumnName, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single)];
 
-        internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) => new Runtime(this, tokenizer, maxLength);
+        internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, processor, maxLength);
 
-        private sealed class Runtime(TextEmbeddingTask task, TextTokenizer tokenizer, int maxLength)
-            : TaskRuntime(task, LabelSet.None, tokenizer, maxLength)
+        private sealed class Runtime(TextEmbeddingTask task, InputProcessor processor, int maxLength)
+            : TaskRuntime<float[]>(task, LabelSet.None, processor, maxLength)
         {
             private int _size;
 
-            public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
+            public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
             {
                 Func<string> text = task.Input.Read(row);
-                return () => Example.From(Tokenizer.Encode(text(), null, MaxLength));
+                return OneEach(() => Example.From(Tokenizer.Encode(text(), null, MaxLength)));
             }
 
             public override Head CreateHead(PretrainedModel model)
@@ -90,12 +89,10 @@ namespace Microsoft.ML.Peft.Tasks
 
             public override ITaskMetrics CreateMetrics() => throw new NotSupportedException("Text embedding has no metrics: it is not trained.");
 
-            public override IReadOnlyList<OutputColumn> Outputs =>
-            [
-                VectorOutput.Of(task.OutputColumnName, new VectorDataViewType(NumberDataViewType.Single, _size), (float[] vector) => vector),
-            ];
+            public override IReadOnlyList<OutputColumn<float[]>> Outputs =>
+                [OutputColumn<float[]>.Vector(task.OutputColumnName, new VectorDataViewType(NumberDataViewType.Single, _size), vector => vector)];
 
-            public override IReadOnlyList<object> Predict(Tensor logits, Batch batch) =>
+            public override IReadOnlyList<float[]> Predict(Tensor logits, Batch batch) =>
                 [.. logits.cpu().contiguous().data<float>().ToArray().Chunk(_size)];
         }
 

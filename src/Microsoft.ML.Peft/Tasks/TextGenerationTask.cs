@@ -52,22 +52,22 @@ namespace Microsoft.ML.Peft.Tasks
 
         internal override IReadOnlyList<TaskColumn> Labels => [Completion];
 
-        internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) => new Runtime(this, tokenizer, maxLength);
+        internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, processor, maxLength);
 
-        private sealed class Runtime(TextGenerationTask task, TextTokenizer tokenizer, int maxLength)
-            : GenerationRuntime(task, tokenizer, maxLength)
+        private sealed class Runtime(TextGenerationTask task, InputProcessor processor, int maxLength)
+            : GenerationRuntime(task, processor, maxLength)
         {
-            public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
+            public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
             {
                 Func<string> prompt = task.Prompt.Read(row);
                 if (!withLabels)
-                    return () => Prompt(Tokenizer.EncodePrompt(prompt()));
+                    return OneEach(() => Prompt(Tokenizer.EncodePrompt(prompt())));
                 Func<string> completion = task.Completion.Read(row);
-                return () => Join(prompt(), completion());
+                return OneEach(() => Joined(prompt(), completion()));
             }
 
             // The tokens before the completion are those that scoring will see.
-            private Example? Join(string prompt, string completion)
+            private Example? Joined(string prompt, string completion)
             {
                 if (completion.Length == 0)
                     return null;

@@ -77,22 +77,22 @@ namespace Microsoft.ML.Peft.Tasks
             SchemaShapes.Column(SpansColumnName, SchemaShape.Column.VectorKind.VariableVector, TextDataViewType.Instance),
         ];
 
-        internal override TaskRuntime Bind(LabelSet labels, TextTokenizer tokenizer, int maxLength) =>
-            new TokenClassificationRuntime(this, labels, tokenizer, maxLength);
+        internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) =>
+            new TokenClassificationRuntime(this, labels, processor, maxLength);
     }
 
     /// <summary>What one row was predicted: a label index (-1 where the model saw no piece) and scores for each word.</summary>
     internal sealed record WordPredictions(int[] Labels, float[] Scores);
 
     internal sealed class TokenClassificationRuntime(
-        TokenClassificationTask task, LabelSet labels, TextTokenizer tokenizer, int maxLength)
-        : TaskRuntime(task, labels, tokenizer, maxLength)
+        TokenClassificationTask task, LabelSet labels, InputProcessor processor, int maxLength)
+        : TaskRuntime<WordPredictions>(task, labels, processor, maxLength)
     {
-        public override Func<Example?> CreateReader(DataViewRow row, bool withLabels)
+        public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
         {
             Func<string[]> words = task.Words.Read(row);
             Func<int[]>? keys = withLabels ? task.Label.Read(row, Labels) : null;
-            return () => Read(words(), keys?.Invoke(), row.Position);
+            return OneEach(() => Read(words(), keys?.Invoke(), row.Position));
         }
 
         public override Head CreateHead(PretrainedModel model) =>
@@ -100,16 +100,16 @@ namespace Microsoft.ML.Peft.Tasks
 
         public override ITaskMetrics CreateMetrics() => new ClassificationMetrics(Labels.Count);
 
-        public override IReadOnlyList<OutputColumn> Outputs =>
+        public override IReadOnlyList<OutputColumn<WordPredictions>> Outputs =>
         [
-            VectorOutput.Of(task.OutputColumnName, new VectorDataViewType(new KeyDataViewType(typeof(uint), Labels.Count)),
-                (WordPredictions p) => Array.ConvertAll(p.Labels, label => (uint)(label + 1)), Classification.PredictedLabelAnnotations(Labels)),
-            VectorOutput.Of(task.ScoreColumnName, new VectorDataViewType(NumberDataViewType.Single), (WordPredictions p) => p.Scores),
-            VectorOutput.Of(task.SpansColumnName, new VectorDataViewType(TextDataViewType.Instance),
-                (WordPredictions p) => BioSpan.Read(Array.ConvertAll(p.Labels, Name)).Select(span => span.ToString().AsMemory()).ToArray()),
+            OutputColumn<WordPredictions>.Vector(task.OutputColumnName, new VectorDataViewType(new KeyDataViewType(typeof(uint), Labels.Count)),
+                p => Array.ConvertAll(p.Labels, label => (uint)(label + 1)), Classification.PredictedLabelAnnotations(Labels)),
+            OutputColumn<WordPredictions>.Vector(task.ScoreColumnName, new VectorDataViewType(NumberDataViewType.Single), p => p.Scores),
+            OutputColumn<WordPredictions>.Vector(task.SpansColumnName, new VectorDataViewType(TextDataViewType.Instance),
+                p => BioSpan.Read(Array.ConvertAll(p.Labels, Name)).Select(span => span.ToString().AsMemory()).ToArray()),
         ];
 
-        public override IReadOnlyList<object> Predict(Tensor logits, Batch batch)
+        public override IReadOnlyList<WordPredictions> Predict(Tensor logits, Batch batch)
         {
             float[] scores = Classification.Probabilities(logits);
             int width = logits.shape.Length == 3 ? (int)logits.shape[1] * Labels.Count : 0;

@@ -12,7 +12,7 @@ internal sealed class BatchRunner(TunedModel model, ITrainingObjective task, Dev
 
     public ITrainingObjective Task => task;
 
-    public Batch Collate(IReadOnlyList<Example> examples, bool withLabels) => Batch.Collate(examples, device, withLabels);
+    public Batch Collate(IReadOnlyList<Example> examples, bool withLabels) => task.Processor.Collate(examples, device, withLabels);
 
     public Tensor Features(Batch batch, ForwardContext context) => model.Features(batch, context);
 

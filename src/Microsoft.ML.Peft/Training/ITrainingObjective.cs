@@ -8,6 +8,9 @@ namespace Microsoft.ML.Peft.Training;
 /// <summary>What training asks of a task: what an answer costs, and how it is judged.</summary>
 internal interface ITrainingObjective
 {
+    /// <summary>What makes batches of rows.</summary>
+    InputProcessor Processor { get; }
+
     /// <summary>Changes a batch of rows for this step of training (masking).</summary>
     IReadOnlyList<Example> Prepare(IReadOnlyList<Example> examples, Random random);
 

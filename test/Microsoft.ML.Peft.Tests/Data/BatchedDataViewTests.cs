@@ -21,6 +21,15 @@ public sealed class BatchedDataViewTests
     }
 
     [TestMethod]
+    public void PartsOfRowsAreBatchedByTheirOwnLengthAndJoined()
+    {
+        _scorer.PartLength = 7;
+        Table.AreClose([.. Review.Make(100).Select(r => (object)(double)r.Text.Length)], Table.Read(View(Rows(100)), "Length"), 0, "lengths");
+        Assert.AreEqual(Review.Make(100).Sum(r => (r.Text.Length + 6) / 7), _scorer.Batches.Sum(b => b.Length));
+        Assert.IsTrue(_scorer.Batches.All(b => b.Length <= _scorer.BatchSize && b.Max() <= 7 && b.SequenceEqual(b.Order())));
+    }
+
+    [TestMethod]
     public void ABatchMayBeLargerThanAnyMemory()
     {
         _scorer.BatchSize = int.MaxValue;
@@ -103,39 +112,43 @@ public sealed class BatchedDataViewTests
         }
     }
 
-    private IDataView View(IDataView data) => new BatchedDataView<string>(data, _scorer);
+    private IDataView View(IDataView data) => new BatchedDataView<string, int>(data, _scorer);
 
     private IDataView Rows(int count) => _context.Data.LoadFromEnumerable(Review.Make(count));
 
     /// <summary>Says how long a text is, and remembers what it was asked.</summary>
-    private sealed class LengthScorer : IBatchScorer<string>
+    private sealed class LengthScorer : IBatchScorer<string, int>
     {
         public List<int[]> Batches { get; } = [];
 
         public IReadOnlyList<string> InputColumns => ["Text"];
 
-        public IReadOnlyList<OutputColumn> Outputs { get; } =
-            [new OutputColumn<float>("Length", NumberDataViewType.Single, null, (object prediction, ref float value) => value = (int)prediction)];
+        public IReadOnlyList<OutputColumn<int>> Outputs { get; } = [OutputColumn<int>.Of("Length", NumberDataViewType.Single, length => (float)length)];
 
         public int BatchSize { get; set; } = 8;
 
-        public Func<string> CreateReader(DataViewRow row)
+        /// <summary>Characters in a part of a row at most.</summary>
+        public int PartLength { get; set; } = int.MaxValue;
+
+        public Func<IReadOnlyList<string>> CreateReader(DataViewRow row)
         {
             var getter = row.GetGetter<ReadOnlyMemory<char>>(row.Schema["Text"]);
             ReadOnlyMemory<char> text = default;
             return () =>
             {
                 getter(ref text);
-                return text.ToString();
+                return text.ToString().Chunk(PartLength).Select(part => new string(part)).DefaultIfEmpty("").ToArray();
             };
         }
 
-        public int LengthOf(string row) => row.Length;
+        public int LengthOf(string part) => part.Length;
 
-        public IReadOnlyList<object> Predict(IReadOnlyList<string> rows)
+        public int Join(IReadOnlyList<int> parts) => parts.Sum();
+
+        public IReadOnlyList<int> Predict(IReadOnlyList<string> parts)
         {
-            Batches.Add([.. rows.Select(r => r.Length)]);
-            return [.. rows.Select(r => (object)r.Length)];
+            Batches.Add([.. parts.Select(r => r.Length)]);
+            return Batches[^1];
         }
 
         public IDisposable Hold() => new MemoryStream();

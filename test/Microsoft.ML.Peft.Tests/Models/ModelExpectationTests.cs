@@ -63,7 +63,7 @@ public sealed class ModelExpectationTests
         JsonObject[] items = [.. expected.Root["items"]!.AsArray().Select(item => item!.AsObject())];
         TextTokenizer tokenizer = TextTokenizer.Load(at.Folder);
         using PretrainedModel model = Load(at.Folder);
-        TaskRuntime task = PeftTask.TextEmbedding().Bind(LabelSet.None, tokenizer, 256);
+        TaskRuntime task = PeftTask.TextEmbedding().Bind(LabelSet.None, new TextProcessor(tokenizer), 256);
         Head head = task.CreateHead(model);
         Example[] rows = [.. items.Select(item => Example.From(tokenizer.Encode(item["text"]!.GetValue<string>(), null, 256), []))];
         foreach (var (row, item) in rows.Zip(items))

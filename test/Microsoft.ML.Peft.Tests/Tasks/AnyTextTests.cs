@@ -32,7 +32,7 @@ public sealed class AnyTextTests
         using PeftTransformer model = Fit(PeftTask.TextClassification(outputColumnName: "P" + Lone, scoreColumnName: "S" + Other));
         model.Adapters.Mix(Lone, [(model.Adapters["default"], 1)]);
         using PeftTransformer loaded = SavedAndLoaded(model.WithAdapterColumn("A" + Other));
-        CollectionAssert.AreEqual(new[] { "P" + Lone, "S" + Other }, loaded.Scorer.Outputs.Select(column => column.Name).ToArray());
+        CollectionAssert.AreEqual(new[] { "P" + Lone, "S" + Other }, loaded.Scorer.Columns.Select(column => column.Name).ToArray());
         CollectionAssert.Contains(loaded.Adapters.Names.ToArray(), Lone);
         Assert.AreEqual("A" + Other, loaded.AdapterColumnName);
     }
@@ -69,7 +69,7 @@ public sealed class AnyTextTests
     private static string[] Values(PeftTransformer model, string column, string kind)
     {
         VBuffer<ReadOnlyMemory<char>> values = default;
-        model.Scorer.Outputs.Single(c => c.Name == column).Annotations!.GetValue(kind, ref values);
+        model.Scorer.Columns.Single(c => c.Name == column).Annotations!.GetValue(kind, ref values);
         return [.. values.DenseValues().Select(value => value.ToString())];
     }
 

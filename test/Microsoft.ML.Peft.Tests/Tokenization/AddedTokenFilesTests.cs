@@ -1,4 +1,4 @@
-using Microsoft.ML.Peft.Persistence;
+using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Tokenization;
 
 namespace Microsoft.ML.Peft.Tests.Tokenization;
@@ -78,7 +78,7 @@ public sealed class AddedTokenFilesTests
         using TemporaryFolder folder = new();
         folder.Write("tokenizer_config.json", """{"pad_token": "<pad>", "added_tokens_decoder": {"11": {"content": "<a>"}}}""");
         TextTokenizer before = folder.Load(TinyFiles.ByteLevel);
-        TextTokenizer after = TokenizerFiles.Of(before).With(["<b>", "<c>"], before).Load();
+        TextTokenizer after = new TextProcessor(before).WithTokens(["<b>", "<c>"]).Tokenizer;
         Assert.AreEqual((11, 12, 13, 14), (after.IdOf("<a>"), after.PadId, after.IdOf("<b>"), after.IdOf("<c>")));
         Assert.AreEqual((before.IdOf("<a>"), before.PadId), (11, 12));
         Assert.IsTrue(after.IsSpecial(12) && !after.IsSpecial(13));
@@ -96,6 +96,6 @@ public sealed class AddedTokenFilesTests
         Assert.AreEqual((special, special), (tokenizer.IsSpecial(size), tokenizer.IsSpecial(size + 1)), kind);
         // An archive and an adapter's folder carry the file.
         Assert.IsTrue(tokenizer.Files.Any(saved => saved.Name == Path.GetFileName(path)), kind);
-        Assert.AreEqual(size + 1, TokenizerFiles.Of(tokenizer).Load().IdOf("<b>"), kind);
+        Assert.AreEqual(size + 1, TextProcessor.Of(new TextProcessor(tokenizer).Files).Tokenizer.IdOf("<b>"), kind);
     }
 }

@@ -40,7 +40,7 @@ public sealed class JointTaskTests
     {
         using TemporaryFolder folder = new();
         TextTokenizer tokenizer = JointKinds.Load(kind, folder);
-        TaskRuntime task = PeftTask.TextGeneration().Bind(LabelSet.None, tokenizer, 64);
+        TaskRuntime task = PeftTask.TextGeneration().Bind(LabelSet.None, new TextProcessor(tokenizer), 64);
         IDataView data = s_ml.Data.LoadFromEnumerable([new Pair { Prompt = prompt, Completion = completion }]);
         Check(tokenizer, Read(task, data, withLabels: true), Read(task, data, withLabels: false).Ids, tokenizer.EncodeAfter(prompt, completion));
     }
@@ -51,7 +51,7 @@ public sealed class JointTaskTests
     {
         using TemporaryFolder folder = new();
         TextTokenizer tokenizer = JointKinds.Load(kind, folder);
-        TaskRuntime task = PeftTask.Chat().Bind(LabelSet.None, tokenizer, 64);
+        TaskRuntime task = PeftTask.Chat().Bind(LabelSet.None, new TextProcessor(tokenizer), 64);
         Example learnt = Read(task, Chats(("user", "a"), ("assistant", answer)), withLabels: true);
         int[] prompt = Read(task, Chats(("user", "a")), withLabels: false).Ids;
         string text = tokenizer.ChatTemplate!.Render([new ChatTurn("user", "a")], addGenerationPrompt: true);
@@ -65,7 +65,7 @@ public sealed class JointTaskTests
     {
         using TemporaryFolder folder = new();
         TextTokenizer tokenizer = JointKinds.Load(kind, folder);
-        TaskRuntime task = PeftTask.Chat().Bind(LabelSet.None, tokenizer, 64);
+        TaskRuntime task = PeftTask.Chat().Bind(LabelSet.None, new TextProcessor(tokenizer), 64);
         Example learnt = Read(task, Chats(("user", "a"), ("assistant", "\nb"), ("user", "a"), ("assistant", "b")), withLabels: true);
         string said = string.Concat(learnt.Labels.Select(tokenizer.TokenOf)).Replace("Ċ", "\n", StringComparison.Ordinal).TrimStart('\n');
         Assert.AreEqual("b</s>b</s>", said.Replace("▁", "", StringComparison.Ordinal));
@@ -82,12 +82,12 @@ public sealed class JointTaskTests
         IDataView text = s_ml.Data.LoadFromEnumerable([new Pair { Prompt = "a b</s>" }]);
         List<Example> examples =
         [
-            Read(PeftTask.TextGeneration().Bind(LabelSet.None, tokenizer, 64), pair, withLabels: true),
-            Read(PeftTask.Chat().Bind(LabelSet.None, tokenizer, 64), Chats(("user", "a"), ("assistant", "b</s>")), withLabels: true),
+            Read(PeftTask.TextGeneration().Bind(LabelSet.None, new TextProcessor(tokenizer), 64), pair, withLabels: true),
+            Read(PeftTask.Chat().Bind(LabelSet.None, new TextProcessor(tokenizer), 64), Chats(("user", "a"), ("assistant", "b</s>")), withLabels: true),
         ];
         // BERT's own template puts a separator behind every text.
         if (kind != JointKinds.WordPiece)
-            examples.Add(Read(PeftTask.CausalLanguageModelling("Prompt").Bind(LabelSet.None, tokenizer, 64), text, withLabels: true));
+            examples.Add(Read(PeftTask.CausalLanguageModelling("Prompt").Bind(LabelSet.None, new TextProcessor(tokenizer), 64), text, withLabels: true));
         foreach (Example example in examples)
             Assert.AreEqual(1, example.Labels.Count(id => id == end), string.Join(' ', example.Labels));
     }
@@ -98,7 +98,7 @@ public sealed class JointTaskTests
     {
         using TemporaryFolder folder = new();
         TextTokenizer tokenizer = JointKinds.Load(kind, folder);
-        TaskRuntime task = PeftTask.CausalLanguageModelling("Prompt").Bind(LabelSet.None, tokenizer, 64);
+        TaskRuntime task = PeftTask.CausalLanguageModelling("Prompt").Bind(LabelSet.None, new TextProcessor(tokenizer), 64);
         IDataView data = s_ml.Data.LoadFromEnumerable([new Pair { Prompt = "a= b a = b ab" }, new Pair { Prompt = "b" }]);
         using RowSet rows = RowSet.Read(data, ["Prompt"], row => task.CreateReader(row, withLabels: true), () => { });
         Example packed = task.Pack(rows.Examples).Single();

@@ -9,7 +9,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Tests.Training;
 
 /// <summary>Classification without columns or tokenizer.</summary>
-internal sealed class TinyTask() : TaskRuntime(null!, LabelSet.None, null!, 64)
+internal sealed class TinyTask() : TaskRuntime<float>(null!, LabelSet.None, new PlainProcessor(), 64)
 {
     /// <summary>Called with the number of losses so far and the loss; what it gives is the loss.</summary>
     public Func<int, Tensor, Tensor> OnLoss { get; init; } = (_, loss) => loss;
@@ -23,7 +23,7 @@ internal sealed class TinyTask() : TaskRuntime(null!, LabelSet.None, null!, 64)
 
     public override bool LossNeedsWholeBatch => WholeBatch;
 
-    public override IReadOnlyList<OutputColumn> Outputs => [];
+    public override IReadOnlyList<OutputColumn<float>> Outputs => [];
 
     /// <summary>Rows of 1 to 12 tokens; the label is decided by the ids, so it can be learnt.</summary>
     public static Example[] Rows(int count, int seed = 3)
@@ -37,7 +37,7 @@ internal sealed class TinyTask() : TaskRuntime(null!, LabelSet.None, null!, 64)
         })];
     }
 
-    public override Func<Example?> CreateReader(DataViewRow row, bool withLabels) => throw new NotSupportedException();
+    public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels) => throw new NotSupportedException();
 
     public override Head CreateHead(PretrainedModel model) => throw new NotSupportedException();
 
@@ -48,7 +48,13 @@ internal sealed class TinyTask() : TaskRuntime(null!, LabelSet.None, null!, 64)
 
     public override ITaskMetrics CreateMetrics() => new Accuracy();
 
-    public override IReadOnlyList<object> Predict(Tensor logits, Batch batch) => throw new NotSupportedException();
+    public override IReadOnlyList<float> Predict(Tensor logits, Batch batch) => throw new NotSupportedException();
+
+    /// <summary>Rows come as ids.</summary>
+    private sealed class PlainProcessor : InputProcessor
+    {
+        public override string Key => "plain";
+    }
 
     private sealed class Accuracy : ITaskMetrics
     {

@@ -74,7 +74,7 @@ internal sealed class MergeSample : IDisposable
         TunedModel model = lease.Model;
         ForwardContext context = lease.Context();
         using IDisposable? turn = context.Limit?.Enter();
-        using Batch batch = Batch.Collate([example], model.Model.Weights.Device, withLabels: false);
+        using Batch batch = _task.Processor.Collate([example], model.Model.Weights.Device, withLabels: false);
         return model.Forward(batch, context).cpu().DetachFromDisposeScope();
     }
 }

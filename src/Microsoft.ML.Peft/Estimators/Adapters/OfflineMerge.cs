@@ -1,10 +1,10 @@
 using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Persistence;
 using Microsoft.ML.Peft.Tasks;
-using Microsoft.ML.Peft.Tokenization;
 using Microsoft.ML.Peft.Training;
 using Microsoft.ML.Peft.Tuners;
 using TorchSharp;
@@ -23,12 +23,12 @@ internal static class OfflineMerge
         HfConfig config = HfConfig.Load(model.Path);
         using PretrainedModel opened = ModelRegistry.Create(config, Open(model, config), CPU, seed: 0, model.Quantization);
         using AdapterState adapter = AdapterFiles.Open(adapterPath, opened, options.AllowOtherBase);
-        TextTokenizer tokenizer = TextTokenizer.Load(AdapterFolder.TokenizerOf(adapterPath, model.Path));
+        InputProcessor processor = task.OpenProcessor(AdapterFolder.TokenizerOf(adapterPath, model.Path));
         using ITuner tuner = TunedModelFactory.Attach(
             adapter.Settings, new TuningTarget(opened.Weights, opened.DefaultTargets, [], adapter.Tensors) { Warn = warn }, seed: 0);
-        using MergeSample? sample = options.SampleRows is { } rows ? Sample(rows, model, adapter, tokenizer, task) : null;
+        using MergeSample? sample = options.SampleRows is { } rows ? Sample(rows, model, adapter, processor, task) : null;
         return MeasuredMerge.Write(
-            folder, new MergeSource(opened.Weights, tuner.MergedWeights(), config, LabelSet.None, null, TokenizerFiles.Of(tokenizer), GenerationConfigFile.TextIn(model.Path)), options, sample, shardBytes);
+            folder, new MergeSource(opened.Weights, tuner.MergedWeights(), config, LabelSet.None, null, processor, GenerationConfigFile.TextIn(model.Path)), options, sample, shardBytes);
     }
 
     // What is quantized on the way is not kept.
@@ -41,12 +41,12 @@ internal static class OfflineMerge
     }
 
     // A model that runs needs its floats in single precision, and is gone before the merge begins.
-    private static MergeSample Sample(IDataView rows, ModelSource source, AdapterState adapter, TextTokenizer tokenizer, PeftTask task)
+    private static MergeSample Sample(IDataView rows, ModelSource source, AdapterState adapter, InputProcessor processor, PeftTask task)
     {
         PretrainedModel model = BaseModels.Open(source.Path, CPU, seed: 0, source.Quantization);
         (TaskRuntime runtime, TunedModel made) = Failure.Disposes(model, () =>
         {
-            TaskRuntime runtime = task.WithDefaultsOf(source.Path).Bind(task.LabelsOf(rows.Schema), tokenizer, BaseModels.MaxLength(model, tokenizer, null));
+            TaskRuntime runtime = task.WithDefaultsOf(source.Path).Bind(task.LabelsOf(rows.Schema), processor, BaseModels.MaxLength(model, processor, null));
             return (runtime, TunedModelFactory.Create(model, runtime, adapter.Settings, seed: 0, adapter.Tensors));
         });
         var trained = new PeftAdapter(ForwardContext.DefaultAdapter, ForwardContext.DefaultAdapter, made.Tuner, adapter.Settings, isTrained: true);
