@@ -36,7 +36,7 @@ internal static class RealText
             using Batch batch = Batch.Collate(chunk, CPU, withLabels: false);
             ForwardContext context = call?.Invoke(chunk.Length) ?? ForwardContext.Inference;
             using AdapterRows? byRow = context.Rows;
-            Tensor hidden = model.Forward(batch, head.Rows(batch), context);
+            Tensor hidden = model.Features(batch, head, context);
             head.Forward(hidden, batch, context).data<float>().ToArray();
         }
     }

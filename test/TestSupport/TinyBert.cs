@@ -29,7 +29,7 @@ public sealed class TinyBert : IDisposable
     private void WriteWeights(long seed)
     {
         using PretrainedModel model = ModelRegistry.Create(HfConfig.Load(Folder), null, CPU, seed);
-        model.CreateSequenceClassificationHead(2);
+        model.As<ISequenceClassifier>().CreateSequenceClassificationHead(2);
         SafetensorsWriter.WriteFile(
             Path.Combine(Folder, "model.safetensors"),
             model.Weights.All.Where(p => !p.Name.StartsWith("classifier", StringComparison.Ordinal)).Select(p => (p.Name, p.Value)));

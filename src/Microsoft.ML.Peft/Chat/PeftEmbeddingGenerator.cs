@@ -4,6 +4,7 @@ using Microsoft.ML.Peft.Chat;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Models;
 
 namespace Microsoft.ML.Peft;
 
@@ -40,7 +41,7 @@ public sealed class PeftEmbeddingGenerator : IEmbeddingGenerator<string, Embeddi
         _scorer = transformer.Scorer is Scorer<float[]> { Task.Task.PeftTaskType: "FEATURE_EXTRACTION" } scorer ? scorer : throw new NotSupportedException(
             $"The transformer's task is '{transformer.Scorer.Task.Task.Key}': embeddings need one that embeds texts.");
         string? name = transformer.BaseName;
-        _metadata = new EmbeddingGeneratorMetadata("peft", defaultModelId: name, defaultModelDimensions: scorer.Model.Model.HiddenSize);
+        _metadata = new EmbeddingGeneratorMetadata("peft", defaultModelId: name, defaultModelDimensions: scorer.Model.Model.As<TextModel>().HiddenSize);
     }
 
     /// <inheritdoc/>

@@ -42,16 +42,17 @@ internal static class BaseModels
     {
         if (tokenizer is null)
             return;
-        int[] beyond = [.. tokenizer.Ids.Where(id => id >= model.TokenRows && id != tokenizer.PadId).Order()];
+        long rows = model.As<IReadsTokens>().Tokens.Weight.Outputs;
+        int[] beyond = [.. tokenizer.Ids.Where(id => id >= rows && id != tokenizer.PadId).Order()];
         if (beyond.Length > 0)
         {
             throw Malformed.File(
-                tokenizer.Files[0].Description, $"tokens for the {model.TokenRows} rows of the model's token table",
+                tokenizer.Files[0].Description, $"tokens for the {rows} rows of the model's token table",
                 $"'{tokenizer.TokenOf(beyond[0])}' with the id {beyond[0]}{(beyond.Length > 1 ? $" and {beyond.Length - 1} more" : "")}");
         }
     }
 
     /// <summary>The caller's limit as far as the model goes; without one the tokenizer's, if that is below the usual.</summary>
-    public static int MaxLength(PretrainedModel model, InputProcessor processor, int? wanted) =>
-        Math.Min(wanted ?? Math.Min(DefaultMaxLength, processor.TokenizerOrNull?.ModelMaxLength ?? int.MaxValue), model.MaxLength);
+    public static int MaxLength(PretrainedModel model, InputProcessor processor, int? wanted) => Math.Min(
+        wanted ?? Math.Min(DefaultMaxLength, processor.TokenizerOrNull?.ModelMaxLength ?? int.MaxValue), (model as IReadsTokens)?.MaxLength ?? int.MaxValue);
 }

@@ -11,7 +11,7 @@ namespace Microsoft.ML.Peft.Generation;
 /// <param name="head">Its head.</param>
 /// <param name="texts">What the encoder reads; the caller's.</param>
 /// <param name="adapters">The adapter of each text, or one for all; null for the bare base.</param>
-internal sealed class EncoderDecoderSession(PretrainedModel model, Head head, Batch texts, params string?[]? adapters) : IDecodingSession
+internal sealed class EncoderDecoderSession(TextModel model, Head head, Batch texts, params string?[]? adapters) : IDecodingSession
 {
     private readonly IEncoderDecoder _model = (IEncoderDecoder)model;
     private readonly KeyValueCache _cache = new(((IEncoderDecoder)model).DecoderLayers);

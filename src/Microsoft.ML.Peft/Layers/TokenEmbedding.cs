@@ -41,8 +41,12 @@ internal sealed class TokenEmbedding : ITokenLookup
         $"'{Path}' is quantized ({nameof(QuantizationOptions)}.{nameof(QuantizationOptions.VocabularyFormat)}): no tuner can change it.");
 
     /// <summary>The table of a model's tokens, in the way in which the model keeps it.</summary>
-    public static TokenEmbedding OfVocabulary(WeightScope scope, long entries, long width, int? padding = null) =>
-        scope.Sites.Tokens = new TokenEmbedding(scope, scope.LoadVocabulary(entries, width), padding);
+    public static TokenEmbedding OfVocabulary(WeightScope scope, long entries, long width, int? padding = null)
+    {
+        var tokens = new TokenEmbedding(scope, scope.LoadVocabulary(entries, width), padding);
+        scope.Sites.AddTokens(tokens);
+        return tokens;
+    }
 
     /// <returns>[..., width] for ids [...]</returns>
     public Tensor Forward(Tensor ids, ForwardContext context) =>

@@ -9,6 +9,8 @@ internal sealed class TuningSites
     private readonly List<NormSite> _norms = [];
     private readonly List<Sublayer> _sublayers = [];
     private readonly List<InputSite> _inputs = [];
+    private readonly List<TokenEmbedding> _tokenTables = [];
+    private readonly List<VocabularyOutput> _outputs = [];
 
     public IReadOnlyList<Projection> Projections => _projections;
 
@@ -22,14 +24,22 @@ internal sealed class TuningSites
 
     public IReadOnlyList<InputSite> Inputs => _inputs;
 
-    /// <summary>The table of the tokens that the model reads.</summary>
-    public TokenEmbedding? Tokens { get; set; }
+    /// <summary>The tables of the tokens that the model reads: one, or one for each of its parts.</summary>
+    public IReadOnlyList<TokenEmbedding> TokenTables => _tokenTables;
+
+    /// <summary>The projections onto a vocabulary.</summary>
+    public IReadOnlyList<VocabularyOutput> Outputs => _outputs;
+
+    /// <summary>The table of the tokens that the model reads; null where it has none.</summary>
+    /// <exception cref="NotSupportedException">It has several: who asks does not say which.</exception>
+    public TokenEmbedding? Tokens => Only(_tokenTables, table => table.Path);
 
     /// <summary>The projection onto the vocabulary; null where the model has none.</summary>
-    public Projection? Output { get; set; }
+    /// <exception cref="NotSupportedException">It has several: who asks does not say which.</exception>
+    public VocabularyOutput? Output => Only(_outputs, output => output.Path);
 
-    /// <summary>Whether <see cref="Output"/> multiplies by the table of <see cref="Tokens"/>.</summary>
-    public bool TiesOutput => Output is not null && ReferenceEquals(Output.Weight, Tokens?.Weight);
+    /// <summary>Whether <see cref="Output"/> multiplies by its table.</summary>
+    public bool TiesOutput => Output is { IsTied: true };
 
     public void Add(Projection projection) => _projections.Add(projection);
 
@@ -42,4 +52,28 @@ internal sealed class TuningSites
     public void Add(Sublayer sublayer) => _sublayers.Add(sublayer);
 
     public void Add(InputSite input) => _inputs.Add(input);
+
+    public void AddTokens(TokenEmbedding table) => _tokenTables.Add(table);
+
+    /// <summary>Says that a projection writes the tokens of a table. A head that is made again takes its own place.</summary>
+    public void AddOutput(Projection projection, TokenEmbedding table)
+    {
+        _outputs.RemoveAll(output => output.Path == projection.Path);
+        _outputs.Add(new VocabularyOutput(projection, table));
+    }
+
+    private static T? Only<T>(List<T> all, Func<T, string> path)
+        where T : class => all.Count <= 1 ? all.FirstOrDefault() : throw new NotSupportedException(
+            $"The model has more than one vocabulary ({string.Join(", ", all.Select(path))}): name the module.");
+}
+
+/// <summary>A projection onto a vocabulary.</summary>
+/// <param name="Projection">The projection.</param>
+/// <param name="Table">The table of the tokens that it writes.</param>
+internal sealed record VocabularyOutput(Projection Projection, TokenEmbedding Table)
+{
+    public string Path => Projection.Path;
+
+    /// <summary>Whether it multiplies by the table.</summary>
+    public bool IsTied => ReferenceEquals(Projection.Weight, Table.Weight);
 }

@@ -1,7 +1,6 @@
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
-using Microsoft.ML.Peft.Quantization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -31,7 +30,7 @@ internal sealed record BertConfig(
 internal sealed class BertEncoder
 {
     private readonly BertConfig _config;
-    private readonly TokenEmbedding _words, _positions, _types;
+    private readonly TokenEmbedding _positions, _types;
     private readonly InputSite _input;
     private readonly LayerNorm _norm;
     private readonly BertLayer[] _layers;
@@ -40,15 +39,15 @@ internal sealed class BertEncoder
     {
         _config = config;
         WeightScope embeddings = scope["embeddings"];
-        _words = TokenEmbedding.OfVocabulary(embeddings["word_embeddings"], config.Vocabulary, config.Hidden, config.PadId);
+        Tokens = TokenEmbedding.OfVocabulary(embeddings["word_embeddings"], config.Vocabulary, config.Hidden, config.PadId);
         _positions = new TokenEmbedding(embeddings["position_embeddings"], config.Positions, config.Hidden);
         _types = new TokenEmbedding(embeddings["token_type_embeddings"], config.Types, config.Hidden);
-        _input = new InputSite(embeddings, _words);
+        _input = new InputSite(embeddings, Tokens);
         _norm = new LayerNorm(embeddings["LayerNorm"], config.Hidden, config.Epsilon);
         _layers = [.. Enumerable.Range(0, config.Layers).Select(i => new BertLayer(scope["encoder"]["layer"][$"{i}"], config, i))];
     }
 
-    public WeightStore WordTable => _words.Weight;
+    public TokenEmbedding Tokens { get; }
 
     /// <param name="batch">The rows.</param>
     /// <param name="positions">The row of the position table for each position of an input [B or 1, S].</param>

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Models;
 
 /// <summary>BERT's family: one encoder, below it positions, above it heads that differ in names.</summary>
-internal abstract class BertModel : PretrainedModel
+internal abstract class BertModel : TextModel, ISequenceClassifier, ITokenClassifier, IMaskedLanguageModel
 {
     private readonly BertEncoder _encoder;
 
@@ -18,6 +18,8 @@ internal abstract class BertModel : PretrainedModel
     }
 
     public override int HiddenSize => Sizes.Hidden;
+
+    public override TokenEmbedding Tokens => _encoder.Tokens;
 
     public override int MaxLength => Sizes.Positions;
 
@@ -34,7 +36,11 @@ internal abstract class BertModel : PretrainedModel
 
     public override StepCost Cost(BatchShape shape, ForwardContext context) => _encoder.Cost(shape, context);
 
-    public override Head CreateTokenClassificationHead(int labels) =>
+    public abstract Head CreateSequenceClassificationHead(int labels);
+
+    public abstract Head CreateMaskedLanguageModelHead();
+
+    public Head CreateTokenClassificationHead(int labels) =>
         new TokenHead(Classifier("classifier", "weight", labels), ClassifierDropout, HiddenSize, labels);
 
     /// <summary>The row of the position table for each position.</summary>
@@ -47,5 +53,5 @@ internal abstract class BertModel : PretrainedModel
     protected Head MaskedLanguageModelHead(WeightScope dense, WeightScope norm, WeightScope scope, string activation) =>
         new MaskedLanguageModelHead(
             scope["decoder"], new Projection(dense, HiddenSize, HiddenSize), new LayerNorm(norm, HiddenSize, Sizes.Epsilon), Activation.Named(activation),
-            _encoder.WordTable, scope.Load("bias", Init.Zeros, Sizes.Vocabulary));
+            _encoder.Tokens, scope.Load("bias", Init.Zeros, Sizes.Vocabulary));
 }

@@ -19,7 +19,9 @@ internal sealed class LanguageModelHead(Projection output) : Head
     public static Projection OutputOf(WeightScope scope, TokenEmbedding tokens, bool tied)
     {
         WeightStore table = tokens.Weight;
-        return scope.Sites.Output = new Projection(scope, tied ? table : scope.LoadVocabulary(table.Outputs, table.Inputs), null);
+        var output = new Projection(scope, tied ? table : scope.LoadVocabulary(table.Outputs, table.Inputs), null);
+        scope.Sites.AddOutput(output, tokens);
+        return output;
     }
 
     public override RowSelection Rows(Batch batch) => batch.Positions is { } at ? RowSelection.At(at) : RowSelection.All;

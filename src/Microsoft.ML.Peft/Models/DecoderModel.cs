@@ -8,8 +8,10 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Models;
 
 /// <summary>A model that reads from left to right: positions, masks and heads that all decoders share.</summary>
-internal abstract class DecoderModel(HfConfig config, ModelWeights weights) : PretrainedModel(config, weights)
+internal abstract class DecoderModel(HfConfig config, ModelWeights weights) : TextModel(config, weights), ICausalLanguageModel, ISequenceClassifier
 {
+    public override TokenEmbedding Tokens => Input.Tokens;
+
     public override bool IsCausal => true;
 
     /// <summary>How many layers keep keys and values.</summary>
@@ -24,9 +26,9 @@ internal abstract class DecoderModel(HfConfig config, ModelWeights weights) : Pr
     /// <summary>The matrix from hidden states to the vocabulary.</summary>
     protected abstract Projection Output { get; }
 
-    public override Head CreateLanguageModelHead() => new LanguageModelHead(Output);
+    public Head CreateLanguageModelHead() => new LanguageModelHead(Output);
 
-    public override Head CreateSequenceClassificationHead(int labels) => new LastTokenHead(Classifier("score", "weight", labels), HiddenSize, labels);
+    public Head CreateSequenceClassificationHead(int labels) => new LastTokenHead(Classifier("score", "weight", labels), HiddenSize, labels);
 
     public override Tensor Forward(Batch batch, RowSelection rows, ForwardContext context)
     {

@@ -1,6 +1,5 @@
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
-using Microsoft.ML.Peft.Quantization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -61,10 +60,11 @@ internal sealed class MaskedLanguageModelHead : Head
     private readonly LayerNorm _norm;
     private readonly Func<Tensor, Tensor> _activation;
 
-    public MaskedLanguageModelHead(WeightScope decoder, Projection dense, LayerNorm norm, Func<Tensor, Tensor> activation, WeightStore wordTable, Parameter bias)
+    public MaskedLanguageModelHead(WeightScope decoder, Projection dense, LayerNorm norm, Func<Tensor, Tensor> activation, TokenEmbedding tokens, Parameter bias)
     {
         (_dense, _norm, _activation) = (dense, norm, activation);
-        decoder.Sites.Output = _decoder = new Projection(decoder, wordTable, bias);
+        _decoder = new Projection(decoder, tokens.Weight, bias);
+        decoder.Sites.AddOutput(_decoder, tokens);
     }
 
     // A head that the checkpoint brings knows its work already.

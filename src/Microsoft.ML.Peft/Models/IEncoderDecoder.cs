@@ -5,6 +5,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Models;
 
 /// <summary>A model that reads a text with one stack and writes another with a second one, which attends to the first.</summary>
+[Capability("has no head for sequence-to-sequence language modelling")]
 internal interface IEncoderDecoder
 {
     /// <summary>Layers of the decoder, each of which keeps keys and values in a session.</summary>

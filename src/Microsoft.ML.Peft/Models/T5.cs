@@ -10,7 +10,7 @@ namespace Microsoft.ML.Peft.Models;
 /// T5 (Raffel et al. 2020) and its later forms (gated, untied; FLAN's): norms before each part, relative positions added to scores
 /// that are not scaled, an encoder and a decoder over one table of tokens.
 /// </summary>
-internal sealed class T5 : PretrainedModel, IEncoderDecoder
+internal sealed class T5 : TextModel, IEncoderDecoder
 {
     private readonly T5Config _config;
     private readonly T5Stack _encoder, _decoder;
@@ -20,13 +20,15 @@ internal sealed class T5 : PretrainedModel, IEncoderDecoder
     {
         _config = T5Config.From(config);
         WeightScope root = weights.Root;
-        var tokens = TokenEmbedding.OfVocabulary(root["shared"], _config.Vocabulary, _config.Hidden);
-        _encoder = new T5Stack(root["encoder"], _config, tokens, isDecoder: false);
-        _decoder = new T5Stack(root["decoder"], _config, tokens, isDecoder: true);
-        _output = LanguageModelHead.OutputOf(root["lm_head"], tokens, config.Bool("tie_word_embeddings", true));
+        Tokens = TokenEmbedding.OfVocabulary(root["shared"], _config.Vocabulary, _config.Hidden);
+        _encoder = new T5Stack(root["encoder"], _config, Tokens, isDecoder: false);
+        _decoder = new T5Stack(root["decoder"], _config, Tokens, isDecoder: true);
+        _output = LanguageModelHead.OutputOf(root["lm_head"], Tokens, config.Bool("tie_word_embeddings", true));
     }
 
     public override int HiddenSize => _config.Hidden;
+
+    public override TokenEmbedding Tokens { get; }
 
     /// <summary>Relative positions have no end: memory has.</summary>
     public override int MaxLength => int.MaxValue;

@@ -139,8 +139,8 @@ internal static class ModelArchive
         PretrainedModel model = ModelRegistry.Create(settings.Config, checkpoint, device, seed: 0, settings.Manifest.Base.Quantization);
         return Failure.Disposes(model, () =>
         {
-            if (task.MaxLength > model.MaxLength)
-                throw new InvalidDataException($"The archive's manifest has a maximal length of {task.MaxLength}; its model reads up to {model.MaxLength} tokens.");
+            if (model is IReadsTokens reader && task.MaxLength > reader.MaxLength)
+                throw new InvalidDataException($"The archive's manifest has a maximal length of {task.MaxLength}; its model reads up to {reader.MaxLength} tokens.");
             using ITensorSource source = archive.Read(TunedName, ArchivedTensors.Open);
             return TunedModelFactory.Create(model, task, settings.Tuner, seed: 0, source);
         });

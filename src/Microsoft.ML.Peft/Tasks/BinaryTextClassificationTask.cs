@@ -90,7 +90,7 @@ namespace Microsoft.ML.Peft.Tasks
                 OneEach(Classification.ReadTexts(this, row, task.Sentence1, task.Sentence2, withLabels ? task.Label.Read(row) : null));
 
             public override Head CreateHead(PretrainedModel model) =>
-                Classification.CreateHead(model, Labels, model.CreateSequenceClassificationHead);
+                Classification.CreateHead(model, Labels, model.As<ISequenceClassifier>().CreateSequenceClassificationHead);
 
             public override ITaskMetrics CreateMetrics() => new ClassificationMetrics(Labels.Count);
 

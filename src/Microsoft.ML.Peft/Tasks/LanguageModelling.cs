@@ -17,7 +17,7 @@ internal abstract class LanguageModelRuntime<TPrediction>(PeftTask task, InputPr
     public override IEnumerable<string> Warnings => End is not null ? [] :
         ["The tokenizer names no end token (eos_token in tokenizer_config.json): the model does not learn where a text ends, and goes on until its length ends it."];
 
-    public override Head CreateHead(PretrainedModel model) => model.CreateLanguageModelHead();
+    public override Head CreateHead(PretrainedModel model) => model.As<ICausalLanguageModel>().CreateLanguageModelHead();
 
     /// <returns>[B, P], 0 where there is no label.</returns>
     public override Tensor Answer(Head head, Tensor hidden, Batch batch, ForwardContext context)

@@ -75,7 +75,7 @@ namespace Microsoft.ML.Peft.Tasks
             });
         }
 
-        public override Head CreateHead(PretrainedModel model) => model.CreateMaskedLanguageModelHead();
+        public override Head CreateHead(PretrainedModel model) => model.As<IMaskedLanguageModel>().CreateMaskedLanguageModelHead();
 
         public override IReadOnlyList<Example> Prepare(IReadOnlyList<Example> examples, Random random) => [.. examples.Select(e => Mask(e, random))];
 

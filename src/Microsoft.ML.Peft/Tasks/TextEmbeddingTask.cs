@@ -80,8 +80,9 @@ namespace Microsoft.ML.Peft.Tasks
 
             public override Head CreateHead(PretrainedModel model)
             {
-                _size = model.HiddenSize;
-                return new PoolingHead(task.Pooling ?? (model.IsCausal ? TextPooling.Last : TextPooling.Mean), task.Normalize);
+                TextModel text = model.As<TextModel>();
+                _size = text.HiddenSize;
+                return new PoolingHead(task.Pooling ?? (text.IsCausal ? TextPooling.Last : TextPooling.Mean), task.Normalize);
             }
 
             public override (Tensor Sum, long Count) Loss(Tensor logits, Batch batch) =>

@@ -96,7 +96,7 @@ namespace Microsoft.ML.Peft.Tasks
         }
 
         public override Head CreateHead(PretrainedModel model) =>
-            Classification.CreateHead(model, Labels, model.CreateTokenClassificationHead);
+            Classification.CreateHead(model, Labels, model.As<ITokenClassifier>().CreateTokenClassificationHead);
 
         public override ITaskMetrics CreateMetrics() => new ClassificationMetrics(Labels.Count);
 

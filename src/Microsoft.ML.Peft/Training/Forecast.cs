@@ -83,7 +83,7 @@ internal sealed class Forecast
         int again = _options.GradientCheckpointing ? 1 : 0;
         double own = 2.0 * _model.Trainable.Except(_model.Tuner.InPlace).Where(p => p.IsMatrix).Sum(p => p.Value.numel());
         double token = Base.Sum(site => Multiplied(site) * (2 + again + (Trains(site) ? 1 : 0))) + (own * (3 + again));
-        double read = _model.Model.Sites.Output is { } output ? Multiplied(output) * (Trains(output) ? 4 : 2) : 0;
+        double read = _model.Model.Sites.Output is { } output ? Multiplied(output.Projection) * (Trains(output.Projection) ? 4 : 2) : 0;
         return (tokens * (token + (share * read))) + (attention * (3 + again));
     }
 

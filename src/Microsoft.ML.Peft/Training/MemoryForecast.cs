@@ -30,7 +30,7 @@ internal sealed class MemoryForecast
         Gradients = model.Trainable.Sum(BytesOf);
         Trainable = validates && options.Given.KeepBest ? 2 * Gradients : Gradients;
         Optimizer = model.Trainable.Sum(parameter => layout.Format.Bytes(parameter.Value));
-        _outputGradient = model.Model.Sites.Output?.Parameters.Where(p => p.Value.requires_grad).Sum(BytesOf) ?? 0;
+        _outputGradient = model.Model.Sites.Output?.Projection.Parameters.Where(p => p.Value.requires_grad).Sum(BytesOf) ?? 0;
     }
 
     public long Mapped { get; }

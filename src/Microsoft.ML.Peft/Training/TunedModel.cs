@@ -17,7 +17,7 @@ internal sealed class TunedModel(PretrainedModel model, Head head, ITuner tuner)
 
     public IReadOnlyList<Parameter> Trainable => Tuner.Trainable;
 
-    public Tensor Features(Batch batch, ForwardContext context) => Model.Forward(batch, Head.Rows(batch), context);
+    public Tensor Features(Batch batch, ForwardContext context) => Model.Features(batch, Head, context);
 
     public Tensor Forward(Batch batch, ForwardContext context)
     {

@@ -11,7 +11,7 @@ namespace Microsoft.ML.VisionLanguage.Models;
 /// CLIP (Radford et al. 2021): a tower of pictures and a tower of texts, each of whose answers is projected into one space, where a
 /// picture lies near what is said of it.
 /// </summary>
-internal sealed class Clip : PretrainedModel, IPairedTowers
+internal sealed class Clip : PretrainedModel, IPairedTowers, IReadsTokens
 {
     private readonly ClipConfig _config;
     private readonly Projection _pictures, _texts;
@@ -42,9 +42,9 @@ internal sealed class Clip : PretrainedModel, IPairedTowers
     /// <summary>The logarithm of what cosines are multiplied with to be logits.</summary>
     public Parameter Scale { get; }
 
-    public override int HiddenSize => _config.Projected;
+    public TokenEmbedding Tokens => TextTower.Tokens;
 
-    public override int MaxLength => _config.Positions;
+    public int MaxLength => _config.Positions;
 
     public override IReadOnlyList<string> DefaultTargets => ["q_proj", "v_proj"];
 
@@ -60,7 +60,7 @@ internal sealed class Clip : PretrainedModel, IPairedTowers
         return _texts.Forward(states, context);
     }
 
-    public override Tensor Forward(Batch batch, RowSelection rows, ForwardContext context) => EncodeTexts(batch, rows, context);
+    public override Tensor Features(Batch batch, Head head, ForwardContext context) => EncodeTexts(batch, head.Rows(batch), context);
 
     // Older checkpoints carry the numbers of the positions.
     protected override bool IsOptional(string name) => name.EndsWith(".embeddings.position_ids", StringComparison.Ordinal);
@@ -167,6 +167,8 @@ internal sealed class ClipTextTower
         _encoder = new ClipEncoder(scope["encoder"], _config);
         _norm = new LayerNorm(scope["final_layer_norm"], _config.Hidden, _config.Epsilon);
     }
+
+    public TokenEmbedding Tokens => _input.Tokens;
 
     /// <returns>[B, positions, hidden]</returns>
     public Tensor Forward(Batch batch, RowSelection rows, ForwardContext context)

@@ -42,7 +42,7 @@ internal sealed class ChatFixture : IDisposable
         using PretrainedModel model = ModelRegistry.Create(HfConfig.Load(Folder.Folder), SharedCheckpoint.Acquire(Folder.Folder, CPU), CPU, seed: 1);
         TextTokenizer tokenizer = TextTokenizer.Load(Folder.Folder);
         int[] prompt = tokenizer.Encode(tokenizer.ChatTemplate!.Render([new ChatTurn("user", text)], true), addSpecialTokens: false).Ids;
-        using var session = new DecoderSession((DecoderModel)model, model.CreateLanguageModelHead(), null);
+        using var session = new DecoderSession((DecoderModel)model, model.As<ICausalLanguageModel>().CreateLanguageModelHead(), null);
         GenerationSettings settings = GenerationSettings.Resolve(options, GenerationConfigFile.Load(Folder.Folder, model.Config));
         return TextGenerator.Text(TextGenerator.Generate(session, [prompt], settings, tokenizer)[0][0], tokenizer, settings);
     }

@@ -122,7 +122,7 @@ public sealed class PredictionEngineTests
     private void HoldAndDispose(Recorder model, FinalizerThread finalizer)
     {
         PretrainedModel bert = BaseModels.Open(_bert.Folder, CPU, seed: 1);
-        var host = new ModelHost(new TunedModel(bert, bert.CreateSequenceClassificationHead(2), model), new AdapterTable([], null), "test");
+        var host = new ModelHost(new TunedModel(bert, bert.As<ISequenceClassifier>().CreateSequenceClassificationHead(2), model), new AdapterTable([], null), "test");
         host.KeepForRow();
         host.Dispose();
         GC.KeepAlive(finalizer);

@@ -116,7 +116,7 @@ public sealed class QuantizedBaseTests
         {
             using var scope = NewDisposeScope();
             // With its pooler, which is the base's.
-            model.CreateSequenceClassificationHead(2);
+            model.As<ISequenceClassifier>().CreateSequenceClassificationHead(2);
             SafetensorsWriter.WriteFile(Path.Combine(_bert.Folder, "packed.safetensors"), model.Weights.BaseTensors());
         }
         File.Move(Path.Combine(_bert.Folder, "packed.safetensors"), Path.Combine(_bert.Folder, "model.safetensors"), overwrite: true);
@@ -159,7 +159,7 @@ public sealed class QuantizedBaseTests
         using (PretrainedModel model = ModelRegistry.Create(HfConfig.Load(_bert.Folder), SharedCheckpoint.Acquire(_bert.Folder, CPU), CPU, 1, new()))
         {
             using var scope = NewDisposeScope();
-            model.CreateSequenceClassificationHead(2);
+            model.As<ISequenceClassifier>().CreateSequenceClassificationHead(2);
             SafetensorsWriter.WriteFile(file + ".packed", model.Weights.BaseTensors().Select(tensor =>
                 (tensor.Name, tensor.Name.EndsWith("0.attention.self.query.weight.absmax", StringComparison.Ordinal) ? tensor.Value[..^1] : tensor.Value)));
         }

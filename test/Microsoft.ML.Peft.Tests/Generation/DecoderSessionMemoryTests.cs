@@ -17,7 +17,7 @@ public sealed class DecoderSessionMemoryTests
         using var folder = new TinyDecoder(change: config => config["max_position_embeddings"] = 1200);
         using PretrainedModel model = ModelRegistry.Create(HfConfig.Load(folder.Folder), SharedCheckpoint.Acquire(folder.Folder, CPU), CPU, seed: 1);
         var options = new GenerationOptions { MaxNewTokens = 1000, NumBeams = beams, RepetitionPenalty = 1.1, NoRepeatNgramSize = 4, EosTokenIds = [] };
-        var head = model.CreateLanguageModelHead();
+        var head = model.As<ICausalLanguageModel>().CreateLanguageModelHead();
         long before = LiveTensors.Settled();
         using (var session = new Watched(new DecoderSession((DecoderModel)model, head, null)))
         {

@@ -22,8 +22,8 @@ public sealed class JoinedSessionTests
     public void RowsOfDifferentLengthsAreWhatTheyAreAlone(string modelType)
     {
         using var folder = new TinyDecoder(modelType);
-        using PretrainedModel model = Open(folder);
-        Head head = model.CreateLanguageModelHead();
+        using TextModel model = Open(folder);
+        Head head = model.As<ICausalLanguageModel>().CreateLanguageModelHead();
         long before = Tensor.TotalCount;
         using (var scope = NewDisposeScope())
         using (DecoderSession batch = Read(model, head, s_prompts[0]), second = Read(model, head, s_prompts[1]), third = Read(model, head, s_prompts[2]))
@@ -61,17 +61,17 @@ public sealed class JoinedSessionTests
     public void ABatchThatNeverEmptiesDoesNotGrow()
     {
         using var folder = new TinyDecoder();
-        using PretrainedModel model = Open(folder);
+        using TextModel model = Open(folder);
         using var batch = new Rolling(model);
         for (int i = 0; i < 40; i++)
             batch.Replace(s_prompts[i % 3]);
         Assert.IsLessThan(40, batch.Length, "tokens and padding of two rows with 10 steps each");
     }
 
-    private static PretrainedModel Open(TinyDecoder folder) =>
-        ModelRegistry.Create(HfConfig.Load(folder.Folder), SharedCheckpoint.Acquire(folder.Folder, CPU), CPU, seed: 1);
+    private static TextModel Open(TinyDecoder folder) =>
+        ModelRegistry.Create(HfConfig.Load(folder.Folder), SharedCheckpoint.Acquire(folder.Folder, CPU), CPU, seed: 1).As<TextModel>();
 
-    private static DecoderSession Read(PretrainedModel model, Head head, int[] prompt)
+    private static DecoderSession Read(TextModel model, Head head, int[] prompt)
     {
         var session = new DecoderSession((DecoderModel)model, head, null);
         Prompts.Read(session, [prompt], 1).Dispose();
@@ -79,7 +79,7 @@ public sealed class JoinedSessionTests
     }
 
     /// <summary>Two rows, of which the older one is always replaced.</summary>
-    private sealed class Rolling(PretrainedModel model) : IDisposable
+    private sealed class Rolling(TextModel model) : IDisposable
     {
         private KeyValueCache _cache = Fill(model, s_prompts[0]);
 
@@ -100,7 +100,7 @@ public sealed class JoinedSessionTests
 
         public void Dispose() => _cache.Dispose();
 
-        private static KeyValueCache Fill(PretrainedModel model, int[] prompt)
+        private static KeyValueCache Fill(TextModel model, int[] prompt)
         {
             using var scope = NewDisposeScope();
             using var noGrad = inference_mode();
@@ -109,7 +109,7 @@ public sealed class JoinedSessionTests
             return cache;
         }
 
-        private static void Forward(PretrainedModel model, Tensor ids, KeyValueCache cache) =>
+        private static void Forward(TextModel model, Tensor ids, KeyValueCache cache) =>
             model.Forward(new Batch { Ids = ids, Examples = [] }, RowSelection.Last, new ForwardContext { Adapter = null, Cache = cache }).Dispose();
     }
 }

@@ -96,13 +96,13 @@ public sealed class SiteRowsTests
     private sealed class Tuned : IDisposable
     {
         private readonly List<ITuner> _tuners = [];
-        private readonly PretrainedModel _model;
+        private readonly TextModel _model;
         private readonly Head? _head;
 
         public Tuned(string folder)
         {
-            _model = ModelRegistry.Create(HfConfig.Load(folder), SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 5);
-            _head = _model is DecoderModel ? _model.CreateLanguageModelHead() : null;
+            _model = ModelRegistry.Create(HfConfig.Load(folder), SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 5).As<TextModel>();
+            _head = _model is DecoderModel ? _model.As<ICausalLanguageModel>().CreateLanguageModelHead() : null;
             Attach("prefix5", new PrefixOptions { VirtualTokens = 5 });
             Attach("prefix2", new PrefixOptions { VirtualTokens = 2 });
             Attach("prompt3", new PromptOptions { VirtualTokens = 3 });

@@ -26,7 +26,7 @@ internal sealed class GenerationExpectations
     private GenerationExpectations(ExpectedJson expected, string folder, PretrainedModel model)
     {
         _expected = expected;
-        (_model, _head) = ((DecoderModel)model, model.CreateLanguageModelHead());
+        (_model, _head) = ((DecoderModel)model, model.As<ICausalLanguageModel>().CreateLanguageModelHead());
         (_tokenizer, _folder) = (TextTokenizer.Load(folder), GenerationConfigFile.Load(folder, model.Config));
     }
 
@@ -49,7 +49,7 @@ internal sealed class GenerationExpectations
 
     /// <summary>Nats a token of a text that an expectation describes.</summary>
     public static double MeanLikelihood(string folder, PretrainedModel model, JsonObject text) =>
-        MeanLikelihood((DecoderModel)model, model.CreateLanguageModelHead(), TextTokenizer.Load(folder), text);
+        MeanLikelihood((DecoderModel)model, model.As<ICausalLanguageModel>().CreateLanguageModelHead(), TextTokenizer.Load(folder), text);
 
     /// <summary>The logits after a prompt against the highest ones of an expectation.</summary>
     public static void CheckLogits(ExpectedJson expected, string folder, PretrainedModel model, int[] ids, JsonArray best, double tolerance, string what) =>

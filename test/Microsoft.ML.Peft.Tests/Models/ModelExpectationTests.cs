@@ -71,7 +71,7 @@ public sealed class ModelExpectationTests
 
         using Batch batch = Batch.Collate(rows, CPU, withLabels: false);
         using var noGrad = no_grad();
-        Tensor vectors = head.Forward(model.Forward(batch, head.Rows(batch), ForwardContext.Inference), batch, ForwardContext.Inference);
+        Tensor vectors = head.Forward(model.Features(batch, head, ForwardContext.Inference), batch, ForwardContext.Inference);
         double tolerance = expected.Root["tolerance"]!.GetValue<double>();
         CheckMatrix(expected, "embeddings", vectors, tolerance);
         CheckMatrix(expected, "cosine", vectors.mm(vectors.t()), 2 * tolerance);

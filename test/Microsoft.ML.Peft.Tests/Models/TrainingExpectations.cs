@@ -47,7 +47,7 @@ internal static class TrainingExpectations
     {
         using var scope = NewDisposeScope();
         using Batch batch = Batch.Collate(rows, CPU, withLabels: true);
-        Tensor logits = head.Forward(model.Forward(batch, head.Rows(batch), ForwardContext.Inference), batch, ForwardContext.Inference);
+        Tensor logits = head.Forward(model.Features(batch, head, ForwardContext.Inference), batch, ForwardContext.Inference);
         Tensor loss = nn.functional.cross_entropy(logits.flatten(0, -2), batch.Labels!.flatten(), ignore_index: Batch.IgnoredLabel);
         loss.backward();
         optimizer.Step(learningRate, gradientScale: 1);

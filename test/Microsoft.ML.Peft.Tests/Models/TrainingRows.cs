@@ -16,11 +16,11 @@ internal sealed class TrainingRows
     private static readonly (string Note, Func<PretrainedModel, Head> Head, Maker Make)[] Kinds =
     [
         (@"columns (?<label>\w+) \(\w+ 0, (?<one>\w+) 1\) and (?<text>\w+), .* cut to the first (?<ids>\d+) ids",
-            model => model.CreateSequenceClassificationHead(2), Classified),
+            model => model.As<ISequenceClassifier>().CreateSequenceClassificationHead(2), Classified),
         (@"column (?<text>\w+) after \S+ \((?<first>\d+)\), at most (?<ids>\d+) ids of text, next-token loss on all",
-            model => model.CreateLanguageModelHead(), Continued),
+            model => model.As<ICausalLanguageModel>().CreateLanguageModelHead(), Continued),
         (@"prompt = (?<prompt>\w+) and a line feed, completion = (?<text>\w+) and \S+ \((?<last>\d+)\), tokenized apart",
-            model => model.CreateLanguageModelHead(), Completed),
+            model => model.As<ICausalLanguageModel>().CreateLanguageModelHead(), Completed),
     ];
 
     private readonly Func<PretrainedModel, Head> _head;

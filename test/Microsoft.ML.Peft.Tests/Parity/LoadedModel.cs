@@ -14,12 +14,12 @@ internal sealed class LoadedModel : IDisposable
 {
     private static readonly Dictionary<string, Func<PretrainedModel, Head>> Heads = new()
     {
-        ["ForSequenceClassification"] = model => model.CreateSequenceClassificationHead(model.Config.Id2Label!.Count),
-        ["ForTokenClassification"] = model => model.CreateTokenClassificationHead(model.Config.Id2Label!.Count),
-        ["ForMaskedLM"] = model => model.CreateMaskedLanguageModelHead(),
-        ["ForCausalLM"] = model => model.CreateLanguageModelHead(),
+        ["ForSequenceClassification"] = model => model.As<ISequenceClassifier>().CreateSequenceClassificationHead(model.Config.Id2Label!.Count),
+        ["ForTokenClassification"] = model => model.As<ITokenClassifier>().CreateTokenClassificationHead(model.Config.Id2Label!.Count),
+        ["ForMaskedLM"] = model => model.As<IMaskedLanguageModel>().CreateMaskedLanguageModelHead(),
+        ["ForCausalLM"] = model => model.As<ICausalLanguageModel>().CreateLanguageModelHead(),
         ["ForConditionalGeneration"] = model => ((IEncoderDecoder)model).CreateSequenceToSequenceHead(),
-        ["LMHeadModel"] = model => model.CreateLanguageModelHead(),
+        ["LMHeadModel"] = model => model.As<ICausalLanguageModel>().CreateLanguageModelHead(),
     };
 
     /// <param name="parity">The case.</param>
@@ -43,7 +43,7 @@ internal sealed class LoadedModel : IDisposable
     public Tensor Logits(ForwardContext context)
     {
         using var scope = NewDisposeScope();
-        Tensor hidden = Model.Forward(Batch, Head.Rows(Batch), context);
+        Tensor hidden = Model.Features(Batch, Head, context);
         return Head.Forward(hidden, Batch, context).MoveToOuterDisposeScope();
     }
 
@@ -54,7 +54,7 @@ internal sealed class LoadedModel : IDisposable
     public IDecodingSession OpenSession() => Model switch
     {
         DecoderModel decoder => new DecoderSession(decoder, Head, ForwardContext.DefaultAdapter),
-        IEncoderDecoder => new EncoderDecoderSession(Model, Head, Batch, ForwardContext.DefaultAdapter),
+        IEncoderDecoder => new EncoderDecoderSession(Model.As<TextModel>(), Head, Batch, ForwardContext.DefaultAdapter),
         _ => throw new NotSupportedException($"'{Model.Config.ModelType}' opens no decoding session."),
     };
 

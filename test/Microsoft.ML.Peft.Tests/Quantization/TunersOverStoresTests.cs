@@ -65,7 +65,7 @@ public sealed class TunersOverStoresTests
     private static void WriteDequantized(string folder, QuantizationOptions format, string target)
     {
         using var scope = NewDisposeScope();
-        using PretrainedModel model = Open(folder, format);
+        using TextModel model = Open(folder, format);
         var quantized = model.Weights.Quantized.ToDictionary(weight => weight.Name);
         Assert.IsNotEmpty(quantized);
         File.Copy(Path.Combine(folder, "config.json"), Path.Combine(target, "config.json"));
@@ -79,7 +79,7 @@ public sealed class TunersOverStoresTests
     {
         using var scope = NewDisposeScope();
         // A merge that quantizes again loses something, which the floats beside it do not (QuantizedWeightTests).
-        using PretrainedModel model = Open(folder, format is null ? null : new QuantizationOptions
+        using TextModel model = Open(folder, format is null ? null : new QuantizationOptions
         {
             Format = format.Format,
             BlockSize = format.BlockSize,
@@ -88,7 +88,7 @@ public sealed class TunersOverStoresTests
             VocabularyFormat = format.VocabularyFormat,
             RequantizeMerged = false,
         });
-        Head head = model.CreateLanguageModelHead();
+        Head head = model.As<ICausalLanguageModel>().CreateLanguageModelHead();
         using ITuner tuner = lora.Create();
         tuner.Attach(new TuningTarget(model.Weights, model.DefaultTargets, head.Parameters), seed: 1);
         using var optimizer = new Peft.Training.AdamW(tuner.Trainable, TinyRun.Settings(new()));
@@ -107,13 +107,13 @@ public sealed class TunersOverStoresTests
         return new Run(losses, gradients, logits.DetachFromDisposeScope(), merged.DetachFromDisposeScope());
     }
 
-    private static Tensor Logits(PretrainedModel model, Head head, Batch batch)
+    private static Tensor Logits(TextModel model, Head head, Batch batch)
     {
         using var noGrad = no_grad();
         return head.Forward(model.Forward(batch, RowSelection.All, ForwardContext.Inference), batch, ForwardContext.Inference);
     }
 
-    private static float Step(PretrainedModel model, Head head, Peft.Training.AdamW optimizer, Batch batch, int step, Action backward)
+    private static float Step(TextModel model, Head head, Peft.Training.AdamW optimizer, Batch batch, int step, Action backward)
     {
         using var scope = NewDisposeScope();
         var context = new ForwardContext { Seeds = new DropoutSeeds(step) };
@@ -126,6 +126,6 @@ public sealed class TunersOverStoresTests
         return loss.item<float>();
     }
 
-    private static PretrainedModel Open(string folder, QuantizationOptions? format) =>
-        ModelRegistry.Create(HfConfig.Load(folder), SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 1, format);
+    private static TextModel Open(string folder, QuantizationOptions? format) =>
+        ModelRegistry.Create(HfConfig.Load(folder), SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 1, format).As<TextModel>();
 }

@@ -52,6 +52,6 @@ public sealed class ModelChoiceTests
     {
         using var bert = new TinyBert(change: config => config["architectures"] = new JsonArray("BertForMaskedLM"));
         using PretrainedModel model = ModelRegistry.Create(HfConfig.Load(bert.Folder), SharedCheckpoint.Acquire(bert.Folder, CPU), CPU, seed: 1);
-        Assert.IsNotEmpty(model.CreateSequenceClassificationHead(3).Parameters);
+        Assert.IsNotEmpty(model.As<ISequenceClassifier>().CreateSequenceClassificationHead(3).Parameters);
     }
 }

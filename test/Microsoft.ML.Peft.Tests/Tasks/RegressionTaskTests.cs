@@ -86,7 +86,7 @@ public sealed class RegressionTaskTests
             });
         }
 
-        public override Head CreateHead(PretrainedModel model) => model.CreateSequenceClassificationHead(1);
+        public override Head CreateHead(PretrainedModel model) => model.As<ISequenceClassifier>().CreateSequenceClassificationHead(1);
 
         public override (Tensor Sum, long Count) Loss(Tensor answer, Batch batch) =>
             (nn.functional.mse_loss(answer, batch.Labels!, nn.Reduction.Sum), batch.Examples.Count);

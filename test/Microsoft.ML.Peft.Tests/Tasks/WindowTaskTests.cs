@@ -124,7 +124,7 @@ public sealed class WindowTaskTests
             };
         }
 
-        public override Head CreateHead(PretrainedModel model) => model.CreateSequenceClassificationHead(Labels.Count);
+        public override Head CreateHead(PretrainedModel model) => model.As<ISequenceClassifier>().CreateSequenceClassificationHead(Labels.Count);
 
         public override ITaskMetrics CreateMetrics() => new ClassificationMetrics(Labels.Count);
 

@@ -18,10 +18,6 @@ internal sealed class TinyModel(ModelWeights weights, double dropout) : Pretrain
 
     public int Forwards { get; private set; }
 
-    public override int HiddenSize => Width;
-
-    public override int MaxLength => 64;
-
     public override IReadOnlyList<string> DefaultTargets => [];
 
     public static TunedModel Create(bool frozen = false, double dropout = 0, long seed = 7)
@@ -33,7 +29,7 @@ internal sealed class TinyModel(ModelWeights weights, double dropout) : Pretrain
         return new TunedModel(model, head, tuner);
     }
 
-    public override Tensor Forward(Batch batch, RowSelection rows, ForwardContext context)
+    public override Tensor Features(Batch batch, Head head, ForwardContext context)
     {
         Forwards++;
         using var scope = NewDisposeScope();

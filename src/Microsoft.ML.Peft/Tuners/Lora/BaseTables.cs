@@ -26,8 +26,8 @@ internal sealed class BaseTables
     public static BaseTables Of(LoraOptions options, TuningTarget target, LoraTargets targets)
     {
         TuningSites sites = target.Weights.Sites;
-        var all = targets.Embeddings.Where(site => ReferenceEquals(site, sites.Tokens)).Select(site => (site.Path, Table: site.Table))
-            .Concat(targets.Projections.Where(site => ReferenceEquals(site, sites.Output) && site.Weight is DenseWeight)
+        var all = targets.Embeddings.Where(site => sites.TokenTables.Contains(site)).Select(site => (site.Path, Table: site.Table))
+            .Concat(targets.Projections.Where(site => sites.Outputs.Any(output => ReferenceEquals(output.Projection, site)) && site.Weight is DenseWeight)
                 .Select(site => (site.Path, Table: ((DenseWeight)site.Weight).Matrix)))
             .ToDictionary(t => t.Path + ".base_layer.weight", t => t.Table);
         bool named = options.TargetPattern is { } pattern

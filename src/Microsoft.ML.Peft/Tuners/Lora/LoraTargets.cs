@@ -33,7 +33,7 @@ internal sealed record LoraTargets(IReadOnlyList<Projection> Projections, IReadO
         if (options.TargetPattern is { } pattern)
             return TargetMatcher.ByPattern(path, pattern);
         if (options.TargetModules is [LoraOptions.AllLinear])
-            return target.Weights.Sites.Projections.Any(site => site.Path == path && !ReferenceEquals(site, target.Weights.Sites.Output));
+            return target.Weights.Sites.Projections.Any(site => site.Path == path && !target.Weights.Sites.Outputs.Any(output => ReferenceEquals(output.Projection, site)));
         IReadOnlyList<string> names = options.TargetModules ?? target.DefaultTargets;
         return names.Contains(path) || (TargetMatcher.ByName(path, names) && IsInLayers(path, options));
     }

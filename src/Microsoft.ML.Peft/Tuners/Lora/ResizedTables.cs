@@ -12,14 +12,14 @@ namespace Microsoft.ML.Peft.Tuners.Lora;
 internal sealed class ResizedTables
 {
     private readonly IReadOnlyDictionary<string, int[]> _found;
-    private readonly bool _tied;
+    private readonly IReadOnlyCollection<string> _tied;
 
-    private ResizedTables(IReadOnlyDictionary<string, int[]> found, bool tied) => (_found, _tied) = (found, tied);
+    private ResizedTables(IReadOnlyDictionary<string, int[]> found, IReadOnlyCollection<string> tied) => (_found, _tied) = (found, tied);
 
-    public static ResizedTables None => new(new Dictionary<string, int[]>(), tied: false);
+    public static ResizedTables None => new(new Dictionary<string, int[]>(), tied: []);
 
     /// <summary>The adapter's own rows by the path of their table; a tied head's are the table's.</summary>
-    public IReadOnlyDictionary<string, int[]> Rows => _found.Where(table => table.Value.Length > 0 && !(_tied && table.Key != _found.Keys.First()))
+    public IReadOnlyDictionary<string, int[]> Rows => _found.Where(table => table.Value.Length > 0 && !_tied.Contains(table.Key))
         .ToDictionary(table => table.Key, table => table.Value);
 
     /// <summary>The paths of all tables that the file holds whole.</summary>
@@ -32,20 +32,20 @@ internal sealed class ResizedTables
     public static ResizedTables Of(TuningTarget target, WholeModules whole)
     {
         TuningSites sites = target.Weights.Sites;
-        if (target.Saved is not { } saved || sites.Tokens is not { Weight: DenseWeight tokens })
+        TokenEmbedding[] dense = [.. sites.TokenTables.Where(table => table.Weight is DenseWeight)];
+        if (target.Saved is not { } saved || dense.Length == 0)
             return None;
-        List<(string Path, Parameter Table)> tables = [(sites.Tokens.Path, tokens.Matrix)];
-        if (sites.Output is { Weight: DenseWeight { IsTransposed: false } output })
-            tables.Add((sites.Output.Path, output.Matrix));
+        var tables = dense.Select(table => (table.Path, table.Table)).Concat(sites.Outputs.Where(output => dense.Contains(output.Table))
+            .Where(output => output.Projection.Weight is DenseWeight { IsTransposed: false }).Select(output => (output.Path, Table: ((DenseWeight)output.Projection.Weight).Matrix)));
         var found = tables.Where(table => IsWhole(saved, table.Path, table.Table, whole.Contains(table.Path)))
             .ToDictionary(table => table.Path, table => Differing(saved, FileName(table.Path), table.Table));
-        bool tied = sites.TiesOutput && found.Count == 2;
-        if (tied && !AreSame(saved, FileName(tables[0].Path), FileName(tables[1].Path)))
+        VocabularyOutput[] tied = [.. sites.Outputs.Where(output => output.IsTied && found.ContainsKey(output.Path) && found.ContainsKey(output.Table.Path))];
+        if (tied.FirstOrDefault(output => !AreSame(saved, FileName(output.Table.Path), FileName(output.Path))) is { } differing)
         {
             throw new NotSupportedException(
-                $"{saved.Description}: '{FileName(tables[0].Path)}' and '{FileName(tables[1].Path)}' differ, and the base ties the two: merge the adapter in PEFT, and load the merged model.");
+                $"{saved.Description}: '{FileName(differing.Table.Path)}' and '{FileName(differing.Path)}' differ, and the base ties the two: merge the adapter in PEFT, and load the merged model.");
         }
-        return new ResizedTables(found, tied);
+        return new ResizedTables(found, [.. tied.Select(output => output.Path)]);
     }
 
     /// <summary>The file with the adapter's own rows in the place of the tables.</summary>

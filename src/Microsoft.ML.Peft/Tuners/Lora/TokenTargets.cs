@@ -21,27 +21,29 @@ internal static class TokenTargets
         if (conflict is not null)
             throw new ArgumentException($"'{conflict}' has trainable tokens, and trains in another way as well: choose one.", nameof(options));
 
-        IReadOnlyList<int>? tokens = sites.Tokens is { } table ? wanted.GetValueOrDefault(table.Path) : null;
-        IReadOnlyList<int>? output = sites.Output is { } head ? wanted.GetValueOrDefault(head.Path) : null;
-        bool follows = sites.TiesOutput && tokens is not null && (output is null || output.SequenceEqual(tokens)) && !taken.Contains(sites.Output!.Path);
-        if (sites.Output is { } writer && !follows)
-            CheckGrowth(sites.Tokens, tokens ?? [], writer, output ?? [], taken.Contains(writer.Path));
+        ILookup<bool, VocabularyOutput> outputs = sites.Outputs.ToLookup(output => Follows(output, wanted, taken));
+        foreach (VocabularyOutput output in outputs[false])
+            CheckGrowth(output, wanted.GetValueOrDefault(output.Table.Path, []), wanted.GetValueOrDefault(output.Path, []), taken.Contains(output.Path));
         IReadOnlyCollection<int> fresh = [.. options.NewTokenIds];
         List<TokenRows> rows = [.. sites.Embeddings.Where(site => wanted.ContainsKey(site.Path)).Select(site => new TokenRows(
-            site, follows && ReferenceEquals(site, sites.Tokens) ? sites.Output : null, wanted[site.Path], fresh))];
-        rows.AddRange(sites.Projections.Where(site => wanted.ContainsKey(site.Path) && !(follows && ReferenceEquals(site, sites.Output)))
+            site, outputs[true].FirstOrDefault(output => ReferenceEquals(output.Table, site))?.Projection, wanted[site.Path], fresh))];
+        rows.AddRange(sites.Projections.Where(site => wanted.ContainsKey(site.Path) && !outputs[true].Any(output => ReferenceEquals(output.Projection, site)))
             .Select(site => new TokenRows(null, site, wanted[site.Path], fresh)));
         return rows;
     }
 
+    private static bool Follows(VocabularyOutput output, Dictionary<string, IReadOnlyList<int>> wanted, IReadOnlyCollection<string> taken) =>
+        output.IsTied && wanted.GetValueOrDefault(output.Table.Path) is { } tokens
+        && (wanted.GetValueOrDefault(output.Path) is not { } own || own.SequenceEqual(tokens)) && !taken.Contains(output.Path);
+
     // A head with fewer rows than the table cannot say the tokens that labels ask for.
-    private static void CheckGrowth(TokenEmbedding? table, IReadOnlyList<int> tokens, Projection head, IReadOnlyList<int> output, bool taken)
+    private static void CheckGrowth(VocabularyOutput head, IReadOnlyList<int> tokens, IReadOnlyList<int> own, bool taken)
     {
-        int missing = tokens.Where(id => id >= table!.Weight.Outputs).Except(output).Count();
+        int missing = tokens.Where(id => id >= head.Table.Weight.Outputs).Except(own).Count();
         if (missing > 0)
         {
             throw new ArgumentException(
-                $"'{table!.Path}' gets {missing} rows behind its end, and the head '{head.Path}' does not, "
+                $"'{head.Table.Path}' gets {missing} rows behind its end, and the head '{head.Path}' does not, "
                 + (taken ? "as it is tuned or trains as a whole: leave it out of the targets and modules to save." : "as it has a matrix of its own: train its rows too."));
         }
     }
@@ -75,5 +77,5 @@ internal static class TokenTargets
         sites.Tokens ?? throw new ArgumentException("The model has no table of tokens whose rows could train.");
 
     private static IEnumerable<string> Paths(TuningSites sites) =>
-        sites.Embeddings.Select(site => site.Path).Concat(sites.Output is { } head ? [head.Path] : []);
+        sites.Embeddings.Select(site => site.Path).Concat(sites.Outputs.Select(output => output.Path));
 }

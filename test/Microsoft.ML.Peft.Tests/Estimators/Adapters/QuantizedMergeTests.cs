@@ -269,7 +269,7 @@ public sealed class QuantizedMergeTests
             File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
         using var scope = NewDisposeScope();
         using PretrainedModel model = ModelRegistry.Create(HfConfig.Load(it.Base), SharedCheckpoint.Acquire(it.Base, CPU), CPU, seed: 1, format);
-        model.CreateLanguageModelHead();
+        model.As<ICausalLanguageModel>().CreateLanguageModelHead();
         SafetensorsWriter.WriteFile(Path.Combine(folder, "model.safetensors"), model.Weights.BaseTensors());
     }
 

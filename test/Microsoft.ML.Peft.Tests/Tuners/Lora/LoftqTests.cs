@@ -137,7 +137,7 @@ public sealed class LoftqTests
         using (var scope = NewDisposeScope())
         using (PretrainedModel model = Open(folder, new()))
         {
-            model.CreateLanguageModelHead();
+            model.As<ICausalLanguageModel>().CreateLanguageModelHead();
             SafetensorsWriter.WriteFile(beside, model.Weights.BaseTensors());
         }
         File.Move(beside, file, overwrite: true);

@@ -14,14 +14,14 @@ namespace Microsoft.ML.Peft.Tests.Tuners.Lora;
 internal sealed class TunedDecoder : IDisposable
 {
     private readonly TinyDecoder _folder;
-    private readonly PretrainedModel _model;
+    private readonly TextModel _model;
     private readonly Head _head;
 
     public TunedDecoder(LoraOptions options, string type = "llama", bool tied = true)
     {
         _folder = new TinyDecoder(type, change: config => config["tie_word_embeddings"] = tied);
-        _model = ModelRegistry.Create(HfConfig.Load(_folder.Folder), SharedCheckpoint.Acquire(_folder.Folder, CPU), CPU, seed: 5);
-        _head = _model.CreateLanguageModelHead();
+        _model = ModelRegistry.Create(HfConfig.Load(_folder.Folder), SharedCheckpoint.Acquire(_folder.Folder, CPU), CPU, seed: 5).As<TextModel>();
+        _head = _model.As<ICausalLanguageModel>().CreateLanguageModelHead();
         Options = options;
         Tuner = (LoraTuner)options.Create();
         try

@@ -1,0 +1,52 @@
+using System.Reflection;
+using Microsoft.ML.Peft.Layers;
+
+namespace Microsoft.ML.Peft.Models;
+
+/// <summary>Marks what a model may be able to do, with the words for a model that is not.</summary>
+[AttributeUsage(AttributeTargets.Interface | AttributeTargets.Class)]
+internal sealed class CapabilityAttribute(string lack) : Attribute
+{
+    private readonly string _lack = lack;
+
+    public static string LackOf(Type capability) => capability.GetCustomAttribute<CapabilityAttribute>()!._lack;
+}
+
+/// <summary>Reads texts as tokens: a model of texts, or one that has such a part.</summary>
+[Capability("reads no texts")]
+internal interface IReadsTokens
+{
+    /// <summary>The table of the tokens.</summary>
+    TokenEmbedding Tokens { get; }
+
+    /// <summary>The longest row in tokens.</summary>
+    int MaxLength { get; }
+}
+
+/// <summary>One label for a text.</summary>
+[Capability("has no head for sequence classification")]
+internal interface ISequenceClassifier
+{
+    Head CreateSequenceClassificationHead(int labels);
+}
+
+/// <summary>A label for each token.</summary>
+[Capability("has no head for token classification")]
+internal interface ITokenClassifier
+{
+    Head CreateTokenClassificationHead(int labels);
+}
+
+/// <summary>Says what stands behind a mask.</summary>
+[Capability("has no head for masked language modelling")]
+internal interface IMaskedLanguageModel
+{
+    Head CreateMaskedLanguageModelHead();
+}
+
+/// <summary>Says what comes next.</summary>
+[Capability("has no head for causal language modelling")]
+internal interface ICausalLanguageModel
+{
+    Head CreateLanguageModelHead();
+}

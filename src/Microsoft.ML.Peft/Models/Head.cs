@@ -1,0 +1,28 @@
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Layers;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Models;
+
+/// <summary>The last step from hidden states to logits.</summary>
+internal abstract class Head
+{
+    /// <summary>Weights outside the base, which train with the tuner.</summary>
+    public abstract IReadOnlyList<Parameter> Parameters { get; }
+
+    /// <summary>Those of them whose rows are the task's classes; none by default.</summary>
+    public virtual IReadOnlyList<Parameter> ClassRows => [];
+
+    /// <summary>The positions that it reads of a model's hidden states; all by default.</summary>
+    public virtual RowSelection Rows(Batch batch) => RowSelection.All;
+
+    /// <summary>Floats that a training step needs for the answer and its loss; by default too few to count.</summary>
+    /// <param name="positions">Positions that are read, in all rows together.</param>
+    /// <param name="context">The step.</param>
+    public virtual long StepFloats(long positions, ForwardContext context) => 0;
+
+    /// <param name="hidden">What the head reads: of a text's model [B, positions, hidden], the rows that <see cref="Rows"/> asked for.</param>
+    /// <param name="batch">The rows that they come from.</param>
+    /// <param name="context">The call.</param>
+    public abstract Tensor Forward(Tensor hidden, Batch batch, ForwardContext context);
+}
