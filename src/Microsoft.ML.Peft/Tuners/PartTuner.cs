@@ -12,7 +12,6 @@ namespace Microsoft.ML.Peft.Tuners;
 internal abstract class PartTuner(TunerOptions options) : ITuner
 {
     private readonly List<TunedPart> _parts = [];
-    private IReadOnlyList<Parameter> _inPlace = [];
     private string _adapter = ForwardContext.DefaultAdapter;
     private bool _merged;
 
@@ -20,9 +19,12 @@ internal abstract class PartTuner(TunerOptions options) : ITuner
 
     public bool TouchesBase => true;
 
-    public IReadOnlyList<Parameter> Trainable => [.. _parts.SelectMany(part => part.Parameters), .. _inPlace];
+    /// <summary>The tuned places, in the order in which they were attached and are merged.</summary>
+    public IReadOnlyList<TunedPart> Parts => _parts;
 
-    public IReadOnlyList<Parameter> InPlace => _inPlace;
+    public IReadOnlyList<Parameter> Trainable => [.. _parts.SelectMany(part => part.Parameters), .. InPlace];
+
+    public IReadOnlyList<Parameter> InPlace { get; private set; } = [];
 
     /// <summary>Modules that train as a whole beside the head.</summary>
     protected virtual IReadOnlyList<string> ModulesToSave => [];
@@ -36,28 +38,29 @@ internal abstract class PartTuner(TunerOptions options) : ITuner
     public void Attach(TuningTarget target, long seed, string adapter = ForwardContext.DefaultAdapter)
     {
         _adapter = adapter;
-        WholeModules whole = WholeModules.Choose(ModulesToSave, target);
-        _inPlace = whole.Others;
-        target.CheckChanges(_inPlace);
+        WholeModules whole = Whole(target);
+        InPlace = whole.Others;
+        target.CheckChanges(InPlace);
         using var generator = new Generator((ulong)seed, target.Weights.Device);
         using (no_grad())
             _parts.AddRange(Tune(target, generator));
         _parts.AddRange(whole.Parts());
+        _parts.AddRange(TuneBeside(target));
         _parts.ForEach(part => part.Attach(adapter));
         foreach (Parameter parameter in Trainable)
             parameter.MakeTrainable();
     }
 
-    public IReadOnlyList<(string Name, Tensor Value)> Export() =>
-        [.. _parts.SelectMany(part => part.Export()).Concat(_inPlace.Select(p => (p.Name, p.Value))).Select(t => (FileName(t.Item1), t.Item2))];
+    public virtual IReadOnlyList<(string Name, Tensor Value)> Export() =>
+        [.. _parts.SelectMany(part => part.Export()).Concat(InPlace.Select(p => (NameOf(p), p.Value))).Select(t => (FileName(t.Item1), t.Item2))];
 
-    public void Import(ITensorSource source) =>
-        PeftNames.Import(source, Trainable.ToDictionary(p => p.Name), new Dictionary<string, Parameter>(), prefix: FilePrefix);
+    public virtual void Import(ITensorSource source) =>
+        PeftNames.Import(source, Trainable.ToDictionary(NameOf), new Dictionary<string, Parameter>(), prefix: FilePrefix);
 
     public virtual TunerOptions SettingsForExport(TunerOptions given) => given;
 
     public IReadOnlyList<MergedWeight> MergedWeights() => CanMerge
-        ? [.. _parts.SelectMany(part => part.MergedWeights()), .. _inPlace.Select(p => MergedWeight.Of(p.Name, p, p))]
+        ? [.. _parts.SelectMany(part => part.MergedWeights()), .. InPlace.Select(p => MergedWeight.Of(p.Name, p, p))]
         : throw new NotSupportedException($"What '{Key}' learns is no change of the model's weights: it cannot be merged.");
 
     public bool TryMerge()
@@ -89,6 +92,16 @@ internal abstract class PartTuner(TunerOptions options) : ITuner
     /// <summary>The tuned places, with their first values; gradients are off.</summary>
     /// <exception cref="ArgumentException">An option matches nothing in this model.</exception>
     protected abstract IEnumerable<TunedPart> Tune(TuningTarget target, Generator generator);
+
+    /// <summary>The modules that train as a whole.</summary>
+    protected virtual WholeModules Whole(TuningTarget target) => WholeModules.Choose(ModulesToSave, target);
+
+    /// <summary>Places that are tuned beside all others; none by default.</summary>
+    /// <exception cref="ArgumentException">One is tuned already.</exception>
+    protected virtual IEnumerable<TunedPart> TuneBeside(TuningTarget target) => [];
+
+    /// <summary>What a trained parameter of the model is called in the method's files, without the prefix.</summary>
+    protected virtual string NameOf(Parameter parameter) => parameter.Name;
 
     /// <summary>A parameter's name in the method's files.</summary>
     protected virtual string FileName(string name) => FilePrefix + name;

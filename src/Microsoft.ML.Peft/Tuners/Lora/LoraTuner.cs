@@ -9,78 +9,30 @@ namespace Microsoft.ML.Peft.Tuners.Lora;
 /// Low-rank updates of chosen projections and embeddings (Hu et al. 2021), attached as PEFT attaches them; modules that train
 /// as a whole and rows of tables that train beside them. One tuner is one adapter.
 /// </summary>
-internal sealed class LoraTuner(LoraOptions options) : ITuner
+internal sealed class LoraTuner(LoraOptions options) : PartTuner(options)
 {
-    private readonly List<TunedPart> _parts = [];
-    private IReadOnlyList<Parameter> _inPlace = [];
-    private IReadOnlyList<string> _targets = [];
-    private string _adapter = ForwardContext.DefaultAdapter;
+    private LoraTargets _targets = new([], []);
+    private IReadOnlyList<string> _targetNames = [];
     private BaseTables _tables = BaseTables.None;
     private ResizedTables _resized = ResizedTables.None;
-    private bool _transposed, _growsHead, _merged, _shared;
+    private bool _growsHead, _shared;
 
-    public string Key => options.Key;
+    protected override bool CanMerge => true;
 
-    public bool TouchesBase => true;
+    public override IReadOnlyList<(string Name, Tensor Value)> Export() =>
+        [.. base.Export(), .. _tables.Export().Select(tensor => (FileName(tensor.Name), tensor.Value))];
 
-    /// <summary>The tuned places, in the order in which they were attached and are merged.</summary>
-    public IReadOnlyList<TunedPart> Parts => _parts;
-
-    public IReadOnlyList<Parameter> Trainable => [.. _parts.SelectMany(p => p.Parameters), .. _inPlace];
-
-    public IReadOnlyList<Parameter> InPlace => _inPlace;
-
-    public void Attach(TuningTarget target, long seed, string adapter = ForwardContext.DefaultAdapter)
-    {
-        _adapter = adapter;
-        WholeModules whole = WholeModules.Choose(options.ModulesToSave, target);
-        _resized = ResizedTables.Of(target, whole);
-        whole = whole.Without(_resized.Paths);
-        LoraTargets targets = LoraTargets.Choose(options, target, whole);
-        target.CheckMatches(new LoraSelectors(options, target, targets).Unmatched());
-        _targets = targets.Names(options, target);
-        if (options.Start == LoraStart.Loftq && !targets.Projections.Any(site => site.Weight is QuantizedWeight))
-        {
-            throw new ArgumentException(
-                $"{nameof(LoraOptions)}.{nameof(LoraOptions.Start)} {LoraStart.Loftq} makes good what quantization lost, and none of the tuned matrices is quantized: quantize the base.",
-                nameof(LoraOptions.Start));
-        }
-        _inPlace = [.. whole.Others.Concat(Biases(target, targets, whole)).Distinct()];
-        target.CheckChanges(_inPlace);
-        _shared = target.IsShared;
-        using var generator = new Generator((ulong)seed, target.Weights.Device);
-        var factory = new LoraFactory(options, target, generator);
-        _parts.AddRange(targets.Projections.Select(factory.Tune));
-        _parts.AddRange(targets.Embeddings.Select(factory.Tune));
-        _parts.AddRange(whole.Parts());
-        IReadOnlyList<TokenRows> rows = TokenTargets.Choose(options, target, [.. _parts.Select(p => p.Path)], _resized.Rows);
-        _parts.AddRange(rows);
-        _parts.ForEach(part => part.Attach(adapter));
-
-        _transposed = targets.Projections.Any(site => site.Weight.IsTransposed);
-        _growsHead = options.NewTokenIds.Count > 0 && rows.Count > 1;
-        _tables = BaseTables.Of(options, target, targets);
-        foreach (Parameter parameter in Trainable)
-            parameter.MakeTrainable();
-    }
-
-    public IReadOnlyList<(string Name, Tensor Value)> Export() =>
-    [
-        .. _parts.SelectMany(part => part.Export()).Concat(_inPlace.Select(p => (FileName(p), p.Value))).Concat(_tables.Export())
-            .Select(tensor => (PeftNames.Prefix + tensor.Item1, tensor.Item2)),
-    ];
-
-    public TunerOptions SettingsForExport(TunerOptions given)
+    public override TunerOptions SettingsForExport(TunerOptions given)
     {
         LoraOptions settings = ((LoraOptions)given).ForPlainBase();
-        settings.FanInFanOut = _transposed;
+        settings.FanInFanOut = _targets.Projections.Any(site => site.Weight.IsTransposed);
         // Other tools want the list that was used.
         if (settings.TargetPattern is null)
-            settings.TargetModules = _targets;
+            settings.TargetModules = _targetNames;
         // New tokens are trained tokens from now on; a head's own rows need its name.
         if (_growsHead || _resized.Paths.Count > 0)
         {
-            (settings.TrainableTokens, settings.TrainableTokensByModule) = ([], _parts.OfType<TokenRows>().ToDictionary(r => r.Path, r => r.Ids));
+            (settings.TrainableTokens, settings.TrainableTokensByModule) = ([], Parts.OfType<TokenRows>().ToDictionary(r => r.Path, r => r.Ids));
             settings.ModulesToSave = [.. settings.ModulesToSave.Where(name => !_resized.Paths.Any(path => TargetMatcher.WithinSuffix(path, [name])))];
         }
         else
@@ -89,61 +41,61 @@ internal sealed class LoraTuner(LoraOptions options) : ITuner
         return settings;
     }
 
-    public void Import(ITensorSource source)
+    public override void Import(ITensorSource source)
     {
         source = _resized.In(source);
         if (_shared)
             _tables.CheckSame(source);
-        _tables.Saved = PeftNames.Import(source, Trainable.ToDictionary(FileName), _tables.All, IsOwnMatrix);
+        _tables.Saved = PeftNames.Import(source, Trainable.ToDictionary(NameOf), _tables.All, IsOwnMatrix);
     }
 
-    public IReadOnlyList<MergedWeight> MergedWeights() =>
-        [.. _parts.SelectMany(part => part.MergedWeights()), .. _inPlace.Select(p => MergedWeight.Of(p.Name, p, p))];
-
-    public bool TryMerge()
+    protected override WholeModules Whole(TuningTarget target)
     {
-        if (_merged)
-            return true;
-        foreach (TunedPart part in _parts)
-            part.Merge(_adapter);
-        return _merged = true;
-    }
-
-    public void Unmerge()
-    {
-        if (!_merged)
-            return;
-        foreach (TunedPart part in Enumerable.Reverse(_parts))
-            part.Unmerge(_adapter);
-        _merged = false;
-    }
-
-    public void Dispose()
-    {
-        foreach (TunedPart part in _parts)
+        WholeModules whole = WholeModules.Choose(options.ModulesToSave, target);
+        _resized = ResizedTables.Of(target, whole);
+        whole = whole.Without(_resized.Paths);
+        _targets = LoraTargets.Choose(options, target, whole);
+        target.CheckMatches(new LoraSelectors(options, target, _targets).Unmatched());
+        _targetNames = _targets.Names(options, target);
+        if (options.Start == LoraStart.Loftq && !_targets.Projections.Any(site => site.Weight is QuantizedWeight))
         {
-            part.Detach(_adapter);
-            part.Dispose();
+            throw new ArgumentException(
+                $"{nameof(LoraOptions)}.{nameof(LoraOptions.Start)} {LoraStart.Loftq} makes good what quantization lost, and none of the tuned matrices is quantized: quantize the base.",
+                nameof(LoraOptions.Start));
         }
+        return whole with { Others = [.. whole.Others.Concat(Biases(target, whole)).Distinct()] };
     }
 
-    private IEnumerable<Parameter> Biases(TuningTarget target, LoraTargets targets, WholeModules whole)
+    protected override IEnumerable<TunedPart> Tune(TuningTarget target, Generator generator)
+    {
+        _shared = target.IsShared;
+        _tables = BaseTables.Of(options, target, _targets);
+        var factory = new LoraFactory(options, target, generator);
+        return _targets.Projections.Select(factory.Tune).Concat(_targets.Embeddings.Select(factory.Tune));
+    }
+
+    protected override IEnumerable<TunedPart> TuneBeside(TuningTarget target)
+    {
+        IReadOnlyList<TokenRows> rows = TokenTargets.Choose(options, target, [.. Parts.Select(p => p.Path)], _resized.Rows);
+        _growsHead = options.NewTokenIds.Count > 0 && rows.Count > 1;
+        return rows;
+    }
+
+    /// <summary>PEFT wraps a tuned module, so that its own bias is one level deeper in its files.</summary>
+    protected override string NameOf(Parameter parameter) =>
+        Parts.Any(part => part.Wraps(parameter)) ? parameter.ModulePath + ".base_layer.bias" : parameter.Name;
+
+    private IEnumerable<Parameter> Biases(TuningTarget target, WholeModules whole)
     {
         // Modules that train as a whole bring biases of their own.
         var replaced = whole.Projections.Select(site => site.Bias).OfType<Parameter>().ToHashSet();
         return options.Bias switch
         {
             LoraBias.All => target.Weights.All.Where(p => p.Name.EndsWith(".bias", StringComparison.Ordinal) && !replaced.Contains(p)),
-            LoraBias.LoraOnly => targets.Projections.Select(site => site.Bias).OfType<Parameter>(),
+            LoraBias.LoraOnly => _targets.Projections.Select(site => site.Bias).OfType<Parameter>(),
             _ => [],
         };
     }
 
-    private bool IsOwnMatrix(string name) => _parts.OfType<RequantizedProjection>().Any(part => part.Holds(name));
-
-    /// <summary>PEFT wraps a tuned module, so that its own bias is one level deeper in its files.</summary>
-    private string FileName(Parameter parameter) =>
-        _parts.Any(part => part.Wraps(parameter))
-            ? parameter.ModulePath + ".base_layer.bias"
-            : parameter.Name;
+    private bool IsOwnMatrix(string name) => Parts.OfType<RequantizedProjection>().Any(part => part.Holds(name));
 }
