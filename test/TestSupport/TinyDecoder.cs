@@ -40,7 +40,7 @@ public sealed class TinyDecoder : IDisposable
     private static JsonObject Llama(string modelType) => new()
     {
         ["model_type"] = modelType,
-        ["architectures"] = new JsonArray("LlamaForCausalLM"),
+        ["architectures"] = new JsonArray(modelType == "qwen2" ? "Qwen2ForCausalLM" : "LlamaForCausalLM"),
         ["vocab_size"] = Vocabulary,
         ["hidden_size"] = 32,
         ["num_hidden_layers"] = 2,

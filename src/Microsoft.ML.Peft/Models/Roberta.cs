@@ -34,7 +34,8 @@ internal sealed class Roberta(HfConfig config, ModelWeights weights) : BertModel
         if (input.Ids is not { } ids)
             return input.PlacesOrRange() + (Sizes.PadId + 1);
         using var scope = NewDisposeScope();
-        Tensor real = (input.Mask is { } mask ? ids.ne(Sizes.PadId).logical_and(mask) : ids.ne(Sizes.PadId)).to(ScalarType.Int64);
+        // By the ids alone: what a mask hides counts, as in transformers. Padding at the end moves nothing.
+        Tensor real = ids.ne(Sizes.PadId).to(ScalarType.Int64);
         return (real.cumsum(1) * real + Sizes.PadId).MoveToOuterDisposeScope();
     }
 }
