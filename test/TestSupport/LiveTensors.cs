@@ -19,7 +19,7 @@ public static class LiveTensors
             GC.Collect();
             GC.WaitForPendingFinalizers();
             // A model whose last engine is collected goes on a thread of the pool.
-            SpinWait.SpinUntil(() => ModelHost.Pending == 0);
+            SpinWait.SpinUntil(() => ModelGate.Pending == 0);
         }
         while (torch.Tensor.TotalCount != before);
         return before;
