@@ -12,7 +12,7 @@ internal sealed class Bert(HfConfig config, ModelWeights weights) : BertModel(co
     {
         WeightScope dense = Base["pooler"]["dense"];
         // A checkpoint of masked language modelling has no pooler: a new one must train.
-        bool trainsPooler = !Weights.Brings(dense.Path + ".weight");
+        bool trainsPooler = !Weights.Sources.Brings(dense.Path + ".weight");
         return new PooledHead(dense, Classifier("classifier", "weight", labels), HiddenSize, labels)
         {
             Dropout = ClassifierDropout,

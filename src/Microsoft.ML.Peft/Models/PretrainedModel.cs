@@ -40,7 +40,7 @@ internal abstract class PretrainedModel(HfConfig config, ModelWeights weights) :
 
     /// <summary>Refuses a checkpoint whose base lacks weights or holds others than the model reads.</summary>
     /// <exception cref="InvalidDataException">The names do not fit.</exception>
-    public void CheckComplete() => Weights.CheckComplete(IsOptional);
+    public void CheckComplete() => Weights.Sources.CheckComplete(IsOptional);
 
     /// <summary>Weights of the base, named without its prefix, that only some heads read.</summary>
     protected abstract bool IsOptional(string name);
@@ -53,9 +53,9 @@ internal abstract class PretrainedModel(HfConfig config, ModelWeights weights) :
     /// <param name="labels">How many classes there are to be.</param>
     protected WeightScope Classifier(string name, string matrix, int labels)
     {
-        FolderClassifier = NewHead ? null : Weights.FindClassifier(name, matrix);
+        FolderClassifier = NewHead ? null : Weights.Sources.FindClassifier(name, matrix);
         if (FolderClassifier?.Classes != labels)
-            Weights.StartAnew(name);
+            Weights.Sources.StartAnew(name);
         return Weights.Root[name];
     }
 }

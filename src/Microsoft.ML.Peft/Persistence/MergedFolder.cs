@@ -49,11 +49,11 @@ internal sealed class MergedFolder
         _base = weights.Checkpoint ?? throw new NotSupportedException("The base has no checkpoint: its weights started at random. Save the model instead.");
         _merged = merged.ToDictionary(weight => weight.Name, StringComparer.Ordinal);
         // The vocabulary goes as the base's files have it.
-        var packed = weights.Quantized.Select(w => (Weight: w, Key: weights.KeyOf(w.Name)?.Name))
+        var packed = weights.Quantized.Select(w => (Weight: w, Key: weights.Sources.KeyOf(w.Name)?.Name))
             .Where(w => w.Key is not null && (!w.Weight.IsVocabulary || _base.IsPacked(w.Key) || _merged.ContainsKey(w.Weight.Name))).ToList();
         _packed = packed.ToDictionary(w => w.Key!, w => w.Weight, StringComparer.Ordinal);
         // A bare checkpoint leaves the base model's prefix out: beside a head's weights it must be there.
-        _names = weights.All.Select(p => p.Name).Concat(weights.Quantized.Select(w => w.Name)).Select(name => (Name: name, Key: weights.KeyOf(name)?.Name))
+        _names = weights.All.Select(p => p.Name).Concat(weights.Quantized.Select(w => w.Name)).Select(name => (Name: name, Key: weights.Sources.KeyOf(name)?.Name))
             .Where(p => p.Key is not null).ToDictionary(p => p.Key!, p => p.Name, StringComparer.Ordinal);
     }
 
@@ -117,7 +117,7 @@ internal sealed class MergedFolder
     {
         var written = new HashSet<string>(StringComparer.Ordinal);
         // Of a classifier that was left out, nothing stays beside the new one.
-        foreach (string key in _base.Names.Order(StringComparer.Ordinal).Where(name => !_weights.IsLeftOut(name) || _merged.ContainsKey(name)).Where(name => !_packed.Keys.Any(key => QuantStateFile.IsPartOf(name, key))))
+        foreach (string key in _base.Names.Order(StringComparer.Ordinal).Where(name => !_weights.Sources.IsLeftOut(name) || _merged.ContainsKey(name)).Where(name => !_packed.Keys.Any(key => QuantStateFile.IsPartOf(name, key))))
         {
             if (_packed.TryGetValue(key, out QuantizedWeight? weight))
             {
@@ -135,13 +135,13 @@ internal sealed class MergedFolder
         foreach (MergedWeight change in _merged.Values.Where(change => written.Add(change.Name)))
         {
             yield return change.Origin is { } origin
-                ? Changed(change, _weights.KeyOf(origin.Name)?.Name)
+                ? Changed(change, _weights.Sources.KeyOf(origin.Name)?.Name)
                 // A head that shared a packed table.
                 : new PlannedTensor(change.Name, change.Packed!.Type, change.Shape, () => Floats(change.Packed, change, transposed: false));
         }
         if (Unties && written.Add(HeadName))
         {
-            string key = _weights.KeyOf(_weights.Sites.Tokens!.Path + ".weight")!.Value.Name;
+            string key = _weights.Sources.KeyOf(_weights.Sites.Tokens!.Path + ".weight")!.Value.Name;
             yield return new PlannedTensor(HeadName, _base.Stored.TypeOf(key), _base.ShapeOf(key), () => _base.Stored.Read(key));
         }
         foreach (Parameter parameter in _weights.All.Where(p => p.IsNew && written.Add(p.Name)))

@@ -88,7 +88,7 @@ internal sealed class Forecast
     }
 
     private IEnumerable<Projection> Base =>
-        _model.Model.Sites.Projections.Where(site => _model.Model.Weights.IsOfBase(site.Path));
+        _model.Model.Sites.Projections.Where(site => _model.Model.Weights.Sources.IsOfBase(site.Path));
 
     private static double Multiplied(Projection site) => 2.0 * site.Weight.Inputs * site.Weight.Outputs;
 

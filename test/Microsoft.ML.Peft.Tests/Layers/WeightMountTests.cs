@@ -36,10 +36,10 @@ public sealed class WeightMountTests
         using var noGrad = no_grad();
         Tensor x = ones([1, Width], ScalarType.Float32, CPU), expected = nn.functional.linear(x, packed.Dequantize());
         TensorAssert.Close(expected, language.Forward(x, ForwardContext.Inference), 1e-4, 1e-4, "the second half, in NF4");
-        Assert.IsTrue(weights.IsOfBase("language_model.layers.0.proj.weight"));
-        Assert.IsFalse(weights.IsOfBase("head.weight"));
+        Assert.IsTrue(weights.Sources.IsOfBase("language_model.layers.0.proj.weight"));
+        Assert.IsFalse(weights.Sources.IsOfBase("head.weight"));
         Language(weights, 1);
-        weights.CheckComplete(_ => false);
+        weights.Sources.CheckComplete(_ => false);
     }
 
     [TestMethod]
@@ -54,7 +54,7 @@ public sealed class WeightMountTests
             Language(weights, 0);
             Language(weights, 1);
             string missing = left.StartsWith("eyes", StringComparison.Ordinal) ? "language_model.layers.0.proj.weight" : "eyes.proj.weight";
-            Assert.Contains(missing, Assert.ThrowsExactly<InvalidDataException>(() => weights.CheckComplete(_ => false)).Message);
+            Assert.Contains(missing, Assert.ThrowsExactly<InvalidDataException>(() => weights.Sources.CheckComplete(_ => false)).Message);
         }
     }
 
@@ -64,7 +64,7 @@ public sealed class WeightMountTests
         using ModelWeights weights = Open();
         Eyes(weights);
         Language(weights, 0);
-        Assert.Contains("language_model.layers.1.proj.weight", Assert.ThrowsExactly<InvalidDataException>(() => weights.CheckComplete(_ => false)).Message);
+        Assert.Contains("language_model.layers.1.proj.weight", Assert.ThrowsExactly<InvalidDataException>(() => weights.Sources.CheckComplete(_ => false)).Message);
     }
 
     [TestMethod]
