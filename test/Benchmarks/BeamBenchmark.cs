@@ -1,8 +1,6 @@
-using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
-using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Benchmarks;
 
@@ -16,12 +14,11 @@ internal sealed class BeamBenchmark(string name, string model, int tokens) : IBe
     public void Run()
     {
         double gflops = GemmPeak.Gflops();
-        using var decoder = (DecoderModel)BaseModels.Open(Path.Combine(SharedData.Models, model), CPU, seed: 1);
-        Head head = decoder.CreateLanguageModelHead();
+        using HostedModel decoder = HostedModel.Decoder(Path.Combine(SharedData.Models, model));
         GenerationSettings settings = GenerationSettings.Resolve(new GenerationOptions { MaxNewTokens = tokens, NumBeams = Beams, EosTokenIds = [] });
         void Write()
         {
-            using var session = new DecoderSession(decoder, head, null);
+            using IDecodingSession session = decoder.Open();
             TextGenerator.Generate(session, [[1, 403, 407, 261, 378]], settings);
         }
         Write();

@@ -1,9 +1,6 @@
 using Microsoft.ML.Peft.Data;
-using Microsoft.ML.Peft.Layers;
-using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tokenization;
-using Microsoft.ML.Peft.Tuners;
-using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Benchmarks;
 
@@ -18,13 +15,12 @@ internal sealed class ByRowBenchmark : IBenchmark
     {
         double gflops = GemmPeak.Gflops();
         TextTokenizer tokenizer = TextTokenizer.Load(RealText.Model);
-        using PretrainedModel model = RealText.Load();
-        Head head = RealText.MeanHead(model, tokenizer);
-        ITuner[] tuners = [.. s_adapters.Select(name => Attached(model, name))];
+        using HostedModel model = RealText.Load(tokenizer);
+        foreach (string name in s_adapters)
+            model.Attach(name, new LoraOptions());
         Example[] rows = RealText.Encode(tokenizer, RealText.Rows.Take(512).Select(row => row.Text));
 
-        void Embed(Func<int, string> adapter) => RealText.Embed(
-            model, head, rows, 32, count => ForwardContext.ForRows([.. Enumerable.Range(0, count).Select(adapter)], CPU));
+        void Embed(Func<int, string> adapter) => RealText.Embed(model, rows, 32, count => [.. Enumerable.Range(0, count).Select(adapter)]);
         void One() => Embed(_ => s_adapters[0]);
         // As the scorer sorts them.
         void Four() => Embed(row => s_adapters[row / 8 % s_adapters.Length]);
@@ -32,13 +28,5 @@ internal sealed class ByRowBenchmark : IBenchmark
         Four();
         double one = Figure.Median(5, One);
         new Figure(Name, Figure.Median(5, Four) / one, "times one adapter for all rows", 1.15, rows.Length / one).Print(gflops);
-        Array.ForEach(tuners, tuner => tuner.Dispose());
-    }
-
-    private static ITuner Attached(PretrainedModel model, string name)
-    {
-        ITuner tuner = new LoraOptions().Create();
-        tuner.Attach(new TuningTarget(model.Weights, model.DefaultTargets, []), seed: 1, name);
-        return tuner;
     }
 }

@@ -1,7 +1,5 @@
-using Microsoft.ML.Peft.Estimators;
-using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.TestSupport;
-using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Benchmarks;
 
@@ -55,9 +53,10 @@ internal static class FewBits
 
     private static double Print(string name, string path, QuantizationOptions options, double gflops)
     {
-        using var model = (DecoderModel)BaseModels.Open(path, CPU, seed: 1, options);
-        double tokens = Decoding.TokensPerSecond(model, model.CreateLanguageModelHead(), 1);
-        double bytes = model.Weights.Quantized.Sum(weight => (double)weight.Matrix.Bytes) + model.Weights.All.Sum(p => (double)p.Value.numel() * sizeof(float));
+        using HostedModel model = HostedModel.Decoder(path, options);
+        double tokens = Decoding.TokensPerSecond(model, 1);
+        ModelWeights weights = model.Model.Weights;
+        double bytes = weights.Quantized.Sum(weight => (double)weight.Matrix.Bytes) + weights.All.Sum(p => (double)p.Value.numel() * sizeof(float));
         new Figure(name, tokens, Decoding.Unit(bytes), null, null).Print(gflops);
         return tokens;
     }

@@ -1,4 +1,3 @@
-using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
 using static TorchSharp.torch;
@@ -19,15 +18,14 @@ internal sealed class DecodeBenchmark : IBenchmark
     public void Run()
     {
         double gflops = GemmPeak.Gflops();
-        using DecoderModel model = Decoding.Load(null);
-        Head head = model.CreateLanguageModelHead();
-        long weights = model.Weights.All.Sum(p => p.Value.numel());
-        double one = Decoding.TokensPerSecond(model, head, 1), eight = Decoding.TokensPerSecond(model, head, 8);
+        using HostedModel model = HostedModel.Decoder(Decoding.Folder);
+        long weights = model.Model.Weights.All.Sum(p => p.Value.numel());
+        double one = Decoding.TokensPerSecond(model, 1), eight = Decoding.TokensPerSecond(model, 8);
         double bandwidth = Figure.ReadBandwidth();
         new Figure(Name + "/share", one * weights * sizeof(float) / bandwidth, $"share of {bandwidth / 1e9:f1} GB/s", 0.8, null).Print(gflops);
         new Figure(Name + "/tokens", one, "tokens a second", 15.1, 15.1).Print(gflops);
         new Figure(Name + "/batch-8", eight / one, "times batch 1", 4, null).Print(gflops);
-        Prefill(model, head, gflops);
+        Prefill(model, gflops);
         string half = Path.GetTempFileName();
         try
         {
@@ -41,17 +39,17 @@ internal sealed class DecodeBenchmark : IBenchmark
         Decoding.PrintLlamaCpp(Name + "/llama.cpp-q4_1", Decoding.File, one, gflops);
     }
 
-    private static void Prefill(DecoderModel model, Head head, double gflops)
+    private static void Prefill(HostedModel model, double gflops)
     {
         using Tensor prompt = randint(5, 40000, [1, LongPrompt], ScalarType.Int64);
         double seconds = Figure.Median(5, () =>
         {
-            using var session = new DecoderSession(model, head, null);
+            using IDecodingSession session = model.Open();
             session.Read(prompt, null).Dispose();
         });
         // The output matrix is read for the last token alone.
-        double body = model.Weights.All.Where(p => p.IsMatrix && !p.Name.Contains("embed_tokens")).Sum(p => (double)p.Value.numel());
-        double attention = 30.0 * 2 * LongPrompt * model.HiddenSize;
+        double body = model.Model.Weights.All.Where(p => p.IsMatrix && !p.Name.Contains("embed_tokens")).Sum(p => (double)p.Value.numel());
+        double attention = 30.0 * 2 * LongPrompt * model.Model.As<TextModel>().HiddenSize;
         new Figure("prefill-512", 2 * (body + attention) * LongPrompt / seconds / 1e9 / gflops, "share of GEMM peak", 0.8, null).Print(gflops);
     }
 }

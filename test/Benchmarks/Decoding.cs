@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using Microsoft.ML.Peft.Estimators;
-using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
 using static TorchSharp.torch;
@@ -17,11 +15,9 @@ internal static class Decoding
     /// <summary>Its weights in 4 bits, as llama.cpp takes them.</summary>
     public static string File { get; } = Path.Combine(Folder, "model.Q4_1.gguf");
 
-    public static DecoderModel Load(QuantizationOptions? quantization) => (DecoderModel)BaseModels.Open(Folder, CPU, seed: 1, quantization);
-
-    public static double TokensPerSecond(DecoderModel model, Head head, int rows, string? adapter = null)
+    public static double TokensPerSecond(HostedModel model, int rows, string? adapter = null)
     {
-        using var session = new DecoderSession(model, head, adapter);
+        using IDecodingSession session = model.Open([adapter]);
         using Tensor prompt = randint(5, 40000, [rows, Prompt], ScalarType.Int64);
         session.Read(prompt, null).Dispose();
         long[] next = [.. Enumerable.Repeat(100L, rows)];

@@ -1,7 +1,7 @@
 using Microsoft.ML.OnnxRuntime;
 using Microsoft.ML.OnnxRuntime.Tensors;
 using Microsoft.ML.Peft.Data;
-using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tokenization;
 
 namespace Microsoft.ML.Peft.Benchmarks;
@@ -18,11 +18,10 @@ internal sealed class EmbedBenchmark(int batchSize, double goal) : IBenchmark
         double gflops = GemmPeak.Gflops();
         TextTokenizer tokenizer = TextTokenizer.Load(RealText.Model);
         string[] texts = [.. RealText.Rows.Take(batchSize == 1 ? 64 : 512).Select(row => row.Text)];
-        using PretrainedModel model = RealText.Load();
-        Head head = RealText.MeanHead(model, tokenizer);
+        using HostedModel model = RealText.Load(tokenizer);
         using var session = new InferenceSession(OnnxModel());
 
-        void Ours() => RealText.Embed(model, head, RealText.Encode(tokenizer, texts), batchSize);
+        void Ours() => RealText.Embed(model, RealText.Encode(tokenizer, texts), batchSize);
         void Theirs() => RunOnnx(session, RealText.Encode(tokenizer, texts));
         Ours();
         Theirs();

@@ -1,5 +1,5 @@
 using Microsoft.ML.Data;
-using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tokenization;
 
 namespace Microsoft.ML.Peft.Benchmarks;
@@ -20,10 +20,9 @@ internal sealed class IDataViewBenchmark : IBenchmark
         using var transformer = ml.Peft().Embed(
             new TextEmbedder.Options { BaseModel = RealText.Model, MaxLength = RealText.MaxLength, ScoringBatchSize = BatchSize }).Fit(data);
         TextTokenizer tokenizer = TextTokenizer.Load(RealText.Model);
-        using PretrainedModel model = RealText.Load();
-        Head head = RealText.MeanHead(model, tokenizer);
+        using HostedModel model = RealText.Load(tokenizer);
 
-        double raw = Figure.Median(3, () => RealText.Embed(model, head, RealText.Encode(tokenizer, rows.Select(row => row.Text)), BatchSize));
+        double raw = Figure.Median(3, () => RealText.Embed(model, RealText.Encode(tokenizer, rows.Select(row => row.Text)), BatchSize));
         double view = Figure.Median(3, () => Consume(transformer.Transform(data)));
         new Figure(Name, view / raw, "times the raw batched forward", 1.05, Rows / raw).Print(gflops);
     }

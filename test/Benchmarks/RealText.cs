@@ -1,6 +1,5 @@
-using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
-using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.TestSupport;
@@ -21,28 +20,31 @@ internal static class RealText
 
     public static (string Label, string Text)[] TestRows { get; } = Read("test.tsv");
 
-    public static PretrainedModel Load() => ModelRegistry.Create(HfConfig.Load(Model), SharedCheckpoint.Acquire(Model, CPU), CPU, seed: 1);
+    /// <summary>The model with mean embeddings for its head.</summary>
+    public static HostedModel Load(TextTokenizer tokenizer)
+    {
+        PretrainedModel model = BaseModels.Open(Model, CPU, seed: 1);
+        return new HostedModel(model, PeftTask.TextEmbedding().Bind(LabelSet.None, new TextProcessor(tokenizer), MaxLength).CreateHead(model));
+    }
 
     public static Example[] Encode(TextTokenizer tokenizer, IEnumerable<string> texts) =>
         [.. texts.Select(text => Example.From(tokenizer.Encode(text, null, MaxLength), []))];
 
     /// <summary>Mean embeddings of rows in batches, the longest rows together; nothing is kept.</summary>
-    public static void Embed(PretrainedModel model, Head head, IEnumerable<Example> rows, int batchSize, Func<int, ForwardContext>? call = null)
+    /// <param name="model">The model.</param>
+    /// <param name="rows">The rows.</param>
+    /// <param name="batchSize">Rows in a batch.</param>
+    /// <param name="adapters">The adapters of so many rows; null for the bare base.</param>
+    public static void Embed(HostedModel model, IEnumerable<Example> rows, int batchSize, Func<int, string?[]>? adapters = null)
     {
         using var noGrad = inference_mode();
         foreach (Example[] chunk in rows.OrderBy(row => row.Length).Chunk(batchSize))
         {
             using var scope = NewDisposeScope();
             using Batch batch = Batch.Collate(chunk, CPU, withLabels: false);
-            ForwardContext context = call?.Invoke(chunk.Length) ?? ForwardContext.Inference;
-            using AdapterRows? byRow = context.Rows;
-            Tensor hidden = model.Features(batch, head, context);
-            head.Forward(hidden, batch, context).data<float>().ToArray();
+            model.Run(context => model.Host.Model.Forward(batch, context).data<float>().ToArray(), adapters?.Invoke(chunk.Length) ?? []);
         }
     }
-
-    public static Head MeanHead(PretrainedModel model, TextTokenizer tokenizer) =>
-        PeftTask.TextEmbedding().Bind(LabelSet.None, new TextProcessor(tokenizer), MaxLength).CreateHead(model);
 
     private static (string Label, string Text)[] Read(string file) => [.. File.ReadLines(Path.Combine(SharedData.Data, "sms-spam", file))
         .Skip(1).Select(line => line.Split('\t')).Select(cells => (cells[0], cells[1]))];

@@ -1,7 +1,6 @@
-using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tokenization;
-using Microsoft.ML.Peft.Tuners;
 
 namespace Microsoft.ML.Peft.Benchmarks;
 
@@ -14,16 +13,14 @@ internal sealed class UnmergedBenchmark : IBenchmark
     {
         double gflops = GemmPeak.Gflops();
         TextTokenizer tokenizer = TextTokenizer.Load(RealText.Model);
-        using PretrainedModel model = RealText.Load();
-        Head head = RealText.MeanHead(model, tokenizer);
-        using ITuner tuner = new LoraOptions().Create();
-        tuner.Attach(new TuningTarget(model.Weights, model.DefaultTargets, []), seed: 1);
+        using HostedModel model = RealText.Load(tokenizer);
+        PeftAdapter adapter = model.Attach("lora", new LoraOptions());
         Example[] rows = RealText.Encode(tokenizer, RealText.Rows.Take(512).Select(row => row.Text));
 
-        void Embed() => RealText.Embed(model, head, rows, 32);
+        void Embed() => RealText.Embed(model, rows, 32, _ => [adapter.Name]);
         Embed();
         double unmerged = Figure.Median(5, Embed);
-        tuner.TryMerge();
+        model.Host.Merge(adapter);
         double merged = Figure.Median(5, Embed);
         new Figure(Name, unmerged / merged, "times the merged model", 1.05, rows.Length / merged).Print(gflops);
     }

@@ -1,6 +1,4 @@
-using Microsoft.ML.Peft.Layers;
-using Microsoft.ML.Peft.Models;
-using Microsoft.ML.Peft.Tuners;
+using Microsoft.ML.Peft.TestSupport;
 
 namespace Microsoft.ML.Peft.Benchmarks;
 
@@ -8,21 +6,20 @@ namespace Microsoft.ML.Peft.Benchmarks;
 internal sealed class UnmergedDecodeBenchmark : IBenchmark
 {
     private const int Rounds = 3;
+    private const string Adapter = "lora";
 
     public string Name => "unmerged-decode";
 
     public void Run()
     {
         double gflops = GemmPeak.Gflops();
-        using DecoderModel model = Decoding.Load(null);
-        Head head = model.CreateLanguageModelHead();
-        using ITuner tuner = new LoraOptions().Create();
-        tuner.Attach(new TuningTarget(model.Weights, model.DefaultTargets, []), seed: 1);
+        using HostedModel model = HostedModel.Decoder(Decoding.Folder);
+        model.Attach(Adapter, new LoraOptions());
         foreach (int rows in new[] { 1, 8 })
         {
             // In turns, for the machine's speed drifts.
             var rounds = Enumerable.Range(0, Rounds).Select(_ => (
-                Bare: Decoding.TokensPerSecond(model, head, rows), Adapted: Decoding.TokensPerSecond(model, head, rows, ForwardContext.DefaultAdapter))).ToList();
+                Bare: Decoding.TokensPerSecond(model, rows), Adapted: Decoding.TokensPerSecond(model, rows, Adapter))).ToList();
             double bare = rounds.Max(round => round.Bare);
             new Figure($"{Name}/{rows}", bare / rounds.Max(round => round.Adapted), "times the merged model's time", null, bare).Print(gflops);
         }

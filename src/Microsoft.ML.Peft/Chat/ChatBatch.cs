@@ -1,5 +1,6 @@
 using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Generation;
+using Microsoft.ML.Peft.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -9,18 +10,18 @@ namespace Microsoft.ML.Peft.Chat;
 /// Requests under one adapter, each with its lease, that are answered together: a step is one forward over all of them. Newcomers are read by
 /// themselves and join behind the others; those that are done leave before the next step.
 /// </summary>
-/// <param name="createSession">Makes a session that has read nothing under a lease.</param>
-internal sealed class ChatBatch(Func<ModelLease, DecoderSession> createSession) : IDisposable
+/// <param name="open">Opens a session that has read nothing under a lease.</param>
+internal sealed class ChatBatch(Func<ModelLease, IJoinableSession> open) : IDisposable
 {
     private List<ChatRequest> _requests = [];
-    private DecoderSession? _session;
+    private IJoinableSession? _session;
 
     public int Count => _requests.Count;
 
     /// <summary>Reads the prompts of newcomers and writes their first tokens.</summary>
     public void Admit(IEnumerable<ChatRequest> newcomers)
     {
-        var sessions = new List<DecoderSession>();
+        var sessions = new List<IJoinableSession>();
         var joining = new List<ChatRequest>();
         foreach (ChatRequest request in newcomers)
         {
@@ -57,15 +58,15 @@ internal sealed class ChatBatch(Func<ModelLease, DecoderSession> createSession) 
     }
 
     // A prompt that the model cannot read is its own request's failure.
-    private DecoderSession? Start(ChatRequest request)
+    private IJoinableSession? Start(ChatRequest request)
     {
-        DecoderSession? session = null;
+        IJoinableSession? session = null;
         Exception? failure = null;
         try
         {
             if (!request.IsDone)
             {
-                session = createSession(request.Lease);
+                session = open(request.Lease);
                 using var scope = NewDisposeScope();
                 request.Write(Prompts.Read(session, [request.Prompt], times: 1));
             }
@@ -81,7 +82,7 @@ internal sealed class ChatBatch(Func<ModelLease, DecoderSession> createSession) 
         return null;
     }
 
-    private void Join(List<DecoderSession> sessions)
+    private void Join(List<IJoinableSession> sessions)
     {
         try
         {

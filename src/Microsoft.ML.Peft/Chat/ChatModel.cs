@@ -30,11 +30,11 @@ internal sealed class ChatModel : IDisposable
     /// <summary>How the model's folder wants it to generate.</summary>
     public GenerationOptions Folder { get; }
 
-    public int MaxLength => Model.MaxLength;
+    public int MaxLength => Model.As<IReadsTokens>().MaxLength;
 
     public IReadOnlyCollection<string> Adapters => [.. _host.All.Select(adapter => adapter.Name)];
 
-    private DecoderModel Model => (DecoderModel)_host.Model.Model;
+    private PretrainedModel Model => _host.Model.Model;
 
     /// <summary>Opens a model's folder or .gguf file, with adapters.</summary>
     public static ChatModel Open(string folder, PeftChatClientOptions options)
@@ -47,7 +47,7 @@ internal sealed class ChatModel : IDisposable
         ModelHost host = Failure.Disposes(opened, () =>
         {
             BaseModels.CheckVocabulary(opened, voice.Tokenizer);
-            Head head = Decoder(opened).CreateLanguageModelHead();
+            Head head = opened.As<IContinuesTexts>().CreateLanguageModelHead();
             return head.Parameters is [var missing, ..]
                 ? throw new InvalidDataException($"{folder}: '{missing.Name}' is missing, without which the model cannot write.")
                 : ModelHost.Of(opened, head, nameof(PeftChatClient));
@@ -74,7 +74,7 @@ internal sealed class ChatModel : IDisposable
         if (Folders(options).Any())
             throw new ArgumentException("Adapters are named in the options, but a transformer brings its own: open the base's folder to add others.");
         GenerationOptions generation = (scorer.Task.Task as GenerationTask)?.FolderGeneration
-            ?? GenerationConfigFile.Parse(transformer.GenerationConfig, GenerationConfigFile.FileName, Decoder(scorer.Model.Model).Config);
+            ?? GenerationConfigFile.Parse(transformer.GenerationConfig, GenerationConfigFile.FileName, scorer.Model.Model.Config);
         return new ChatModel(scorer.Host, owned: false, new ChatVoice(scorer.Task.Tokenizer, Given(options)), generation);
     }
 
@@ -98,7 +98,7 @@ internal sealed class ChatModel : IDisposable
     /// <inheritdoc cref="ModelHost.Enter" path="/exception"/>
     public ModelLease? TryEnter(AdapterChoice adapter) => _host.TryEnter(adapter);
 
-    public DecoderSession CreateSession(ModelLease lease) => new(Model, _host.Model.Head, lease.Keys[0]) { Limit = _host.Limit };
+    public IJoinableSession Open(ModelLease lease) => Model.As<IContinuesTexts>().Open(lease.Model.Head, lease.Context());
 
     public void Dispose()
     {
@@ -119,9 +119,6 @@ internal sealed class ChatModel : IDisposable
         if (name == ForwardContext.DefaultAdapter)
             _host.Activate(added);
     }
-
-    private static DecoderModel Decoder(PretrainedModel model) => model as DecoderModel ?? throw new NotSupportedException(
-        $"Architecture '{model.Config.ModelType}' reads texts and does not write them: a chat needs a decoder.");
 
     private static ChatTemplate? Given(PeftChatClientOptions options) => options.ChatTemplate is { } text ? ChatTemplate.Parse(text) : null;
 

@@ -147,7 +147,7 @@ internal sealed class ChatScheduler : IDisposable
     }
 
     private ChatBatch BatchOf(string key) =>
-        _batches.TryGetValue(key, out ChatBatch? batch) ? batch : _batches[key] = new ChatBatch(_model.CreateSession);
+        _batches.TryGetValue(key, out ChatBatch? batch) ? batch : _batches[key] = new ChatBatch(_model.Open);
 
     // Looked at once: a request may be cancelled meanwhile.
     private void LeaveCancelled()

@@ -42,7 +42,7 @@ internal sealed class ModelLease(ModelHost owner, IReadOnlyList<PeftAdapter> use
     public IReadOnlyList<string?> Keys => keys;
 
     /// <summary>The call of a batch whose rows come in the order of <see cref="Keys"/>; the caller disposes its rows.</summary>
-    public ForwardContext Context() => ForwardContext.ForRows(keys, Model.Model.Weights.Device, limit: owner.Limit);
+    public ForwardContext Context() => ForwardContext.ForRows(keys, Model.Model.Weights.Device, owner.Limit);
 
     public void Dispose()
     {

@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft.Generation.Processors;
+using Microsoft.ML.Peft.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 

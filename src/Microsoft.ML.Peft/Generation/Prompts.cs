@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tokenization;
 using static TorchSharp.torch;
 

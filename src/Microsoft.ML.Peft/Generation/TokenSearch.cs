@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Models;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Generation;

@@ -43,12 +43,11 @@ internal sealed record ForwardContext
     /// <summary>A call whose rows use adapters of their own; the caller disposes its <see cref="Rows"/>.</summary>
     /// <param name="adapters">The name for each row; null for the bare base.</param>
     /// <param name="device">Where the batch lies.</param>
-    /// <param name="cache">What a decoder has read before.</param>
     /// <param name="limit">How many such calls run at once.</param>
-    public static ForwardContext ForRows(IReadOnlyList<string?> adapters, Device device, KeyValueCache? cache = null, ForwardLimit? limit = null) =>
+    public static ForwardContext ForRows(IReadOnlyList<string?> adapters, Device device, ForwardLimit? limit = null) =>
         adapters.Distinct().Count() == 1
-            ? new ForwardContext { Adapter = adapters[0], Cache = cache, Limit = limit }
-            : new ForwardContext { Adapter = null, Cache = cache, Limit = limit, Rows = new AdapterRows(adapters, device) };
+            ? new ForwardContext { Adapter = adapters[0], Limit = limit }
+            : new ForwardContext { Adapter = null, Limit = limit, Rows = new AdapterRows(adapters, device) };
 
     /// <summary>The next dropout of this pass; null where nothing is dropped.</summary>
     public DropoutSite? NextDropout(double rate) => rate > 0 ? Seeds?.Next(rate) : null;

@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Models;
 
 /// <summary>A model that reads from left to right: positions, masks and heads that all decoders share.</summary>
-internal abstract class DecoderModel(HfConfig config, ModelWeights weights) : TextModel(config, weights), ICausalLanguageModel, ISequenceClassifier
+internal abstract class DecoderModel(HfConfig config, ModelWeights weights) : TextModel(config, weights), IContinuesTexts, ISequenceClassifier
 {
     public override TokenEmbedding Tokens => Input.Tokens;
 
@@ -29,6 +29,12 @@ internal abstract class DecoderModel(HfConfig config, ModelWeights weights) : Te
     public Head CreateLanguageModelHead() => new LanguageModelHead(Output);
 
     public Head CreateSequenceClassificationHead(int labels) => new LastTokenHead(Classifier("score", "weight", labels), HiddenSize, labels);
+
+    public IReadOnlyList<int[]> PromptsOf(Batch batch) => [.. batch.Examples.Select(row => row.Ids)];
+
+    public IDecodingSession Open(Head head, Batch batch, ForwardContext context) => Open(head, context);
+
+    public IJoinableSession Open(Head head, ForwardContext context) => new DecoderSession(this, head, context);
 
     public override Tensor Forward(Batch batch, RowSelection rows, ForwardContext context)
     {

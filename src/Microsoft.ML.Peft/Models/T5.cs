@@ -10,7 +10,7 @@ namespace Microsoft.ML.Peft.Models;
 /// T5 (Raffel et al. 2020) and its later forms (gated, untied; FLAN's): norms before each part, relative positions added to scores
 /// that are not scaled, an encoder and a decoder over one table of tokens.
 /// </summary>
-internal sealed class T5 : TextModel, IEncoderDecoder
+internal sealed class T5 : TextModel, IEncoderDecoder, IWritesTexts
 {
     private readonly T5Config _config;
     private readonly T5Stack _encoder, _decoder;
@@ -40,6 +40,10 @@ internal sealed class T5 : TextModel, IEncoderDecoder
     public override IReadOnlyList<string> DefaultTargets => ["q", "v"];
 
     public Head CreateSequenceToSequenceHead() => new LanguageModelHead(_output);
+
+    public IReadOnlyList<int[]> PromptsOf(Batch batch) => [.. Enumerable.Repeat(new[] { StartId }, (int)batch.Ids.shape[0])];
+
+    public IDecodingSession Open(Head head, Batch batch, ForwardContext context) => new EncoderDecoderSession(this, head, batch, context);
 
     public override Tensor Forward(Batch batch, RowSelection rows, ForwardContext context)
     {

@@ -64,8 +64,9 @@ internal abstract class GenerationRuntime(GenerationTask task, InputProcessor pr
 
     public override IReadOnlyList<string[]> Score(TunedModel model, Batch batch, ForwardContext context)
     {
-        using var session = new DecoderSession((DecoderModel)model.Model, model.Head, context.Rows?.Names ?? [context.Adapter]) { Limit = context.Limit };
-        var found = TextGenerator.Generate(session, [.. batch.Examples.Select(e => e.Ids)], _settings, Tokenizer);
+        var writer = model.Model.As<IWritesTexts>();
+        using IDecodingSession session = writer.Open(model.Head, batch, context);
+        var found = TextGenerator.Generate(session, writer.PromptsOf(batch), _settings, Tokenizer);
         return [.. found.Select(texts => Array.ConvertAll(texts, text => TextGenerator.Text(text, Tokenizer, _settings)))];
     }
 

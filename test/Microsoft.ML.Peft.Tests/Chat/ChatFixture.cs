@@ -1,12 +1,10 @@
 using System.Text.Json.Nodes;
 using Microsoft.Extensions.AI;
-using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tokenization;
 using Microsoft.ML.Peft.Tokenization.ChatTemplates;
-using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Tests.Chat;
 
@@ -39,11 +37,11 @@ internal sealed class ChatFixture : IDisposable
     /// <summary>The answer as generation without any client gives it.</summary>
     public string Alone(string text, GenerationOptions options)
     {
-        using PretrainedModel model = ModelRegistry.Create(HfConfig.Load(Folder.Folder), SharedCheckpoint.Acquire(Folder.Folder, CPU), CPU, seed: 1);
+        using HostedModel model = HostedModel.Decoder(Folder.Folder);
         TextTokenizer tokenizer = TextTokenizer.Load(Folder.Folder);
         int[] prompt = tokenizer.Encode(tokenizer.ChatTemplate!.Render([new ChatTurn("user", text)], true), addSpecialTokens: false).Ids;
-        using var session = new DecoderSession((DecoderModel)model, model.As<ICausalLanguageModel>().CreateLanguageModelHead(), null);
-        GenerationSettings settings = GenerationSettings.Resolve(options, GenerationConfigFile.Load(Folder.Folder, model.Config));
+        using IDecodingSession session = model.Open();
+        GenerationSettings settings = GenerationSettings.Resolve(options, GenerationConfigFile.Load(Folder.Folder, model.Model.Config));
         return TextGenerator.Text(TextGenerator.Generate(session, [prompt], settings, tokenizer)[0][0], tokenizer, settings);
     }
 

@@ -1,4 +1,3 @@
-using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
@@ -15,11 +14,10 @@ public sealed class DecoderSessionMemoryTests
     public void AThousandTokensOfARealDecoderKeepNoTensor(int beams)
     {
         using var folder = new TinyDecoder(change: config => config["max_position_embeddings"] = 1200);
-        using PretrainedModel model = ModelRegistry.Create(HfConfig.Load(folder.Folder), SharedCheckpoint.Acquire(folder.Folder, CPU), CPU, seed: 1);
+        using HostedModel model = HostedModel.Decoder(folder.Folder);
         var options = new GenerationOptions { MaxNewTokens = 1000, NumBeams = beams, RepetitionPenalty = 1.1, NoRepeatNgramSize = 4, EosTokenIds = [] };
-        var head = model.As<ICausalLanguageModel>().CreateLanguageModelHead();
         long before = LiveTensors.Settled();
-        using (var session = new Watched(new DecoderSession((DecoderModel)model, head, null)))
+        using (var session = new Watched(model.Open()))
         {
             var found = TextGenerator.Generate(session, [[70, 71, 72], [73]], GenerationSettings.Resolve(options));
             Assert.IsTrue(found.All(row => row[0].Ids.Length == 1000));

@@ -22,11 +22,10 @@ public sealed class JoinedSessionTests
     public void RowsOfDifferentLengthsAreWhatTheyAreAlone(string modelType)
     {
         using var folder = new TinyDecoder(modelType);
-        using TextModel model = Open(folder);
-        Head head = model.As<ICausalLanguageModel>().CreateLanguageModelHead();
+        using HostedModel model = HostedModel.Decoder(folder.Folder);
         long before = Tensor.TotalCount;
         using (var scope = NewDisposeScope())
-        using (DecoderSession batch = Read(model, head, s_prompts[0]), second = Read(model, head, s_prompts[1]), third = Read(model, head, s_prompts[2]))
+        using (IJoinableSession batch = Read(model, s_prompts[0]), second = Read(model, s_prompts[1]), third = Read(model, s_prompts[2]))
         {
             var texts = s_prompts.Select(prompt => prompt.ToList()).ToList();
             batch.Join([second]);
@@ -42,13 +41,13 @@ public sealed class JoinedSessionTests
             Step(batch, texts[..1], 150);
             Assert.AreEqual(1, batch.Rows);
 
-            void Step(DecoderSession session, List<List<int>> rows, params long[] ids)
+            void Step(IDecodingSession session, List<List<int>> rows, params long[] ids)
             {
                 Tensor found = session.Next(ids);
                 for (int i = 0; i < rows.Count; i++)
                 {
                     rows[i].Add((int)ids[i]);
-                    using DecoderSession alone = new((DecoderModel)model, head, null);
+                    using IDecodingSession alone = model.Open();
                     Tensor expected = Prompts.Read(alone, [[.. rows[i]]], 1);
                     Assert.IsLessThan(1e-4f, (found[i] - expected[0]).abs().max().item<float>(), $"row {i} after {rows[i].Count} tokens");
                 }
@@ -71,9 +70,9 @@ public sealed class JoinedSessionTests
     private static TextModel Open(TinyDecoder folder) =>
         ModelRegistry.Create(HfConfig.Load(folder.Folder), SharedCheckpoint.Acquire(folder.Folder, CPU), CPU, seed: 1).As<TextModel>();
 
-    private static DecoderSession Read(TextModel model, Head head, int[] prompt)
+    private static IJoinableSession Read(HostedModel model, int[] prompt)
     {
-        var session = new DecoderSession((DecoderModel)model, head, null);
+        IJoinableSession session = model.Open();
         Prompts.Read(session, [prompt], 1).Dispose();
         return session;
     }

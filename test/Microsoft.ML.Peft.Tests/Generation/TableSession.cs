@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft.Generation;
+using Microsoft.ML.Peft.Models;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Tests.Generation;

@@ -95,14 +95,13 @@ public sealed class SiteRowsTests
     /// <summary>A base under one tuner of each kind, by name.</summary>
     private sealed class Tuned : IDisposable
     {
-        private readonly List<ITuner> _tuners = [];
+        private readonly HostedModel _hosted;
         private readonly TextModel _model;
-        private readonly Head? _head;
 
         public Tuned(string folder)
         {
             _model = ModelRegistry.Create(HfConfig.Load(folder), SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 5).As<TextModel>();
-            _head = _model is DecoderModel ? _model.As<ICausalLanguageModel>().CreateLanguageModelHead() : null;
+            _hosted = new HostedModel(_model, _model is ICausalLanguageModel decoder ? decoder.CreateLanguageModelHead() : _model.As<ISequenceClassifier>().CreateSequenceClassificationHead(2));
             Attach("prefix5", new PrefixOptions { VirtualTokens = 5 });
             Attach("prefix2", new PrefixOptions { VirtualTokens = 2 });
             Attach("prompt3", new PromptOptions { VirtualTokens = 3 });
@@ -112,7 +111,7 @@ public sealed class SiteRowsTests
             Attach("bottleneck", new BottleneckOptions { ReductionFactor = 4, AfterAttention = true });
         }
 
-        public DecoderSession Session(string?[] adapters) => new((DecoderModel)_model, _head!, adapters);
+        public IDecodingSession Session(string?[] adapters) => _hosted.Open(adapters);
 
         /// <summary>What follows each text's last token.</summary>
         public Tensor LastLogits(int[][] texts, string?[] adapters) => Run(
@@ -124,39 +123,30 @@ public sealed class SiteRowsTests
         public Tensor First(int[][] texts, string?[] adapters)
         {
             using Batch batch = Batch.Collate([.. texts.Select(ids => new Example { Ids = ids })], CPU, withLabels: false);
-            ForwardContext context = ForwardContext.ForRows(adapters, CPU);
-            using AdapterRows? rows = context.Rows;
-            return _model.Forward(batch, RowSelection.First, context).squeeze(1);
+            return _hosted.Run(context => _model.Forward(batch, RowSelection.First, context).squeeze(1), adapters);
         }
 
         public string[] Write(int[][] prompts, string?[] adapters)
         {
-            using DecoderSession session = Session(adapters);
+            using IDecodingSession session = Session(adapters);
             var found = TextGenerator.Generate(session, prompts, GenerationSettings.Resolve(new GenerationOptions { MaxNewTokens = 6 }, new GenerationOptions()));
             return [.. found.Select(texts => string.Join(' ', texts[0].Ids))];
         }
 
-        public void Dispose()
-        {
-            _tuners.ForEach(tuner => tuner.Dispose());
-            _model.Dispose();
-        }
+        public void Dispose() => _hosted.Dispose();
 
         private Tensor Run(Example[] rows, string?[] adapters)
         {
             using Batch batch = Batch.Collate(rows, CPU, withLabels: false);
-            ForwardContext context = ForwardContext.ForRows(adapters, CPU);
-            using AdapterRows? byRow = context.Rows;
-            return _head!.Forward(_model.Forward(batch, _head.Rows(batch), context), batch, context);
+            return _hosted.Run(context => _hosted.Host.Model.Forward(batch, context), adapters);
         }
 
         private void Attach(string name, TunerOptions options)
         {
-            ITuner tuner = options.Create();
-            _tuners.Add(tuner);
-            tuner.Attach(new TuningTarget(_model.Weights, _model.DefaultTargets, []) { IsShared = true }, seed: _tuners.Count, name);
+            int seed = _hosted.Host.All.Count + 1;
+            ITuner tuner = _hosted.Attach(name, options, seed).Tuner;
             using var noGrad = no_grad();
-            using var generator = new Generator((ulong)_tuners.Count, CPU);
+            using var generator = new Generator((ulong)seed, CPU);
             foreach (Parameter parameter in tuner.Trainable)
                 parameter.Value.add_(normal(0, 0.2, parameter.Value.shape, ScalarType.Float32, CPU, generator: generator));
         }

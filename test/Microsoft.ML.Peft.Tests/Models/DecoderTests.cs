@@ -1,6 +1,5 @@
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
-using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
@@ -28,7 +27,7 @@ public sealed class DecoderTests
         using var folder = new TinyDecoder(modelType);
         using DecoderModel model = Load(folder);
         Tensor whole = Logits(model, s_first);
-        using var session = new DecoderSession(model, model.CreateLanguageModelHead(), null);
+        using IDecodingSession session = model.Open(model.CreateLanguageModelHead(), ForwardContext.Inference);
         Tensor prompt = tensor(s_first[..3].Select(id => (long)id).ToArray()).unsqueeze(0);
         TensorAssert.Close(whole[2], session.Read(prompt, null)[0], Tolerance, 0, "behind the prompt");
         for (int i = 3; i < s_first.Length; i++)
@@ -46,7 +45,7 @@ public sealed class DecoderTests
         Tensor ids = stack([Ids(s_first), cat([zeros(padding, ScalarType.Int64), Ids(s_second)])]);
         Tensor mask = ones([2, s_first.Length], ScalarType.Bool);
         mask[1].narrow(0, 0, padding).fill_(false);
-        using var session = new DecoderSession(model, model.CreateLanguageModelHead(), null);
+        using IDecodingSession session = model.Open(model.CreateLanguageModelHead(), ForwardContext.Inference);
         Tensor found = session.Read(ids, mask);
         TensorAssert.Close(Logits(model, s_first)[-1], found[0], Tolerance, 0, "the long row");
         TensorAssert.Close(Logits(model, s_second)[-1], found[1], Tolerance, 0, "the padded row");

@@ -18,7 +18,7 @@ internal sealed class GenerationExpectations
     public const string Expectations = @"^\$\.(items\[\d+\]\.(ids|generated|text|scores|last_logits_top5)|mean_nll\.value)$";
 
     private readonly ExpectedJson _expected;
-    private readonly DecoderModel _model;
+    private readonly TextModel _model;
     private readonly Head _head;
     private readonly TextTokenizer _tokenizer;
     private readonly GenerationOptions _folder;
@@ -26,7 +26,7 @@ internal sealed class GenerationExpectations
     private GenerationExpectations(ExpectedJson expected, string folder, PretrainedModel model)
     {
         _expected = expected;
-        (_model, _head) = ((DecoderModel)model, model.As<ICausalLanguageModel>().CreateLanguageModelHead());
+        (_model, _head) = (model.As<TextModel>(), model.As<ICausalLanguageModel>().CreateLanguageModelHead());
         (_tokenizer, _folder) = (TextTokenizer.Load(folder), GenerationConfigFile.Load(folder, model.Config));
     }
 
@@ -49,7 +49,7 @@ internal sealed class GenerationExpectations
 
     /// <summary>Nats a token of a text that an expectation describes.</summary>
     public static double MeanLikelihood(string folder, PretrainedModel model, JsonObject text) =>
-        MeanLikelihood((DecoderModel)model, model.As<ICausalLanguageModel>().CreateLanguageModelHead(), TextTokenizer.Load(folder), text);
+        MeanLikelihood(model.As<TextModel>(), model.As<ICausalLanguageModel>().CreateLanguageModelHead(), TextTokenizer.Load(folder), text);
 
     /// <summary>The logits after a prompt against the highest ones of an expectation.</summary>
     public static void CheckLogits(ExpectedJson expected, string folder, PretrainedModel model, int[] ids, JsonArray best, double tolerance, string what) =>
@@ -68,7 +68,7 @@ internal sealed class GenerationExpectations
 
     private void CheckLogits(int[] ids, JsonArray best, double tolerance, string what)
     {
-        using var session = new DecoderSession(_model, _head, null);
+        using IDecodingSession session = _model.As<IContinuesTexts>().Open(_head, ForwardContext.Inference);
         using Tensor logits = session.Read(tensor(ids.Select(id => (long)id).ToArray()).unsqueeze(0), null);
         // Pairs of a token and its logit.
         double[] found = [.. best.Select(pair => pair![0]!.GetValue<int>()).SelectMany(id => new double[] { id, logits[0, id].item<float>() })];
@@ -78,7 +78,7 @@ internal sealed class GenerationExpectations
     private void CheckTexts(JsonObject[] items)
     {
         GenerationSettings settings = Settings(JsonDocument.Parse(OptionsOf(items[0])).RootElement);
-        using var session = new DecoderSession(_model, _head, null);
+        using IDecodingSession session = _model.As<IContinuesTexts>().Open(_head, ForwardContext.Inference);
         int[][] prompts = [.. items.Select(item => Ids(item["ids"]!))];
         var found = TextGenerator.Generate(session, prompts, settings, _tokenizer);
         foreach (var (sequences, item) in found.Zip(items))
@@ -103,7 +103,7 @@ internal sealed class GenerationExpectations
     private void CheckLikelihood(JsonObject expected) => _expected.Close(
         expected["value"]!, [MeanLikelihood(_model, _head, _tokenizer, expected)], (_, _) => expected["tolerance"]!.GetValue<double>(), "mean negative log-likelihood");
 
-    private static double MeanLikelihood(DecoderModel model, Head head, TextTokenizer tokenizer, JsonObject text)
+    private static double MeanLikelihood(TextModel model, Head head, TextTokenizer tokenizer, JsonObject text)
     {
         string file = Path.Combine(SharedData.Data, text["file"]!.GetValue<string>());
         int window = text["window"]!.GetValue<int>(), count = text["tokens"]!.GetValue<int>(), skip = text["skip_tokens"]!.GetValue<int>();
@@ -111,14 +111,13 @@ internal sealed class GenerationExpectations
         return ids.Chunk(window).Sum(chunk => Likelihood(model, head, chunk)) / ids.Chunk(window).Sum(chunk => chunk.Length - 1);
     }
 
-    private static double Likelihood(DecoderModel model, Head head, int[] ids)
+    private static double Likelihood(TextModel model, Head head, int[] ids)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         Tensor tokens = tensor(ids.Select(id => (long)id).ToArray());
         using var batch = new Batch { Ids = tokens.unsqueeze(0), Examples = [] };
-        var context = new ForwardContext { Adapter = null };
-        Tensor logits = head.Forward(model.Forward(batch, RowSelection.All, context), batch, context)[0];
+        Tensor logits = head.Forward(model.Forward(batch, RowSelection.All, ForwardContext.Inference), batch, ForwardContext.Inference)[0];
         return nn.functional.cross_entropy(logits.narrow(0, 0, ids.Length - 1), tokens.narrow(0, 1, ids.Length - 1), reduction: nn.Reduction.Sum).item<float>();
     }
 

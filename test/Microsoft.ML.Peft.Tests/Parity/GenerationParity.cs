@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Models;
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Microsoft.ML.Peft.Generation;

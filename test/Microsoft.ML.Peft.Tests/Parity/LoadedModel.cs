@@ -1,6 +1,5 @@
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
-using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
@@ -51,12 +50,7 @@ internal sealed class LoadedModel : IDisposable
     public int? StartId => (Model as IEncoderDecoder)?.StartId;
 
     /// <summary>A session of the model that generates, under the adapter that is attached.</summary>
-    public IDecodingSession OpenSession() => Model switch
-    {
-        DecoderModel decoder => new DecoderSession(decoder, Head, ForwardContext.DefaultAdapter),
-        IEncoderDecoder => new EncoderDecoderSession(Model.As<TextModel>(), Head, Batch, ForwardContext.DefaultAdapter),
-        _ => throw new NotSupportedException($"'{Model.Config.ModelType}' opens no decoding session."),
-    };
+    public IDecodingSession OpenSession() => Model.As<IWritesTexts>().Open(Head, Batch, ForwardContext.Inference);
 
     public Tensor Loss(Tensor logits)
     {

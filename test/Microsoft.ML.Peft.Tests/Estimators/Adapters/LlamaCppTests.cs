@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
@@ -78,7 +79,8 @@ public sealed class LlamaCppTests
 
     private static float[] Logits(PeftTransformer model, int[] ids, string? adapter)
     {
-        using var session = new DecoderSession((DecoderModel)model.Scorer.Model.Model, model.Scorer.Model.Head, adapter);
+        using ModelLease lease = model.Scorer.Host.Enter(adapter is null ? AdapterChoice.Bare : AdapterChoice.Named(adapter));
+        using IDecodingSession session = lease.Model.Model.As<IContinuesTexts>().Open(lease.Model.Head, lease.Context());
         using Tensor logits = Prompts.Read(session, [ids], 1);
         return [.. logits.data<float>()];
     }

@@ -1,6 +1,6 @@
 using static TorchSharp.torch;
 
-namespace Microsoft.ML.Peft.Generation;
+namespace Microsoft.ML.Peft.Models;
 
 /// <summary>
 /// A model in the act of writing: it remembers what each row has read and gives the logits of the next token. The logits
