@@ -78,7 +78,10 @@ internal sealed class ModelWeights : IDisposable
     public Tensor? FloatsOf(QuantizedWeight weight) => _packed.FloatsOf(weight);
 
     /// <summary>The checkpoints' tensors, packed where the model keeps them so. What has to be made belongs to the caller's scope.</summary>
-    public IEnumerable<(string Name, Tensor Value)> BaseTensors() => Sources.Checkpoints.SelectMany(_packed.TensorsOf);
+    public IEnumerable<(string Name, Tensor Value)> BaseTensors() => Sources.Mounts.SelectMany(BaseTensors);
+
+    /// <summary>Those of one base.</summary>
+    public IEnumerable<(string Name, Tensor Value)> BaseTensors(WeightMount mount) => _packed.TensorsOf(mount);
 
     public void Dispose()
     {

@@ -39,8 +39,9 @@ internal sealed class PackedWeights(WeightSources sources, NewWeights fresh) : I
         return (weight.IsTransposed ? read.t() : read.alias()).MoveToOuterDisposeScope();
     }
 
-    /// <summary>A checkpoint's tensors, packed where the model keeps them so. What has to be made belongs to the caller's scope.</summary>
-    public IEnumerable<(string Name, Tensor Value)> TensorsOf(SharedCheckpoint checkpoint) => checkpoint.Names.Order(StringComparer.Ordinal)
+    /// <summary>A base's tensors, packed where the model keeps them so. What has to be made belongs to the caller's scope.</summary>
+    public IEnumerable<(string Name, Tensor Value)> TensorsOf(WeightMount mount) => mount.Checkpoint is not { } checkpoint ? [] : checkpoint.Names
+        .Where(name => sources.IsOf(mount, name)).Order(StringComparer.Ordinal)
         .Where(name => !_places.Keys.Any(key => ReferenceEquals(key.Checkpoint, checkpoint) && QuantStateFile.IsPartOf(name, key.Name)))
         .SelectMany(name => _places.TryGetValue(new(checkpoint, name), out var packed)
             ? packed.Matrix.Export(name, packed.IsTransposed) : [(name, checkpoint.Get(name))]);

@@ -8,6 +8,9 @@ internal readonly record struct CheckpointKey(SharedCheckpoint Checkpoint, strin
 /// <summary>Where the weights below some module paths come from, and how they are kept: a base model, or one of several in a larger one.</summary>
 internal sealed class WeightMount
 {
+    /// <summary>The role of a base that is the only one.</summary>
+    public const string OnlyRole = "model";
+
     private readonly IReadOnlyList<string> _paths;
 
     /// <param name="paths">The modules (<c>bert</c>, or <c>encoder</c>, <c>decoder</c> and <c>shared</c>), and weights outside of all.</param>
@@ -23,12 +26,15 @@ internal sealed class WeightMount
         IsBare = paths is [var root] && checkpoint is not null && !checkpoint.Names.Any(name => IsBelow(name, root));
     }
 
+    /// <summary>What the base is to the model; archives keep each base by it.</summary>
+    public string Role { get; init; } = OnlyRole;
+
     public SharedCheckpoint? Checkpoint { get; }
 
     public QuantizationOptions? Quantization { get; }
 
     /// <summary>Whether the checkpoint's names lack the base's.</summary>
-    private bool IsBare { get; }
+    public bool IsBare { get; }
 
     /// <summary>Whether a weight of the model is one of these.</summary>
     public bool Holds(string name) => _paths.Any(path => name == path || IsBelow(name, path));

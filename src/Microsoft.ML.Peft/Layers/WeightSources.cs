@@ -14,6 +14,8 @@ internal sealed class WeightSources(IReadOnlyList<WeightMount> mounts) : IDispos
     /// <summary>The base; the first model, where there are several.</summary>
     public WeightMount First => mounts[0];
 
+    public IReadOnlyList<WeightMount> Mounts => mounts;
+
     public IEnumerable<SharedCheckpoint> Checkpoints => mounts.Select(mount => mount.Checkpoint).OfType<SharedCheckpoint>().Distinct();
 
     /// <summary>How a matrix is kept; null for floats.</summary>
@@ -25,6 +27,10 @@ internal sealed class WeightSources(IReadOnlyList<WeightMount> mounts) : IDispos
 
     /// <summary>Whether a weight belongs to a base model, and not to a head on it.</summary>
     public bool IsOfBase(string name) => MountOf(name) is not null;
+
+    /// <summary>Whether a tensor of a mount's checkpoint is that mount's; what is no mount's, a head's, counts as the first one's that has it.</summary>
+    public bool IsOf(WeightMount mount, string stored) =>
+        mount.IsBare || (MountOf(stored) ?? mounts.First(other => other.Checkpoint?.Contains(stored) == true)) == mount;
 
     /// <summary>Whether a checkpoint brings the weight (under its own name, or without the base model's).</summary>
     public bool Brings(string name) => Find(name) is not null;

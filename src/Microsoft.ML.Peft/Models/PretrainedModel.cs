@@ -12,6 +12,9 @@ internal abstract class PretrainedModel(HfConfig config, ModelWeights weights) :
 
     public ModelWeights Weights { get; } = weights;
 
+    /// <summary>What the model is registered as; null where it was made by itself.</summary>
+    public ModelEntry? Entry { get; set; }
+
     public TuningSites Sites => Weights.Sites;
 
     /// <summary>Whether a classifier that the checkpoint brings is left out, and a task's head starts anew.</summary>

@@ -35,6 +35,9 @@ internal sealed record ArchivedModel(
         init => _generation = value;
     }
 
+    /// <summary>Where each base came from, by role; null where one folder brings all.</summary>
+    public IReadOnlyDictionary<string, BaseEntry>? Bases { get; init; }
+
     /// <summary>The named adapters; null for the trained one alone.</summary>
     public IReadOnlyList<ArchivedAdapter>? Adapters { get; init; }
 

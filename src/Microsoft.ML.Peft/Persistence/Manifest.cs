@@ -1,15 +1,34 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Registration;
 
 namespace Microsoft.ML.Peft.Persistence;
 
-/// <summary>A task or a tuner by its stable key.</summary>
-internal sealed record KeyedSettings
+/// <summary>Something by its stable key, and by the assembly that registers it.</summary>
+internal record ArchivedKey
 {
     public required string Key { get; init; }
 
+    /// <summary>The assembly's simple name.</summary>
+    public string Assembly { get; init; } = Registries.Library;
+
+    public static ArchivedKey Of(Registered entry) => new() { Key = entry.Key, Assembly = entry.Assembly };
+}
+
+/// <summary>A tuner, a task or an input processor.</summary>
+internal record KeyedSettings : ArchivedKey
+{
     public required JsonObject Settings { get; init; }
+
+    public static KeyedSettings Of(Registered entry, JsonObject settings) => new() { Key = entry.Key, Assembly = entry.Assembly, Settings = settings };
+}
+
+/// <summary>A task with the labels that it learnt.</summary>
+internal sealed record ArchivedTask : KeyedSettings
+{
+    public required JsonObject Labels { get; init; }
 }
 
 /// <summary>A file in the archive by name and SHA-256.</summary>
@@ -31,7 +50,7 @@ internal enum BaseKind
     Tuned,
 }
 
-/// <summary>The base of a saved model.</summary>
+/// <summary>A base of a saved model.</summary>
 internal sealed record BaseEntry
 {
     public required BaseKind Kind { get; init; }
@@ -56,13 +75,18 @@ internal sealed record AdapterEntry(string Name, KeyedSettings? Tuner);
 internal sealed record Manifest
 {
     /// <summary>The newest format that this library reads, and the one that it writes.</summary>
-    public const int CurrentVersion = 1;
+    public const int CurrentVersion = 2;
 
-    public required KeyedSettings Task { get; init; }
+    /// <summary>What the model answers; one, so far.</summary>
+    public required IReadOnlyList<ArchivedTask> Tasks { get; init; }
 
     public required KeyedSettings Tuner { get; init; }
 
-    public required JsonObject Labels { get; init; }
+    /// <summary>The model; null, as in the first version, for what its config.json names.</summary>
+    public ArchivedKey? Model { get; init; }
+
+    /// <summary>What makes the model's input; null for the text tokenizer alone.</summary>
+    public KeyedSettings? Processor { get; init; }
 
     public required int MaxLength { get; init; }
 
@@ -73,7 +97,8 @@ internal sealed record Manifest
     /// <summary>The model's config.json.</summary>
     public required JsonObject Config { get; init; }
 
-    public required BaseEntry Base { get; init; }
+    /// <summary>What the model stands on, by role.</summary>
+    public required IReadOnlyDictionary<string, BaseEntry> Bases { get; init; }
 
     /// <summary>The text of the base's generation_config.json; null where it has none.</summary>
     public string? GenerationConfig { get; init; }
@@ -93,6 +118,7 @@ internal sealed record Manifest
     {
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
         WriteIndented = true,
+        RespectRequiredConstructorParameters = true,
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase, allowIntegerValues: false) },
     };
 
@@ -110,22 +136,37 @@ internal sealed record Manifest
         try
         {
             JsonNode json = JsonNode.Parse(utf8) ?? throw new JsonException("it is null");
-            CheckVersion(json[VersionKey]?.GetValue<int>() ?? throw new JsonException($"'{VersionKey}' is missing"));
+            int version = json[VersionKey]?.GetValue<int>() ?? throw new JsonException($"'{VersionKey}' is missing");
+            CheckVersion(version);
+            if (version == 1)
+                Upgrade(json.AsObject());
             return (json.Deserialize<Manifest>(s_options) ?? throw new JsonException("it is empty")).Checked();
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or ArgumentException)
         {
             throw new InvalidDataException($"The archive's manifest cannot be read: {e.Message}", e);
         }
     }
 
-    // What JSON may say in spite of the types: null, and numbers below one.
+    // The first version had one task, its labels beside it, and one base.
+    private static void Upgrade(JsonObject json)
+    {
+        JsonObject task = Take("task")?.AsObject() ?? throw new JsonException("'task' is missing");
+        task["labels"] = Take("labels");
+        json["tasks"] = new JsonArray(task);
+        json["bases"] = new JsonObject { [WeightMount.OnlyRole] = Take("base") };
+
+        JsonNode? Take(string name) => json.Remove(name, out JsonNode? value) ? value : null;
+    }
+
+    // What JSON may say in spite of the types: null in lists, and numbers below one.
     private Manifest Checked()
     {
-        object?[] required = [Task?.Key, Task?.Settings, Tuner?.Key, Tuner?.Settings, Labels, Config, Base, Tokenizer];
-        if (required.Contains(null) || Tokenizer.Any(file => file?.Name is null || file.Sha256 is null))
+        if (Tasks.Contains(null!) || Bases.Values.Contains(null!) || Tokenizer.Contains(null!))
             throw new JsonException("a required value is null");
-        if (Adapters is not null && (Adapters.Any(a => string.IsNullOrEmpty(a?.Name) || a.Tuner is { } t && (t.Key is null || t.Settings is null))
+        if (Tasks.Count == 0)
+            throw new JsonException("it has no task");
+        if (Adapters is not null && (Adapters.Any(a => string.IsNullOrEmpty(a?.Name))
             || Adapters.DistinctBy(a => a.Name).Count() != Adapters.Count || (ActiveAdapter is { } active && Adapters.All(a => a.Name != active))))
             throw new JsonException("the adapters are not of different names, or the active one is not among them");
         if (MaxLength < 1 || BatchSize < 1)

@@ -14,12 +14,11 @@ namespace Microsoft.ML.Peft.Persistence;
 /// <summary>The only writer and reader of a transformer's part of an archive.</summary>
 internal static class ModelArchive
 {
-    private const string ManifestName = "manifest.json", TunedName = "tuned.safetensors", BaseName = "base.safetensors", PackedName = "base.gguf";
+    private const string ManifestName = "manifest.json", TunedName = "tuned.safetensors";
 
     public static void Save(ArchiveWriter archive, ArchivedModel saved)
     {
-        BaseEntry origin = OriginOf(saved);
-        Manifest manifest = Describe(saved, origin);
+        Manifest manifest = Describe(saved);
         archive.Write(ManifestName, stream => stream.Write(manifest.ToUtf8()));
         ProcessorFiles.Write(archive, saved.Task.Processor.Files);
         using (torch.NewDisposeScope())
@@ -29,10 +28,7 @@ internal static class ModelArchive
             using var scope = torch.NewDisposeScope();
             archive.WriteStored(AdapterName(i), stream => SafetensorsWriter.Write(stream, adapter.Tuner!.Export()));
         }
-        if (origin.Kind == BaseKind.Embedded)
-            archive.WriteStored(BaseName, stream => WriteBase(stream, saved.Model.Model.Weights));
-        if (origin.Kind == BaseKind.Packed)
-            archive.WriteStored(PackedName, saved.Model.Model.Weights.Checkpoint!.CopyTo!);
+        ArchivedBases.Write(archive, manifest.Bases, saved.Model.Model.Weights);
     }
 
     /// <exception cref="InvalidDataException">The archive is newer than the library, damaged, or its base is another one.</exception>
@@ -48,11 +44,13 @@ internal static class ModelArchive
             TaskRuntime task = settings.Task.Bind(settings.Labels, TextProcessor.Of(files), manifest.MaxLength);
             return (task, LoadModel(archive, settings, task, device));
         });
-        BaseEntry origin = manifest.Base;
+        // A base that is the only one is told by its model's fields.
+        BaseEntry origin = manifest.Bases.Values.First();
         var loaded = new ArchivedModel(
             model, runtime, settings.Tuner, origin.Folder, origin.Sha256, origin.Kind is BaseKind.Embedded or BaseKind.Packed, manifest.BatchSize)
         {
             BaseName = origin.Name,
+            Bases = manifest.Bases,
             GenerationConfig = manifest.GenerationConfig,
         };
         return manifest.Adapters is not { } adapters ? loaded with { AdapterColumn = manifest.AdapterColumn } : Failure.Disposes(model, () => loaded with
@@ -85,79 +83,49 @@ internal static class ModelArchive
     {
         if (adapter.Tuner is not { } tuner)
             return new ArchivedAdapter(adapter.Name, null, null);
-        TunerOptions settings = Failure.IsInvalidData($"The archive's adapter '{adapter.Name}'", () => TunerRegistry.FromJson(tuner.Key, tuner.Settings));
+        TunerOptions settings = Failure.IsInvalidData($"The archive's adapter '{adapter.Name}'", () => ArchiveSettings.TunerOf(tuner));
         using ITensorSource source = archive.Read(AdapterName(index), ArchivedTensors.Open);
         // The trained one has its own slots, whatever is called so now.
         string key = adapter.Name == ForwardContext.DefaultAdapter ? $"{adapter.Name}\n" : adapter.Name;
         return new ArchivedAdapter(adapter.Name, TunedModelFactory.AddAdapter(model, settings, source, key), settings) { Key = key };
     }
 
-    private static BaseEntry OriginOf(ArchivedModel saved)
+    private static Manifest Describe(ArchivedModel saved) => new()
     {
-        ModelWeights weights = saved.Model.Model.Weights;
-        if (weights.Checkpoint is not { } checkpoint || weights.All.All(saved.Model.Trainable.Contains))
-            return new BaseEntry { Kind = BaseKind.Tuned, Name = saved.BaseName };
-        bool copies = checkpoint.CopyTo is not null && weights.Quantized.Count == 0;
-        BaseKind kind = !saved.EmbedBase ? BaseKind.Referenced : copies ? BaseKind.Packed : BaseKind.Embedded;
-        return new BaseEntry
-        {
-            Kind = kind,
-            Folder = kind == BaseKind.Referenced ? saved.BaseFolder : null,
-            Name = saved.BaseName,
-            Sha256 = saved.BaseSha256 ?? checkpoint.ContentHash,
-            Quantization = weights.Quantization,
-        };
-    }
-
-    private static Manifest Describe(ArchivedModel saved, BaseEntry origin) => new()
-    {
-        Task = new KeyedSettings { Key = saved.Task.Task.Key, Settings = saved.Task.Task.ToJson() },
-        Tuner = new KeyedSettings { Key = saved.Tuner.Key, Settings = saved.Model.Tuner.SettingsForExport(saved.Tuner).ToJson() },
-        Labels = saved.Task.Labels.ToJson(),
+        Tasks =
+        [
+            new ArchivedTask
+            {
+                Key = saved.Task.Task.Key, Assembly = saved.Task.Task.Entry.Assembly, Settings = saved.Task.Task.ToJson(), Labels = saved.Task.Labels.ToJson(),
+            },
+        ],
+        Tuner = KeyedSettings.Of(saved.Tuner.Entry, saved.Model.Tuner.SettingsForExport(saved.Tuner).ToJson()),
+        Model = saved.Model.Model.Entry is { } entry ? ArchivedKey.Of(entry) : null,
         MaxLength = saved.Task.MaxLength,
         BatchSize = saved.BatchSize,
         Tokenizer = ProcessorFiles.Hashes(saved.Task.Processor.Files),
         Config = JsonNode.Parse(saved.Model.Model.Config.Json)!.AsObject(),
-        Base = origin,
+        Bases = ArchivedBases.Describe(saved),
         GenerationConfig = saved.GenerationConfig,
         Adapters = saved.Adapters is not { } adapters ? null : [.. adapters.Select(adapter => new AdapterEntry(
             adapter.Name, adapter is { Tuner: { } tuner, Settings: { } settings }
-                ? new KeyedSettings { Key = settings.Key, Settings = tuner.SettingsForExport(settings).ToJson() } : null))],
+                ? KeyedSettings.Of(settings.Entry, tuner.SettingsForExport(settings).ToJson()) : null))],
         ActiveAdapter = saved.Adapters is null ? null : saved.ActiveAdapter,
         AdapterColumn = saved.AdapterColumn,
     };
 
-    private static void WriteBase(Stream stream, ModelWeights weights)
-    {
-        using var scope = torch.NewDisposeScope();
-        SafetensorsWriter.Write(stream, weights.BaseTensors());
-    }
-
     private static TunedModel LoadModel(ArchiveReader archive, ArchiveSettings settings, TaskRuntime task, torch.Device device)
     {
-        SharedCheckpoint checkpoint = OpenBase(archive, settings, device);
-        PretrainedModel model = ModelRegistry.Create(settings.Config, checkpoint, device, seed: 0, settings.Manifest.Base.Quantization);
+        PretrainedModel model = ModelRegistry.Create(
+            settings.Model, settings.Config, ArchivedBases.Open(archive, settings, device, OpenTuned), device, seed: 0);
         return Failure.Disposes(model, () =>
         {
             if (model is IReadsTokens reader && task.MaxLength > reader.MaxLength)
                 throw new InvalidDataException($"The archive's manifest has a maximal length of {task.MaxLength}; its model reads up to {reader.MaxLength} tokens.");
-            using ITensorSource source = archive.Read(TunedName, ArchivedTensors.Open);
+            using ITensorSource source = OpenTuned();
             return TunedModelFactory.Create(model, task, settings.Tuner, seed: 0, source);
         });
-    }
 
-    private static SharedCheckpoint OpenBase(ArchiveReader archive, ArchiveSettings settings, torch.Device device)
-    {
-        BaseEntry origin = settings.Manifest.Base;
-        if (origin.Kind == BaseKind.Referenced)
-            return BaseFolders.Acquire(origin, device);
-        // Where the tuned tensors are all weights that there are, the model is built over them: every shape is checked.
-        ITensorSource source = origin.Kind switch
-        {
-            BaseKind.Embedded => archive.Read(BaseName, ArchivedTensors.Open),
-            BaseKind.Packed => archive.Read(PackedName, ArchivedTensors.OpenPacked),
-            _ => PeftNames.WithoutPrefix(archive.Read(TunedName, ArchivedTensors.Open)),
-        };
-        return SharedCheckpoint.From(source, device, config: settings.Config);
+        ITensorSource OpenTuned() => archive.Read(TunedName, ArchivedTensors.Open);
     }
 }

@@ -17,7 +17,9 @@ public abstract partial class PeftTask
     private protected PeftTask() { }
 
     /// <summary>The stable name in archives.</summary>
-    internal string Key => Registries.Shared.Of<TaskEntry>(GetType()).Key;
+    internal string Key => Entry.Key;
+
+    internal TaskEntry Entry => Registries.Shared.Of<TaskEntry>(GetType());
 
     /// <summary>PEFT's name of the kind of task; null where it has none.</summary>
     internal virtual string? PeftTaskType => null;

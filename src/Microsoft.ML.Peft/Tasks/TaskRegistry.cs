@@ -19,5 +19,7 @@ internal static class TaskRegistry
         where T : PeftTask => registry.Add(new TaskEntry(key, typeof(T)));
 
     /// <exception cref="InvalidDataException">The key or the JSON is not known.</exception>
-    public static PeftTask FromJson(string key, JsonObject json) => Registries.Shared.Find<TaskEntry>(Kind, key).Read(json);
+    /// <exception cref="FileNotFoundException">The assembly is not there.</exception>
+    public static PeftTask FromJson(string key, JsonObject json, string assembly = Registries.Library) =>
+        Registries.Shared.Find<TaskEntry>(Kind, key, assembly).Read(json);
 }

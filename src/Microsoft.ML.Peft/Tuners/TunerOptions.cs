@@ -12,7 +12,9 @@ public abstract class TunerOptions
     private protected TunerOptions() { }
 
     /// <summary>The stable name in archives.</summary>
-    internal string Key => Registries.Shared.Of<TunerEntry>(GetType()).Key;
+    internal string Key => Entry.Key;
+
+    internal TunerEntry Entry => Registries.Shared.Of<TunerEntry>(GetType());
 
     /// <summary>Whether users may bring adapters of the kind; false until the method has an estimator, and tasks that know what it does to a row.</summary>
     internal virtual bool IsServed => true;

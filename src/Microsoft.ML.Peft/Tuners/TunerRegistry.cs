@@ -27,7 +27,9 @@ internal static class TunerRegistry
         where T : TunerOptions, new() => registry.Add(new TunerEntry(key, typeof(T), () => new T()) { PeftType = peftType, GgufType = ggufType });
 
     /// <exception cref="InvalidDataException">The key or the JSON is not known.</exception>
-    public static TunerOptions FromJson(string key, JsonObject json) => Registries.Shared.Find<TunerEntry>(Kind, key).Read(json);
+    /// <exception cref="FileNotFoundException">The assembly is not there.</exception>
+    public static TunerOptions FromJson(string key, JsonObject json, string assembly = Registries.Library) =>
+        Registries.Shared.Find<TunerEntry>(Kind, key, assembly).Read(json);
 
     /// <summary>Reads a .gguf adapter for a model of the given configuration; the caller disposes it.</summary>
     /// <exception cref="InvalidDataException">The file is malformed, or of another architecture.</exception>

@@ -181,7 +181,7 @@ public sealed class QuantizedBaseTests
         using ZipArchive archive = ZipFile.OpenRead(_file);
         using Stream stream = archive.Entries.Single(e => e.Name == "manifest.json").Open();
         JsonNode manifest = JsonNode.Parse(stream)!;
-        Assert.IsTrue(manifest["base"]!["quantization"]!["doubleQuantization"]!.GetValue<bool>());
+        Assert.IsTrue(manifest["bases"]!["model"]!["quantization"]!["doubleQuantization"]!.GetValue<bool>());
         // What "all-linear" stood for.
         string[] targets = [.. manifest["tuner"]!["settings"]!["TargetModules"]!.AsArray().Select(path => (string)path!)];
         foreach (string name in new[] { "self.query", "self.key", "self.value", "attention.output.dense", "intermediate.dense" })

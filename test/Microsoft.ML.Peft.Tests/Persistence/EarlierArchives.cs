@@ -20,6 +20,8 @@ internal static class EarlierArchives
             ["referenced-base"] = ("Score", (ml, folder) => Classifier(ml, folder, embed: false), Reviews),
             ["embedder"] = ("Embedding", (ml, folder) => ml.Peft().Embed(folder).Fit(Reviews(ml)), Reviews),
             ["generator-nf4"] = ("GeneratedText", Generator, Prompts),
+            // Of the second format: tasks and bases are several, keys name their assemblies.
+            ["classifier-2"] = ("Score", (ml, folder) => Classifier(ml, folder, embed: true), Reviews),
         };
 
     public static void Write(string[] arguments)

@@ -84,7 +84,7 @@ public sealed class ModelArchiveTests
         PeftTransformer model = Fit(embed: false);
         Save(model);
         string name = Path.GetFileName(_bert.Folder);
-        Change("manifest.json", text => Edit(text, json => json["base"]!["folder"] = string.Format(CultureInfo.InvariantCulture, path, name)));
+        Change("manifest.json", text => Edit(text, json => json["bases"]!["model"]!["folder"] = string.Format(CultureInfo.InvariantCulture, path, name)));
         Assert.Contains($"'{name}'", LoadError<FileNotFoundException>());
         Environment.SetEnvironmentVariable(BaseFolders.Variable, Path.GetDirectoryName(_bert.Folder));
         try
@@ -125,7 +125,7 @@ public sealed class ModelArchiveTests
 
         using PeftTransformer outside = Fit(embed: false);
         Save(outside);
-        Change("manifest.json", text => Edit(text, json => Assert.AreEqual(_bert.Folder, (string?)json["base"]!["folder"])));
+        Change("manifest.json", text => Edit(text, json => Assert.AreEqual(_bert.Folder, (string?)json["bases"]!["model"]!["folder"])));
     }
 
     [TestMethod]
@@ -188,11 +188,55 @@ public sealed class ModelArchiveTests
     [TestMethod]
     [DataRow("task", "text-sorting")]
     [DataRow("tuner", "magic")]
+    [DataRow("model", "mamba")]
     public void AnUnknownKeyIsRefused(string what, string key)
     {
         Save(Fit(embed: true));
-        Change("manifest.json", text => Edit(text, json => json[what]!["key"] = key));
-        Assert.Contains(key, LoadError<InvalidDataException>());
+        Change("manifest.json", text => Edit(text, json => Keyed(json, what)["key"] = key));
+        Assert.Contains($"Unknown {what} '{key}'; known are ", LoadError<InvalidDataException>());
+    }
+
+    [TestMethod]
+    [DataRow("task", "text-classification")]
+    [DataRow("tuner", "lora")]
+    [DataRow("model", "bert")]
+    public void AnAssemblyThatIsNotThereIsNamed(string what, string key)
+    {
+        Save(Fit(embed: true));
+        Change("manifest.json", text => Edit(text, json => Keyed(json, what)["assembly"] = "Some.Other"));
+        Assert.Contains($"The {what} '{key}' is of the assembly 'Some.Other', which cannot be loaded", LoadError<FileNotFoundException>());
+    }
+
+    [TestMethod]
+    public void AnAssemblyThatRegistersNothingIsNamed()
+    {
+        Save(Fit(embed: true));
+        Change("manifest.json", text => Edit(text, json => Keyed(json, "tuner")["assembly"] = "Microsoft.ML.Core"));
+        Assert.Contains("Unknown tuner 'lora'; Microsoft.ML.Core has none.", LoadError<InvalidDataException>());
+    }
+
+    [TestMethod]
+    public void BasesOfOtherRolesThanTheModelsAreRefused()
+    {
+        Save(Fit(embed: true));
+        Change("manifest.json", text => Edit(text, json => json["bases"]!["eyes"] = new JsonObject { ["kind"] = "tuned" }));
+        Assert.Contains("Model 'bert' stands on model; there are weights for model, eyes.", LoadError<InvalidDataException>());
+    }
+
+    [TestMethod]
+    [DataRow("several tasks")]
+    [DataRow("an input processor")]
+    public void WhatNothingReadsYetIsRefused(string what)
+    {
+        Save(Fit(embed: true));
+        Change("manifest.json", text => Edit(text, json =>
+        {
+            if (what == "several tasks")
+                json["tasks"]!.AsArray().Add(json["tasks"]![0]!.DeepClone());
+            else
+                json["processor"] = json["tuner"]!.DeepClone();
+        }));
+        Assert.Contains(what, LoadError<NotSupportedException>());
     }
 
     [TestMethod]
@@ -305,6 +349,8 @@ public sealed class ModelArchiveTests
         edit(json);
         return json.ToJsonString();
     }
+
+    private static JsonNode Keyed(JsonNode manifest, string what) => what == "task" ? manifest["tasks"]![0]! : manifest[what]!;
 
     private void Change(string name, Func<string, string> change)
     {
