@@ -8,6 +8,7 @@ using Microsoft.ML.Peft.Tuners.Bottleneck;
 using Microsoft.ML.Peft.Tuners.Full;
 using Microsoft.ML.Peft.Tuners.Ia3;
 using Microsoft.ML.Peft.Tuners.LayerNorms;
+using Microsoft.ML.Peft.Tuners.Lora;
 using Microsoft.ML.Peft.Tuners.Prefix;
 using Microsoft.ML.Peft.Tuners.Prompt;
 
@@ -41,15 +42,15 @@ internal sealed class PeftRegistration : IRegistration
 
     private static void Tuners(Registry registry)
     {
-        registry.AddTuner<LoraOptions>("lora", peftType: "LORA", ggufType: "lora");
+        registry.AddTuner<LoraOptions>("lora", new(LoraOptions.PeftType, LoraConfigFile.Read), new(LoraGguf.Type, (file, _) => LoraGguf.Read(file)));
         registry.AddTuner<FullOptions>("full");
         registry.AddTuner<LinearProbeOptions>("linear-probe");
         registry.AddTuner<FrozenOptions>("frozen");
-        registry.AddTuner<BottleneckOptions>("bottleneck");
-        registry.AddTuner<Ia3Options>("ia3", peftType: "IA3");
-        registry.AddTuner<LayerNormOptions>("layer-norms", peftType: "LN_TUNING");
-        registry.AddTuner<PrefixOptions>("prefix", peftType: "PREFIX_TUNING");
-        registry.AddTuner<PromptOptions>("prompt", peftType: "PROMPT_TUNING");
+        registry.AddTuner<BottleneckOptions>("bottleneck", isServed: false);
+        registry.AddTuner<Ia3Options>("ia3", new(Ia3Options.PeftType, Ia3Options.Read), isServed: false);
+        registry.AddTuner<LayerNormOptions>("layer-norms", new(LayerNormOptions.PeftType, LayerNormOptions.Read), isServed: false);
+        registry.AddTuner<PrefixOptions>("prefix", new(PrefixOptions.Type, VirtualTokenOptions.Read<PrefixOptions>), isServed: false);
+        registry.AddTuner<PromptOptions>("prompt", new(PromptOptions.Type, VirtualTokenOptions.Read<PromptOptions>), isServed: false);
     }
 
     private static void Tasks(Registry registry)

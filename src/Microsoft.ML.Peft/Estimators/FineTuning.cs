@@ -61,7 +61,7 @@ internal sealed class FineTuning
     private static TunerOptions Continue(string adapter, FineTuneOptions options)
     {
         TunerOptions settings = AdapterFiles.ReadSettings(adapter, options.BaseModel), given = options.Given;
-        return settings.Key == given.Key ? given.Continue(settings, adapter) : throw new ArgumentException(
+        return settings.Key == given.Key ? (given as IContinues)?.Continue(settings, adapter) ?? settings : throw new ArgumentException(
             $"The adapter in '{adapter}' is of kind '{settings.Key}', and this method is '{given.Key}': train it further by its own method, or merge it "
             + $"into the base ({nameof(PeftCatalog.MergeAdapter)}) and start from that.", nameof(options.AdapterFolder));
     }
@@ -107,8 +107,8 @@ internal sealed class FineTuning
     }
 
     // Rows of the table that are trained alone: their ids follow on the tokenizer's last.
-    private (TunerOptions Tuner, InputProcessor Processor) WithNewTokens(InputProcessor own) => _tuner.NewTokens is { Count: > 0 } added
-        ? (_tuner.WithNewTokens([.. Enumerable.Range(own.Tokenizer.VocabularySize, added.Count)]), own.WithTokens(added))
+    private (TunerOptions Tuner, InputProcessor Processor) WithNewTokens(InputProcessor own) => _tuner is IGrowsVocabulary { NewTokens: { Count: > 0 } added } grows
+        ? (grows.WithNewTokens([.. Enumerable.Range(own.Tokenizer.VocabularySize, added.Count)]), own.WithTokens(added))
         : (_tuner, own);
 
     private PretrainedModel OpenModel(Device device, long seed)

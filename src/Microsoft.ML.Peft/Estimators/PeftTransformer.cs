@@ -137,7 +137,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
     public void SaveAdapter(string folder, PeftAdapter? adapter = null) => Save(folder, adapter, (tuner, settings, _) =>
     {
-        JsonObject config = tuner.SettingsForExport(settings)
+        JsonObject config = tuner.SettingsForExport(settings).As<IPeftAdapterFormat>("makes no adapter that PEFT knows")
             .ToAdapterConfig(_archived.Task.Task.PeftTaskType, BaseName ?? "");
         AdapterFolder.Write(folder, tuner, config, _archived.Task.Processor, _archived.Task.Labels, BaseHash);
     });
@@ -152,7 +152,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     public void SaveGgufAdapter(string file, PeftAdapter? adapter = null) => Save(file, adapter, (tuner, settings, _) =>
     {
         using AdapterState state = AdapterState.Of(adapter?.Name ?? ForwardContext.DefaultAdapter, tuner, settings);
-        state.Settings.WriteGguf(file, state with { BaseSha256 = BaseHash }, _archived.Model.Model.Config, OutputIfTied);
+        state.Settings.As<IGgufAdapterFormat>("makes no adapter that llama.cpp knows").WriteGguf(file, state with { BaseSha256 = BaseHash }, _archived.Model.Model.Config, OutputIfTied);
     });
 
     /// <summary>
@@ -197,7 +197,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     {
         ModelHost host = _scorer.Host;
         using ModelLease lease = host.HoldAll();
-        bool untouched = lease.Used.All(a => a.IsTrained) && (host.Active is not null || _archived.Tuner.PeftType is null);
+        bool untouched = lease.Used.All(a => a.IsTrained) && (host.Active is not null || _archived.Tuner is not IPeftAdapterFormat);
         ModelArchive.Save(new ArchiveWriter(ctx), untouched ? _archived with { Adapters = null } : _archived with
         {
             Adapters = [.. lease.Used.Select(a => a.IsTrained ? new ArchivedAdapter(a.Name, null, null) : new ArchivedAdapter(a.Name, a.Tuner, a.Settings))],
@@ -218,7 +218,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     private static ModelHost HostOf(ArchivedModel archived)
     {
         var trained = new ArchivedAdapter(ForwardContext.DefaultAdapter, null, null);
-        IReadOnlyList<ArchivedAdapter> all = archived.Adapters ?? (archived.Tuner.PeftType is null ? [] : [trained]);
+        IReadOnlyList<ArchivedAdapter> all = archived.Adapters ?? (archived.Tuner is IPeftAdapterFormat ? [trained] : []);
         var adapters = new AdapterTable(
             all.Select(a => a is { Tuner: { } tuner, Settings: { } settings }
                 ? new PeftAdapter(a.Name, a.Key, tuner, settings)

@@ -58,8 +58,8 @@ internal static class AdapterFiles
         });
     }
 
-    private static TunerOptions Served(TunerOptions settings, string path) => settings.IsServed ? settings : throw new NotSupportedException(
-        $"The adapter in '{path}' has the peft_type '{settings.PeftType ?? settings.Key}', which has no estimator here yet.");
+    private static TunerOptions Served(TunerOptions settings, string path) => settings.Entry.IsServed ? settings : throw new NotSupportedException(
+        $"The adapter in '{path}' has the peft_type '{settings.Entry.Peft?.Type ?? settings.Key}', which has no estimator here yet.");
 
     private static void CheckBase(AdapterState adapter, string path, Func<string?> baseHash)
     {

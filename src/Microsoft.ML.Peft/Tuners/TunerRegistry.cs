@@ -5,14 +5,24 @@ using Microsoft.ML.Peft.Registration;
 
 namespace Microsoft.ML.Peft.Tuners;
 
-/// <summary>A method of fine-tuning by its stable key.</summary>
-internal sealed record TunerEntry(string Key, Type Type, Func<TunerOptions> Create) : RegisteredSettings(Key, Type)
-{
-    /// <summary>The kind in PEFT's <c>adapter_config.json</c>; null where PEFT has none.</summary>
-    public string? PeftType { get; init; }
+/// <summary>How a method's adapters are read.</summary>
+/// <typeparam name="TFile">What is read.</typeparam>
+/// <typeparam name="TRead">What comes of it.</typeparam>
+/// <param name="Type">What the files call the method.</param>
+/// <param name="Read">Reads one; the text says where it lies.</param>
+internal sealed record AdapterReader<TFile, TRead>(string Type, Func<TFile, string, TRead> Read);
 
-    /// <summary>The kind in a .gguf adapter's metadata; null where there is none.</summary>
-    public string? GgufType { get; init; }
+/// <summary>A method of fine-tuning by its stable key.</summary>
+internal sealed record TunerEntry(string Key, Type Type) : RegisteredSettings(Key, Type)
+{
+    /// <summary>Reads PEFT's <c>adapter_config.json</c>; null where PEFT does not have the method.</summary>
+    public AdapterReader<JsonObject, TunerOptions>? Peft { get; init; }
+
+    /// <summary>Reads a .gguf file, which the caller disposes; null where llama.cpp does not have the method.</summary>
+    public AdapterReader<GgufAdapter, AdapterState>? Gguf { get; init; }
+
+    /// <summary>Whether users may bring adapters of the method; false until it has an estimator, and tasks that know what it does to a row.</summary>
+    public bool IsServed { get; init; } = true;
 
     /// <exception cref="InvalidDataException">The JSON does not fit.</exception>
     public TunerOptions Read(JsonObject json) => (TunerOptions)Read(TunerRegistry.Kind, json);
@@ -23,8 +33,14 @@ internal static class TunerRegistry
 {
     public const string Kind = "tuner";
 
-    public static void AddTuner<T>(this Registry registry, string key, string? peftType = null, string? ggufType = null)
-        where T : TunerOptions, new() => registry.Add(new TunerEntry(key, typeof(T), () => new T()) { PeftType = peftType, GgufType = ggufType });
+    /// <param name="registry">What the assembly brings.</param>
+    /// <param name="key">The stable name in archives.</param>
+    /// <param name="peft">Reads PEFT's <c>adapter_config.json</c>.</param>
+    /// <param name="gguf">Reads a .gguf file.</param>
+    /// <param name="isServed">Whether users may bring adapters of the method.</param>
+    public static void AddTuner<T>(
+        this Registry registry, string key, AdapterReader<JsonObject, TunerOptions>? peft = null, AdapterReader<GgufAdapter, AdapterState>? gguf = null, bool isServed = true)
+        where T : TunerOptions => registry.Add(new TunerEntry(key, typeof(T)) { Peft = peft, Gguf = gguf, IsServed = isServed });
 
     /// <exception cref="InvalidDataException">The key or the JSON is not known.</exception>
     /// <exception cref="FileNotFoundException">The assembly is not there.</exception>
@@ -37,17 +53,18 @@ internal static class TunerRegistry
     public static AdapterState FromGguf(string path, HfConfig config)
     {
         using GgufAdapter file = GgufAdapter.Open(path, config);
-        return Find(entry => entry.GgufType, file.Type, $"{path}: adapter.type").ReadGguf(file);
+        return Reader(entry => entry.Gguf, file.Type, $"{path}: adapter.type").Read(file, path);
     }
 
     /// <exception cref="NotSupportedException">The adapter's kind is not known.</exception>
     public static TunerOptions FromAdapterConfig(JsonObject config, string file) =>
-        Find(entry => entry.PeftType, config["peft_type"]?.ToString(), $"{file}: peft_type").ReadAdapterConfig(config, file);
+        Reader(entry => entry.Peft, config["peft_type"]?.ToString(), $"{file}: peft_type").Read(config, file);
 
-    private static TunerOptions Find(Func<TunerEntry, string?> nameOf, string? kind, string where)
+    private static AdapterReader<TFile, TRead> Reader<TFile, TRead>(Func<TunerEntry, AdapterReader<TFile, TRead>?> of, string? type, string where)
     {
-        TunerEntry[] named = [.. Registries.Shared.All<TunerEntry>().Where(entry => nameOf(entry) is not null)];
-        return named.FirstOrDefault(entry => nameOf(entry) == kind)?.Create() ?? throw new NotSupportedException(
-            $"{where} is '{kind}'; known are {string.Join(", ", named.Select(nameOf))}.");
+        AdapterReader<TFile, TRead>[] known = [.. Registries.Shared.All<TunerEntry>().Select(of).OfType<AdapterReader<TFile, TRead>>()];
+        AdapterReader<TFile, TRead>[] found = Array.FindAll(known, reader => reader.Type == type);
+        return found is [var one] ? one : throw new NotSupportedException(
+            $"{where} is '{type}'{(found.Length > 1 ? ", which several assemblies register" : "")}; known are {string.Join(", ", known.Select(reader => reader.Type))}.");
     }
 }

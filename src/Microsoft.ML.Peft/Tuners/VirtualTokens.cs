@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Tuners;
 
 /// <summary>What the methods share that learn virtual tokens and leave the model as it is (PEFT's prompt learning).</summary>
-internal abstract class VirtualTokenOptions : TunerOptions
+internal abstract class VirtualTokenOptions : TunerOptions, IPeftAdapterFormat
 {
     private protected VirtualTokenOptions() { }
 
@@ -20,7 +20,7 @@ internal abstract class VirtualTokenOptions : TunerOptions
     /// <summary>The sizes that PEFT's file repeats from the model; null before the method is attached.</summary>
     internal VirtualTokenSizes? Sizes { get; set; }
 
-    internal sealed override bool IsServed => false;
+    internal abstract string PeftType { get; }
 
     /// <summary>The same settings with a model's sizes.</summary>
     internal VirtualTokenOptions With(VirtualTokenSizes sizes)
@@ -30,25 +30,28 @@ internal abstract class VirtualTokenOptions : TunerOptions
         return copy;
     }
 
-    internal override TunerOptions ReadAdapterConfig(JsonObject config, string file)
+    /// <summary>Reads PEFT's <c>adapter_config.json</c>.</summary>
+    /// <exception cref="InvalidDataException">A setting is missing or of another type.</exception>
+    public static T Read<T>(JsonObject config, string file)
+        where T : VirtualTokenOptions, new()
     {
+        var read = new T();
         try
         {
-            var read = (VirtualTokenOptions)MemberwiseClone();
             read.VirtualTokens = config["num_virtual_tokens"]!.GetValue<int>();
             read.ModulesToSave = config["modules_to_save"]?.Deserialize<string[]>() ?? [];
             read.Sizes = new VirtualTokenSizes(
                 config["num_layers"]!.GetValue<int>(), config["num_attention_heads"]!.GetValue<int>(), config["token_dim"]!.GetValue<int>());
-            read.Read(config, file);
+            read.ReadOwn(config, file);
             return read;
         }
         catch (Exception e) when (e is InvalidOperationException or FormatException or JsonException or NullReferenceException)
         {
-            throw new InvalidDataException($"{file}: a setting of {PeftType} is missing or of another type than expected: {e.Message}", e);
+            throw new InvalidDataException($"{file}: a setting of {read.PeftType} is missing or of another type than expected: {e.Message}", e);
         }
     }
 
-    internal override JsonObject ToAdapterConfig(string? taskType, string baseModel)
+    public JsonObject ToAdapterConfig(string? taskType, string baseModel)
     {
         VirtualTokenSizes sizes = Sizes ?? throw new InvalidOperationException($"'{Key}' has not been attached to a model.");
         var config = new JsonObject
@@ -66,7 +69,7 @@ internal abstract class VirtualTokenOptions : TunerOptions
             ["task_type"] = taskType,
             ["token_dim"] = sizes.Width,
         };
-        Write(config);
+        WriteOwn(config);
         return config;
     }
 
@@ -80,10 +83,10 @@ internal abstract class VirtualTokenOptions : TunerOptions
     private protected abstract ITuner CreateTuner();
 
     /// <summary>Reads what only this method has.</summary>
-    private protected abstract void Read(JsonObject config, string file);
+    private protected abstract void ReadOwn(JsonObject config, string file);
 
     /// <summary>Writes what only this method has.</summary>
-    private protected abstract void Write(JsonObject config);
+    private protected abstract void WriteOwn(JsonObject config);
 }
 
 /// <summary>What PEFT's prompt-learning files say of their model.</summary>

@@ -71,7 +71,7 @@ internal sealed class MixParity : IDisposable
             SvdRank = (int)Number("svd_rank"),
         };
         AdapterState[] states = [.. _adapters.Take(weights.Length).Select(a => AdapterState.Of(a.Name, a.Tuner, a.Settings))];
-        using AdapterState mixed = states[0].Settings.Mix(method, [.. states.Zip(weights)], options);
+        using AdapterState mixed = ((IMixable)states[0].Settings).Mix(method, [.. states.Zip(weights)], options);
         Attach(method, (LoraOptions)mixed.Settings, mixed.Tensors);
         Check(method, new ForwardContext { Adapter = method });
         Array.ForEach(states, state => state.Dispose());

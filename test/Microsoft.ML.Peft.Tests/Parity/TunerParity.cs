@@ -49,7 +49,7 @@ internal static class TunerParity
     {
         Assert.IsTrue(JsonNode.DeepEquals(read.ToJson(), exported.ToJson()), "the settings change on their way");
         JsonObject original = ExpectedJson.Read(Path.Combine(folder, "adapter_config.json"));
-        JsonObject written = exported.ToAdapterConfig((string?)original["task_type"], (string?)original["base_model_name_or_path"] ?? "");
+        JsonObject written = ((IPeftAdapterFormat)exported).ToAdapterConfig((string?)original["task_type"], (string?)original["base_model_name_or_path"] ?? "");
         foreach (var (key, value) in written)
         {
             if (!(IsNothing(original[key]) && IsNothing(value)) && !JsonNode.DeepEquals(original[key], value))

@@ -33,8 +33,8 @@ public sealed class RegistriesTests
     public void NothingIsMadeToLearnItsName()
     {
         var registry = new Registry("Made.Up");
-        registry.AddTuner<NeverMade>("never-made", peftType: "NEVER");
-        Assert.AreEqual("never-made", registry.All<TunerEntry>().Single(entry => entry.PeftType == "NEVER").Key);
+        registry.AddTuner<NeverMade>("never-made", new("NEVER", (_, _) => throw new NotSupportedException()));
+        Assert.AreEqual("never-made", registry.All<TunerEntry>().Single(entry => entry.Peft?.Type == "NEVER").Key);
     }
 
     [TestMethod]

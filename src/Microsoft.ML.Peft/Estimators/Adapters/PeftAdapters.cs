@@ -86,7 +86,7 @@ public sealed class PeftAdapters
             AdapterState[] states = [.. adapters.Select(part => AdapterState.Of(part.Adapter.Name, part.Adapter.Tuner, part.Adapter.Settings))];
             try
             {
-                using AdapterState mixed = states[0].Settings.Mix(name, [.. states.Zip(adapters, (state, part) => (state, part.Weight))], options ?? new());
+                using AdapterState mixed = states[0].Settings.As<IMixable>("makes no adapter that can be mixed").Mix(name, [.. states.Zip(adapters, (state, part) => (state, part.Weight))], options ?? new());
                 return (TunedModelFactory.AddAdapter(_host.Model, mixed.Settings, mixed.Tensors, key), mixed.Settings);
             }
             finally

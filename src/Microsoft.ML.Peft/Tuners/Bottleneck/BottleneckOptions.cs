@@ -38,8 +38,6 @@ internal sealed class BottleneckOptions : TunerOptions
     /// <summary>What the adapter's result is multiplied with.</summary>
     public double Scaling { get; set; } = 1;
 
-    internal override bool IsServed => false;
-
     /// <summary>Reads AdapterHub's <c>adapter_config.json</c>.</summary>
     /// <exception cref="InvalidDataException">A setting is missing or of another type.</exception>
     /// <exception cref="NotSupportedException">A setting is in use that is not supported.</exception>

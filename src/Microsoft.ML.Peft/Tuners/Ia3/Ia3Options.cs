@@ -4,8 +4,10 @@ using System.Text.Json.Nodes;
 namespace Microsoft.ML.Peft.Tuners.Ia3;
 
 /// <summary>(IA)³ (Liu et al. 2022): learned vectors that scale what chosen projections read or give.</summary>
-internal sealed class Ia3Options : TunerOptions
+internal sealed class Ia3Options : TunerOptions, IPeftAdapterFormat
 {
+    public const string PeftType = "IA3";
+
     /// <summary>Modules by name or by the end of their path; null (the default) for the architecture's.</summary>
     public IReadOnlyList<string>? TargetModules { get; set; }
 
@@ -15,11 +17,9 @@ internal sealed class Ia3Options : TunerOptions
     /// <summary>Modules that train as a whole beside the head, by the ends of their names; none by default.</summary>
     public IReadOnlyList<string> ModulesToSave { get; set; } = [];
 
-    internal override string PeftType => "IA3";
-
-    internal override bool IsServed => false;
-
-    internal override TunerOptions ReadAdapterConfig(JsonObject config, string file)
+    /// <summary>Reads PEFT's <c>adapter_config.json</c>.</summary>
+    /// <exception cref="InvalidDataException">A setting is of another type.</exception>
+    public static Ia3Options Read(JsonObject config, string file)
     {
         try
         {
@@ -36,7 +36,7 @@ internal sealed class Ia3Options : TunerOptions
         }
     }
 
-    internal override JsonObject ToAdapterConfig(string? taskType, string baseModel) => new()
+    public JsonObject ToAdapterConfig(string? taskType, string baseModel) => new()
     {
         ["auto_mapping"] = null,
         ["base_model_name_or_path"] = baseModel,

@@ -4,19 +4,19 @@ using System.Text.Json.Nodes;
 namespace Microsoft.ML.Peft.Tuners.LayerNorms;
 
 /// <summary>Trains the norms alone (Zhao et al. 2023).</summary>
-internal sealed class LayerNormOptions : TunerOptions
+internal sealed class LayerNormOptions : TunerOptions, IPeftAdapterFormat
 {
+    public const string PeftType = "LN_TUNING";
+
     /// <summary>Norms by name or by the end of their path; null (the default) for all.</summary>
     public IReadOnlyList<string>? TargetModules { get; set; }
 
     /// <summary>Modules that train as a whole beside the head, by the ends of their names; none by default.</summary>
     public IReadOnlyList<string> ModulesToSave { get; set; } = [];
 
-    internal override string PeftType => "LN_TUNING";
-
-    internal override bool IsServed => false;
-
-    internal override TunerOptions ReadAdapterConfig(JsonObject config, string file)
+    /// <summary>Reads PEFT's <c>adapter_config.json</c>.</summary>
+    /// <exception cref="InvalidDataException">A setting is of another type.</exception>
+    public static LayerNormOptions Read(JsonObject config, string file)
     {
         try
         {
@@ -32,7 +32,7 @@ internal sealed class LayerNormOptions : TunerOptions
         }
     }
 
-    internal override JsonObject ToAdapterConfig(string? taskType, string baseModel) => new()
+    public JsonObject ToAdapterConfig(string? taskType, string baseModel) => new()
     {
         ["auto_mapping"] = null,
         ["base_model_name_or_path"] = baseModel,

@@ -81,7 +81,7 @@ internal static class LoraConfigFile
         };
         // A file that came in keeps its own spelling (an integer alpha, a null list) where the meaning is the same.
         LoraOptions? before = original is null ? null : Read(original, FileName);
-        Set("peft_type", "LORA", "LORA");
+        Set("peft_type", LoraOptions.PeftType, LoraOptions.PeftType);
         Set("r", options.Values.Rank, before?.Rank);
         Set("lora_alpha", options.Values.Alpha, before?.Alpha);
         Set("lora_dropout", options.Values.Dropout, before?.Dropout);

@@ -10,7 +10,8 @@ namespace Microsoft.ML.Peft.Tuners.Lora;
 /// <summary>LoRA adapters as llama.cpp's files, both ways. Such a file has one alpha, and each module's scale is alpha / rank.</summary>
 internal static class LoraGguf
 {
-    private const string Type = "lora";
+    /// <summary>What llama.cpp calls the method.</summary>
+    public const string Type = "lora";
 
     /// <exception cref="NotSupportedException">The adapter holds what such a file cannot.</exception>
     public static void Write(string file, AdapterState adapter, HfConfig config, string? tiedOutput)

@@ -24,7 +24,7 @@ public enum LoraBias
 /// Settings of LoRA (Hu et al. 2021), with the names of PEFT's <c>LoraConfig</c>. What is null is the method's own to say: the
 /// values given here are those of <see cref="LoraFineTune"/>; <see cref="QloraFineTune"/> has others.
 /// </summary>
-public sealed class LoraOptions : TunerOptions
+public sealed class LoraOptions : TunerOptions, IPeftAdapterFormat, IGgufAdapterFormat, IMixable, IGrowsVocabulary, IContinues
 {
     /// <summary>All linear layers but the head's, as a value of <see cref="TargetModules"/>.</summary>
     public const string AllLinear = "all-linear";
@@ -127,13 +127,11 @@ public sealed class LoraOptions : TunerOptions
     /// <summary>Whether tuned matrices are the adapter's own.</summary>
     internal bool HasOwnMatrices => Start == LoraStart.Loftq && LoftqIterations > 1;
 
-    internal override string PeftType => "LORA";
+    internal const string PeftType = "LORA";
 
-    internal override string GgufType => "lora";
+    IReadOnlyList<string> IGrowsVocabulary.NewTokens => AddedTokens;
 
-    internal override IReadOnlyList<string> NewTokens => AddedTokens;
-
-    internal override TunerOptions WithNewTokens(IReadOnlyList<int> ids)
+    TunerOptions IGrowsVocabulary.WithNewTokens(IReadOnlyList<int> ids)
     {
         LoraOptions copy = Copy();
         copy.NewTokenIds = ids;
@@ -177,22 +175,18 @@ public sealed class LoraOptions : TunerOptions
         return copy;
     }
 
-    internal override TunerOptions ReadAdapterConfig(JsonObject config, string file) => LoraConfigFile.Read(config, file);
+    TunerOptions IContinues.Continue(TunerOptions adapter, string path) => LoraContinuation.Of(this, (LoraOptions)adapter, path);
 
-    internal override TunerOptions Continue(TunerOptions adapter, string path) => LoraContinuation.Of(this, (LoraOptions)adapter, path);
-
-    internal override JsonObject ToAdapterConfig(string? taskType, string baseModel) => HasOwnMatrices
+    JsonObject IPeftAdapterFormat.ToAdapterConfig(string? taskType, string baseModel) => HasOwnMatrices
         ? throw new NotSupportedException(
             $"The adapter has quantized matrices of its own ({nameof(LoftqIterations)} {LoftqIterations}), which PEFT's files cannot hold: "
             + $"save the whole model, merge it, or train with {nameof(LoftqIterations)} 1.")
         : LoraConfigFile.Write(this, null, taskType, baseModel);
 
-    internal override AdapterState ReadGguf(GgufAdapter file) => LoraGguf.Read(file);
-
-    internal override void WriteGguf(string file, AdapterState adapter, HfConfig config, string? tiedOutput) =>
+    void IGgufAdapterFormat.WriteGguf(string file, AdapterState adapter, HfConfig config, string? tiedOutput) =>
         LoraGguf.Write(file, adapter, config, tiedOutput);
 
-    internal override AdapterState Mix(string name, IReadOnlyList<(AdapterState State, double Weight)> parts, AdapterMixOptions options) =>
+    AdapterState IMixable.Mix(string name, IReadOnlyList<(AdapterState State, double Weight)> parts, AdapterMixOptions options) =>
         LoraMixer.Mix(name, parts, options);
 
     internal override ITuner Create()

@@ -8,17 +8,19 @@ namespace Microsoft.ML.Peft.Tuners.Prefix;
 /// </summary>
 internal sealed class PrefixOptions : VirtualTokenOptions
 {
-    internal override string PeftType => "PREFIX_TUNING";
+    public const string Type = "PREFIX_TUNING";
+
+    internal override string PeftType => Type;
 
     private protected override ITuner CreateTuner() => new PrefixTuner(this);
 
-    private protected override void Read(JsonObject config, string file)
+    private protected override void ReadOwn(JsonObject config, string file)
     {
         if (config["prefix_projection"]?.GetValue<bool>() == true)
             throw new NotSupportedException($"{file}: 'prefix_projection' is true, which is not supported yet.");
     }
 
-    private protected override void Write(JsonObject config)
+    private protected override void WriteOwn(JsonObject config)
     {
         config["encoder_hidden_size"] = Sizes!.Width;
         config["init_weights"] = null;

@@ -5,14 +5,16 @@ namespace Microsoft.ML.Peft.Tuners.Prompt;
 /// <summary>Prompt tuning (Lester et al. 2021): vectors before the tokens of every row.</summary>
 internal sealed class PromptOptions : VirtualTokenOptions
 {
-    internal override string PeftType => "PROMPT_TUNING";
+    public const string Type = "PROMPT_TUNING";
+
+    internal override string PeftType => Type;
 
     private protected override ITuner CreateTuner() => new PromptTuner(this);
 
     // How the vectors started does not matter once they are there.
-    private protected override void Read(JsonObject config, string file) { }
+    private protected override void ReadOwn(JsonObject config, string file) { }
 
-    private protected override void Write(JsonObject config)
+    private protected override void WriteOwn(JsonObject config)
     {
         config["prompt_tuning_init"] = "RANDOM";
         config["prompt_tuning_init_text"] = null;

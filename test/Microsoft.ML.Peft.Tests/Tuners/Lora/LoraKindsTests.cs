@@ -1,5 +1,6 @@
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.Peft.Tuners;
 using Microsoft.ML.Peft.Tuners.Lora;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -89,7 +90,7 @@ public sealed class LoraKindsTests
     public void ATransposedWeightIsNoted(string type)
     {
         using var decoder = new TunedDecoder(Of("plain", type), type);
-        var config = decoder.Tuner.SettingsForExport(decoder.Options).ToAdapterConfig(null, "");
+        var config = ((IPeftAdapterFormat)decoder.Tuner.SettingsForExport(decoder.Options)).ToAdapterConfig(null, "");
         Assert.AreEqual(type == "gpt2", (bool)config["fan_in_fan_out"]!);
     }
 
@@ -97,7 +98,7 @@ public sealed class LoraKindsTests
     public void AStartOfTheWeightIsSavedAsPeftConvertsIt()
     {
         using var decoder = new TunedDecoder(new LoraOptions { Rank = 3, Alpha = 6, Start = LoraStart.Pissa, RankPattern = new Dictionary<string, int> { ["v_proj"] = 2 } });
-        var config = decoder.Tuner.SettingsForExport(decoder.Options).ToAdapterConfig(null, "");
+        var config = ((IPeftAdapterFormat)decoder.Tuner.SettingsForExport(decoder.Options)).ToAdapterConfig(null, "");
         Assert.AreEqual(6, (int)config["r"]!);
         Assert.AreEqual(12, (double)config["lora_alpha"]!);
         Assert.AreEqual(4, (int)config["rank_pattern"]!["v_proj"]!);

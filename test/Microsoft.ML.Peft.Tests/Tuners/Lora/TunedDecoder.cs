@@ -67,7 +67,7 @@ internal sealed class TunedDecoder : IDisposable
     public TunedDecoder Reloaded(string type = "llama", bool tied = true)
     {
         var settings = (LoraOptions)Tuner.SettingsForExport(Options);
-        var config = settings.ToAdapterConfig(null, "base");
+        var config = ((IPeftAdapterFormat)settings).ToAdapterConfig(null, "base");
         var copy = new TunedDecoder(LoraConfigFile.Read(config, "adapter_config.json"), type, tied);
         string file = Path.GetTempFileName();
         try

@@ -111,7 +111,7 @@ public sealed class LoraMixerTests
         Assert.Contains(named, Assert.ThrowsExactly<NotSupportedException>(() => Mix([(a, 1), (b, 1)], new AdapterMixOptions())).Message);
     }
 
-    private static AdapterState Mix(IReadOnlyList<(AdapterState, double)> parts, AdapterMixOptions options) => parts[0].Item1.Settings.Mix("mix", parts, options);
+    private static AdapterState Mix(IReadOnlyList<(AdapterState, double)> parts, AdapterMixOptions options) => ((IMixable)parts[0].Item1.Settings).Mix("mix", parts, options);
 
     private static Tensor Update(AdapterState state) => state.Tensors.Read(B).mm(state.Tensors.Read(A)) * ((LoraOptions)state.Settings).SizeOf(Site).Scale;
 
