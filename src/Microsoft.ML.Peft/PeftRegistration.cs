@@ -1,5 +1,6 @@
 using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Checkpoints.Gguf;
+using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Registration;
 using Microsoft.ML.Peft.Tasks;
@@ -24,6 +25,7 @@ internal sealed class PeftRegistration : IRegistration
         Models(registry);
         Tuners(registry);
         Tasks(registry);
+        registry.AddProcessor("text", (_, files) => TextProcessor.Of(files));
     }
 
     private static void Models(Registry registry)

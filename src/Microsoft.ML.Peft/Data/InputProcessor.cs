@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Microsoft.ML.Peft.Registration;
 using Microsoft.ML.Peft.Tokenization;
 using static TorchSharp.torch;
 
@@ -10,8 +11,9 @@ namespace Microsoft.ML.Peft.Data;
 /// </summary>
 internal abstract class InputProcessor
 {
-    /// <summary>The stable name in archives.</summary>
-    public abstract string Key { get; }
+    /// <summary>What its assembly registers it as.</summary>
+    /// <exception cref="InvalidOperationException">The assembly does not.</exception>
+    public ProcessorEntry Entry => Registries.Shared.Of<ProcessorEntry>(GetType());
 
     /// <summary>What it goes by beside its files.</summary>
     public virtual JsonObject Settings => [];
@@ -25,13 +27,13 @@ internal abstract class InputProcessor
     /// <summary>The tokenizer, which tasks over texts ask for.</summary>
     /// <exception cref="NotSupportedException">It reads no text.</exception>
     public TextTokenizer Tokenizer => TokenizerOrNull ?? throw new NotSupportedException(
-        $"The model's inputs ('{Key}') have no tokenizer, and the task is one over texts.");
+        "The model's inputs have no tokenizer, and the task is one over texts.");
 
     /// <summary>The same with further tokens, whose ids follow on the last.</summary>
     /// <exception cref="ArgumentException">A token is empty, or in the vocabulary already.</exception>
     /// <exception cref="NotSupportedException">It has no vocabulary that grows.</exception>
     public virtual InputProcessor WithTokens(IReadOnlyList<string> tokens) =>
-        throw new NotSupportedException($"Tokens cannot be added to the model's inputs ('{Key}').");
+        throw new NotSupportedException("The model's inputs have no vocabulary to which tokens could be added.");
 
     /// <summary>Makes a batch, in training as in scoring; by default of the rows' fields alone.</summary>
     /// <param name="examples">The rows.</param>

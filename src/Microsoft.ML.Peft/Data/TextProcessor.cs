@@ -5,9 +5,6 @@ namespace Microsoft.ML.Peft.Data;
 /// <summary>Texts alone: a tokenizer with its files.</summary>
 internal sealed class TextProcessor : InputProcessor
 {
-    /// <summary>The name in archives.</summary>
-    public const string ArchiveKey = "text";
-
     private const string JsonName = "tokenizer.json";
 
     private TextProcessor(TextTokenizer tokenizer, IReadOnlyDictionary<string, byte[]> files) => (TokenizerOrNull, Files) = (tokenizer, files);
@@ -16,8 +13,6 @@ internal sealed class TextProcessor : InputProcessor
         : this(tokenizer, tokenizer.Files.ToDictionary(file => file.Name, file => file.Read(), StringComparer.Ordinal))
     {
     }
-
-    public override string Key => ArchiveKey;
 
     public override IReadOnlyDictionary<string, byte[]> Files { get; }
 

@@ -25,28 +25,28 @@ internal sealed class UntrainedModel(
     public PeftTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
-        using IDisposable modes = Gradients.AsByDefault();
         task.CheckScoringSchema(SchemaShapes.Of(input.Schema));
+        using var session = new FitSession();
+        session.Own(Gradients.AsByDefault());
         Device device = host.ChooseDevice(options.GpuDeviceId, options.FallbackToCpu);
         string source = AdapterFolder.TokenizerOf(adapterPath, options.BaseModel);
         InputProcessor processor = task.OpenProcessor(source);
         long seed = host.NewSeed();
-        PretrainedModel model = BaseModels.Open(options.BaseModel, device, seed, options.Precision);
-        return Failure.Disposes(model, () =>
-        {
-            // An adapter's tokenizer may have tokens whose rows the adapter brings.
-            if (source == options.BaseModel)
-                BaseModels.CheckVocabulary(model, processor.TokenizerOrNull);
-            TaskRuntime runtime = task.WithDefaultsOf(options.BaseModel)
-                .Bind(LabelSet.None, processor, BaseModels.MaxLength(model, processor, maxLength));
-            foreach (string warning in runtime.Warnings)
-                host.Warning(warning);
-            using AdapterState? adapter = adapterPath is null ? null : AdapterFiles.Open(adapterPath, model, allowOtherBase);
-            TunerOptions tuner = adapter?.Settings ?? new FrozenOptions();
-            TunedModel tuned = TunedModelFactory.Create(model, runtime, tuner, seed, adapter?.Tensors, host.Warning);
-            return new PeftTransformer(host, new ArchivedModel(
-                tuned, runtime, tuner, Path.GetFullPath(options.BaseModel), null, options.EmbedBase, options.ScoringBatchSize), device);
-        });
+        PretrainedModel model = session.Own(BaseModels.Open(options.BaseModel, device, seed, options.Precision));
+        // An adapter's tokenizer may have tokens whose rows the adapter brings.
+        if (source == options.BaseModel)
+            BaseModels.CheckVocabulary(model, processor.TokenizerOrNull);
+        TaskRuntime runtime = task.WithDefaultsOf(options.BaseModel).Bind(LabelSet.None, processor, BaseModels.MaxLength(model, processor, maxLength));
+        foreach (string warning in runtime.Warnings)
+            host.Warning(warning);
+        AdapterState? adapter = adapterPath is null ? null : session.Own(AdapterFiles.Open(adapterPath, model, allowOtherBase));
+        TunerOptions tuner = adapter?.Settings ?? new FrozenOptions();
+        TunedModel tuned = TunedModelFactory.Create(model, runtime, tuner, seed, adapter?.Tensors, host.Warning);
+        session.Own(tuned.Tuner);
+        var transformer = new PeftTransformer(
+            host, new ArchivedModel(tuned, runtime, tuner, Path.GetFullPath(options.BaseModel), null, options.EmbedBase, options.ScoringBatchSize), device);
+        session.Release(model, tuned.Tuner);
+        return transformer;
     }
 
     public SchemaShape GetOutputSchema(SchemaShape input)

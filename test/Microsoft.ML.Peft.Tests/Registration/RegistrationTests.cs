@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft.Checkpoints.Gguf;
+using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Registration;
 using Microsoft.ML.Peft.Tuners;
@@ -9,7 +10,7 @@ namespace Microsoft.ML.Peft.Tests.Registration;
 [TestClass]
 public sealed class RegistrationTests
 {
-    private static readonly Type[] Kinds = [typeof(PretrainedModel), typeof(TunerOptions), typeof(PeftTask), typeof(GgufArchitecture)];
+    private static readonly Type[] Kinds = [typeof(PretrainedModel), typeof(TunerOptions), typeof(PeftTask), typeof(GgufArchitecture), typeof(InputProcessor)];
 
     [TestMethod]
     public void EveryModelTunerAndTaskIsRegistered()

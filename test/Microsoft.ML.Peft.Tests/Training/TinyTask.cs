@@ -51,10 +51,7 @@ internal sealed class TinyTask() : TaskRuntime<float>(null!, LabelSet.None, new 
     public override IReadOnlyList<float> Predict(Tensor logits, Batch batch) => throw new NotSupportedException();
 
     /// <summary>Rows come as ids.</summary>
-    private sealed class PlainProcessor : InputProcessor
-    {
-        public override string Key => "plain";
-    }
+    private sealed class PlainProcessor : InputProcessor;
 
     private sealed class Accuracy : ITaskMetrics
     {
