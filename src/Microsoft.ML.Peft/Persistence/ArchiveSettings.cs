@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Registration;
 using Microsoft.ML.Peft.Tasks;
@@ -16,8 +17,8 @@ internal sealed record ArchiveSettings(Manifest Manifest, PeftTask Task, TunerOp
         Manifest manifest = Manifest.Parse(utf8);
         return Failure.IsInvalidData("The archive's manifest", () =>
         {
-            if (manifest is not { Processor: null, Tasks: [var task] })
-                throw new NotSupportedException("The archive's model has an input processor or several tasks, which this version of the library does not load.");
+            if (manifest.Tasks is not [var task])
+                throw new NotSupportedException($"The archive's model has {manifest.Tasks.Count} tasks; this version of the library loads one.");
             TunerOptions tuner = TunerOf(manifest.Tuner);
             tuner.Create().Dispose();
             foreach (BaseEntry origin in manifest.Bases.Values)
@@ -31,6 +32,14 @@ internal sealed record ArchiveSettings(Manifest Manifest, PeftTask Task, TunerOp
     /// <exception cref="InvalidDataException">The key or the settings are not known.</exception>
     /// <exception cref="FileNotFoundException">The assembly is not there.</exception>
     public static TunerOptions TunerOf(KeyedSettings tuner) => TunerRegistry.FromJson(tuner.Key, tuner.Settings, tuner.Assembly);
+
+    /// <summary>What makes the model's inputs.</summary>
+    /// <param name="files">Its files.</param>
+    /// <exception cref="InvalidDataException">The key, the settings or the files are not known.</exception>
+    /// <exception cref="FileNotFoundException">The assembly is not there.</exception>
+    public InputProcessor RestoreProcessor(IReadOnlyDictionary<string, byte[]> files) => Manifest.Processor is { } saved
+        ? Registries.Shared.Find<ProcessorEntry>(ProcessorRegistry.Kind, saved.Key, saved.Assembly).Restore(saved.Settings, files)
+        : TextProcessor.Of(files);
 
     private static ModelEntry ModelOf(Manifest manifest, HfConfig config) => manifest.Model is { } model
         ? Registries.Shared.Find<ModelEntry>(ModelRegistry.Kind, model.Key, model.Assembly)

@@ -85,7 +85,7 @@ internal sealed record Manifest
     /// <summary>The model; null, as in the first version, for what its config.json names.</summary>
     public ArchivedKey? Model { get; init; }
 
-    /// <summary>What makes the model's input; null for the text tokenizer alone.</summary>
+    /// <summary>What makes the model's input; null for a text tokenizer alone.</summary>
     public KeyedSettings? Processor { get; init; }
 
     public required int MaxLength { get; init; }

@@ -41,7 +41,7 @@ internal static class ModelArchive
         IReadOnlyDictionary<string, byte[]> files = ProcessorFiles.Read(archive, manifest.Tokenizer);
         var (runtime, model) = Failure.IsInvalidData("The archive's model", () =>
         {
-            TaskRuntime task = settings.Task.Bind(settings.Labels, TextProcessor.Of(files), manifest.MaxLength);
+            TaskRuntime task = settings.Task.Bind(settings.Labels, settings.RestoreProcessor(files), manifest.MaxLength);
             return (task, LoadModel(archive, settings, task, device));
         });
         // A base that is the only one is told by its model's fields.
@@ -100,6 +100,7 @@ internal static class ModelArchive
             },
         ],
         Tuner = KeyedSettings.Of(saved.Tuner.Entry, saved.Model.Tuner.SettingsForExport(saved.Tuner).ToJson()),
+        Processor = saved.Task.Processor is TextProcessor ? null : KeyedSettings.Of(saved.Task.Processor.Entry, saved.Task.Processor.Settings),
         Model = saved.Model.Model.Entry is { } entry ? ArchivedKey.Of(entry) : null,
         MaxLength = saved.Task.MaxLength,
         BatchSize = saved.BatchSize,
