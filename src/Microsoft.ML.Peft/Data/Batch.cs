@@ -59,7 +59,7 @@ internal sealed class Batch : IDisposable
     public Tensor? Labels { get => this[Fields.Labels.TensorName]; init => this[Fields.Labels.TensorName] = value; }
 
     /// <summary>Pictures [B, 3, H, W], float32; null where there are none.</summary>
-    public Tensor? Pixels { get => this[PixelsName]; init => this[PixelsName] = value; }
+    public Tensor? Pixels { get => this[PixelsName]; set => this[PixelsName] = value; }
 
     /// <summary>The rows, in the tensors' order.</summary>
     public required IReadOnlyList<Example> Examples { get; init; }

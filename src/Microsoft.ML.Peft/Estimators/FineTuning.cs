@@ -131,11 +131,13 @@ internal sealed class FineTuning
         .WithOptions(tuner)
         .WithOptions(task.Task)
         .WithOptions(_options.Precision)
+        .WithContent("settings of the inputs", RunFacts.HashOf(task.Processor.Settings))
         .WithContent("labels", RunFacts.HashOf(task.Labels.ToJson()))
         .WithContent("base weights", model.Weights.Checkpoint?.ContentHash)
         .WithContent("weights in the adapter folder", start is null ? null : ContentHash.Of(start.Tensors));
 
     /// <summary>All that training needs.</summary>
     private sealed record Run(
-        TunedModel Model, TaskRuntime Task, TunerOptions Tuner, IReadOnlyList<Example> Train, IReadOnlyList<Example>? Validation, Device Device, long Seed, RunFacts? Facts);
+        TunedModel Model, TaskRuntime Task, TunerOptions Tuner, IReadOnlyList<Example> Train, IReadOnlyList<Example>? Validation,
+        Device Device, long Seed, RunFacts? Facts);
 }

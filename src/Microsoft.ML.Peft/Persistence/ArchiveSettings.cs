@@ -18,7 +18,7 @@ internal sealed record ArchiveSettings(Manifest Manifest, PeftTask Task, TunerOp
         return Failure.IsInvalidData("The archive's manifest", () =>
         {
             if (manifest.Tasks is not [var task])
-                throw new NotSupportedException($"The archive's model has {manifest.Tasks.Count} tasks; this version of the library loads one.");
+                throw new NotSupportedException($"The archive's model has several tasks ({manifest.Tasks.Count}); this version of the library loads one.");
             TunerOptions tuner = TunerOf(manifest.Tuner);
             tuner.Create().Dispose();
             foreach (BaseEntry origin in manifest.Bases.Values)

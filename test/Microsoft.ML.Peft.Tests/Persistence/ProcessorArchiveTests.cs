@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Data;
@@ -29,13 +28,7 @@ public sealed class ProcessorArchiveTests
     public void WhatIsEncodedIsDecodedBatchByBatchByTheProcessorThatTheArchiveBrings()
     {
         IDataView rows = Review.Load(_context, 48);
-        using PeftTransformer model = _context.Peft().FullFineTune(new FullFineTune.Options
-        {
-            BaseModel = _bert.Folder,
-            Task = new EncodedTask { Opening = "very" },
-            EmbedBase = true,
-            Training = new TrainingOptions { MaxEpochs = 10, BatchSize = 8, LearningRate = 5e-3 },
-        }).Fit(rows);
+        using PeftTransformer model = Estimator("very").Fit(rows);
         IDataView scored = model.Transform(rows);
         Assert.IsGreaterThan(0.95, _context.MulticlassClassification.Evaluate(scored).MicroAccuracy);
         using var archive = new MemoryStream();
@@ -47,6 +40,38 @@ public sealed class ProcessorArchiveTests
         CollectionAssert.AreEquivalent(model.Scorer.Task.Processor.Files.Keys.ToArray(), processor.Files.Keys.ToArray());
         Table.AreClose(Table.Read(scored, "Score"), Table.Read(loaded.Transform(rows), "Score"), 0, "scores");
     }
+
+    [TestMethod]
+    public void ARunUnderOtherSettingsIsNotTakenUp()
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("settings-");
+        try
+        {
+            using var source = new CancellationTokenSource();
+            FullFineTune first = Estimator("very", folder.FullName);
+            first.Settings.Training.CancellationToken = source.Token;
+            first.Settings.Training.Progress = new Training.TinyRun.Callback(progress =>
+            {
+                if (progress.Step == 2)
+                    source.Cancel();
+            });
+            Assert.ThrowsExactly<OperationCanceledException>(() => first.Fit(Review.Load(_context)));
+            StringAssert.Contains(
+                Assert.ThrowsExactly<InvalidDataException>(() => Estimator("not", folder.FullName).Fit(Review.Load(_context))).Message, "other settings of the inputs");
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private FullFineTune Estimator(string opening, string? checkpoints = null) => _context.Peft().FullFineTune(new FullFineTune.Options
+    {
+        BaseModel = _bert.Folder,
+        Task = new EncodedTask { Opening = opening },
+        EmbedBase = true,
+        Training = new TrainingOptions { MaxEpochs = 10, BatchSize = 8, LearningRate = 5e-3, CheckpointFolder = checkpoints },
+    });
 
     /// <summary>Makes tokens of encoded texts, after an opening.</summary>
     internal sealed class EncodedTexts(TextProcessor texts, string opening) : InputProcessor
@@ -62,11 +87,13 @@ public sealed class ProcessorArchiveTests
         public override Batch Collate(IReadOnlyList<Example> examples, Device device, bool withLabels) =>
             base.Collate([.. examples.Select(Decoded)], device, withLabels);
 
-        private Example Decoded(Example example) => example.With(Fields.Ids, Tokenizer.Encode($"{opening} {Encoding.UTF8.GetString(example.Get(Fields.Picture))}").Ids);
+        private Example Decoded(Example example) => example.With(Fields.Ids, Tokenizer.Encode($"{opening} {System.Text.Encoding.UTF8.GetString(example.Get(Fields.Picture))}").Ids);
     }
 
     internal sealed class EncodedTask : PeftTask
     {
+        // The processor keeps it.
+        [NotLearnt]
         public required string Opening { get; init; }
 
         internal TextColumn Text => new("Text", "Text");
@@ -92,7 +119,7 @@ public sealed class ProcessorArchiveTests
         {
             Func<string> text = task.Text.Read(row);
             Func<int>? label = withLabels ? task.Label.Read(row, Labels) : null;
-            return OneEach(() => new Example { Ids = [0], Label = label?.Invoke() }.With(Fields.Picture, Encoding.UTF8.GetBytes(text())));
+            return OneEach(() => new Example { Ids = [0], Label = label?.Invoke() }.With(Fields.Picture, System.Text.Encoding.UTF8.GetBytes(text())));
         }
 
         public override Head CreateHead(PretrainedModel model) => model.As<ISequenceClassifier>().CreateSequenceClassificationHead(Labels.Count);
