@@ -27,15 +27,17 @@ internal sealed class LoadedModel : IDisposable
     {
         string folder = Path.Combine(parity.Folder, "model");
         HfConfig config = HfConfig.Load(folder);
-        Model = ModelRegistry.Create(config, SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 1, QuantizationParity.Options(parity.Json["quantization"]));
+        PretrainedModel model = ModelRegistry.Create(config, SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 1, QuantizationParity.Options(parity.Json["quantization"]));
         string architecture = config.Architectures[0];
-        Head = Heads.Single(head => architecture.EndsWith(head.Key, StringComparison.Ordinal)).Value(Model);
+        Hosted = new HostedModel(model, Heads.Single(head => architecture.EndsWith(head.Key, StringComparison.Ordinal)).Value(model));
         Batch = ReadBatch(parity, $"in.{side}");
     }
 
-    public PretrainedModel Model { get; }
+    public HostedModel Hosted { get; }
 
-    public Head Head { get; }
+    public PretrainedModel Model => Hosted.Model;
+
+    public Head Head => Hosted.Head;
 
     public Batch Batch { get; }
 
@@ -70,7 +72,7 @@ internal sealed class LoadedModel : IDisposable
     public void Dispose()
     {
         Batch.Dispose();
-        Model.Dispose();
+        Hosted.Dispose();
     }
 
     private static Batch ReadBatch(ParityCase parity, string inputs)

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Microsoft.ML.Peft.Checkpoints;
-using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tuners;
 using Microsoft.ML.Peft.Tuners.Lora;
@@ -18,7 +17,7 @@ internal sealed class MixParity : IDisposable
 
     private readonly ParityCase _parity;
     private readonly LoadedModel _loaded;
-    private readonly List<(string Name, LoraOptions Settings, ITuner Tuner)> _adapters = [];
+    private readonly List<PeftAdapter> _adapters = [];
 
     private MixParity(ParityCase parity)
     {
@@ -36,27 +35,18 @@ internal sealed class MixParity : IDisposable
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         using var mix = new MixParity(parity);
-        foreach (var (name, _, _) in mix._adapters.ToArray())
-            mix.Check(name, new ForwardContext { Adapter = name });
-        mix.Check("base", new ForwardContext { Adapter = null });
+        foreach (PeftAdapter adapter in mix._adapters.ToArray())
+            mix.Check(adapter.Name, adapter.Name);
+        mix.Check("base");
         mix.CheckRows();
         foreach (JsonNode? method in parity.Json["combinations"]!.AsArray())
             mix.CheckMethod(method!.GetValue<string>());
     }
 
-    public void Dispose()
-    {
-        _adapters.ForEach(adapter => adapter.Tuner.Dispose());
-        _loaded.Dispose();
-    }
+    public void Dispose() => _loaded.Dispose();
 
-    private void CheckRows()
-    {
-        string?[] names = [.. _parity.Json["by_row"]!.AsArray().Select(name => name!.GetValue<string>()).Select(name => name == Base ? null : name)];
-        ForwardContext context = ForwardContext.ForRows(names, CPU);
-        using AdapterRows rows = context.Rows!;
-        Check("by_row", context);
-    }
+    private void CheckRows() =>
+        Check("by_row", [.. _parity.Json["by_row"]!.AsArray().Select(name => name!.GetValue<string>()).Select(name => name == Base ? null : name)]);
 
     private void CheckMethod(string method)
     {
@@ -72,18 +62,17 @@ internal sealed class MixParity : IDisposable
         };
         AdapterState[] states = [.. _adapters.Take(weights.Length).Select(a => AdapterState.Of(a.Name, a.Tuner, a.Settings))];
         using AdapterState mixed = ((IMixable)states[0].Settings).Mix(method, [.. states.Zip(weights)], options);
-        Attach(method, (LoraOptions)mixed.Settings, mixed.Tensors);
-        Check(method, new ForwardContext { Adapter = method });
+        Attach(method, mixed.Settings, mixed.Tensors);
+        Check(method, method);
         Array.ForEach(states, state => state.Dispose());
     }
 
-    private void Attach(string name, LoraOptions settings, ITensorSource source)
+    private void Attach(string name, TunerOptions settings, ITensorSource source)
     {
-        ITuner tuner = settings.Create();
-        _adapters.Add((name, settings, tuner));
-        tuner.Attach(new TuningTarget(_loaded.Model.Weights, _loaded.Model.DefaultTargets, _loaded.Head.Parameters), seed: 1, name);
-        tuner.Import(source);
+        PeftAdapter adapter = _loaded.Hosted.Attach(name, settings);
+        adapter.Tuner.Import(source);
+        _adapters.Add(adapter);
     }
 
-    private void Check(string what, ForwardContext context) => _parity.Check($"out.logits_{what}", _loaded.Logits(context));
+    private void Check(string what, params string?[] adapters) => _parity.Check($"out.logits_{what}", _loaded.Hosted.Run(_loaded.Logits, adapters));
 }
