@@ -52,6 +52,9 @@ internal sealed class ModelWeights : IDisposable
 
     public WeightScope Root => new(this, "");
 
+    /// <summary>Where a model stands that is no part of another.</summary>
+    public static implicit operator WeightScope(ModelWeights weights) => weights.Root;
+
     public Parameter Load(string name, Init init, long[] shape)
     {
         if (_parameters.TryGetValue(name, out Parameter? known))

@@ -7,6 +7,9 @@ internal readonly struct WeightScope(ModelWeights weights, string path)
 {
     public string Path { get; } = path;
 
+    /// <summary>The whole.</summary>
+    public ModelWeights Weights => weights;
+
     public TuningSites Sites => weights.Sites;
 
     public WeightScope this[string name] => new(weights, Path.Length == 0 ? name : Path + "." + name);

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Models;
 
 /// <summary>BERT (Devlin et al. 2018).</summary>
-internal sealed class Bert(HfConfig config, ModelWeights weights) : BertModel(config, weights, "bert")
+internal sealed class Bert(HfConfig config, WeightScope root) : BertModel(config, root, "bert")
 {
     /// <summary>[CLS] through the pooler (dense, tanh), then a linear classifier.</summary>
     public override Head CreateSequenceClassificationHead(int labels)
@@ -22,7 +22,7 @@ internal sealed class Bert(HfConfig config, ModelWeights weights) : BertModel(co
 
     public override Head CreateMaskedLanguageModelHead()
     {
-        WeightScope scope = Weights.Root["cls"]["predictions"];
+        WeightScope scope = Root["cls"]["predictions"];
         return MaskedLanguageModelHead(scope["transform"]["dense"], scope["transform"]["LayerNorm"], scope, Sizes.Activation);
     }
 

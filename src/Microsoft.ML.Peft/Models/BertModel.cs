@@ -10,10 +10,10 @@ internal abstract class BertModel : TextModel, ISequenceClassifier, ITokenClassi
 {
     private readonly BertEncoder _encoder;
 
-    protected BertModel(HfConfig config, ModelWeights weights, string prefix) : base(config, weights)
+    protected BertModel(HfConfig config, WeightScope root, string prefix) : base(config, root)
     {
         Sizes = BertConfig.From(config);
-        Base = weights.Root[prefix];
+        Base = root[prefix];
         _encoder = new BertEncoder(Base, Sizes);
     }
 

@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Models;
 
 /// <summary>A model that reads from left to right: positions, masks and heads that all decoders share.</summary>
-internal abstract class DecoderModel(HfConfig config, ModelWeights weights) : TextModel(config, weights), IContinuesTexts, ISequenceClassifier
+internal abstract class DecoderModel(HfConfig config, WeightScope root) : TextModel(config, root), IContinuesTexts, ISequenceClassifier
 {
     public override TokenEmbedding Tokens => Input.Tokens;
 

@@ -14,16 +14,16 @@ internal sealed class Gpt2 : DecoderModel
     private readonly Gpt2Layer[] _layers;
     private readonly LayerNorm _norm;
 
-    public Gpt2(HfConfig config, ModelWeights weights) : base(config, weights)
+    public Gpt2(HfConfig config, WeightScope root) : base(config, root)
     {
         _config = Gpt2Config.From(config);
-        WeightScope scope = weights.Root["transformer"];
+        WeightScope scope = root["transformer"];
         var tokens = TokenEmbedding.OfVocabulary(scope["wte"], _config.Vocabulary, _config.Hidden);
         Input = new InputSite(scope, tokens);
         _positions = new TokenEmbedding(scope["wpe"], _config.Positions, _config.Hidden);
         _layers = [.. Enumerable.Range(0, _config.Layers).Select(i => new Gpt2Layer(scope["h"][$"{i}"], _config, i))];
         _norm = new LayerNorm(scope["ln_f"], _config.Hidden, _config.Epsilon);
-        Output = LanguageModelHead.OutputOf(weights.Root["lm_head"], tokens, config.Bool("tie_word_embeddings", true));
+        Output = LanguageModelHead.OutputOf(root["lm_head"], tokens, config.Bool("tie_word_embeddings", true));
     }
 
     public override int HiddenSize => _config.Hidden;

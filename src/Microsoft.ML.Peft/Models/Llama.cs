@@ -4,7 +4,7 @@ using Microsoft.ML.Peft.Layers;
 namespace Microsoft.ML.Peft.Models;
 
 /// <summary>LLaMA 1 to 3 (Touvron et al. 2023) and what shares its shape (SmolLM2, TinyLlama).</summary>
-internal sealed class Llama(HfConfig config, ModelWeights weights) : LlamaDecoder(config, weights, Sizes(config))
+internal sealed class Llama(HfConfig config, WeightScope root) : LlamaDecoder(config, root, Sizes(config))
 {
     private static LlamaConfig Sizes(HfConfig config)
     {

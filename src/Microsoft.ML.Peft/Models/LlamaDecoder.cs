@@ -46,16 +46,16 @@ internal abstract class LlamaDecoder : DecoderModel
     private readonly RmsNorm _norm;
     private readonly Rotary _rotary;
 
-    protected LlamaDecoder(HfConfig config, ModelWeights weights, LlamaConfig sizes) : base(config, weights)
+    protected LlamaDecoder(HfConfig config, WeightScope root, LlamaConfig sizes) : base(config, root)
     {
         _config = sizes;
-        WeightScope scope = weights.Root["model"];
+        WeightScope scope = root["model"];
         var tokens = TokenEmbedding.OfVocabulary(scope["embed_tokens"], sizes.Vocabulary, sizes.Hidden, sizes.PadId);
         Input = new InputSite(scope, tokens);
         _layers = [.. Enumerable.Range(0, sizes.Layers).Select(i => new LlamaLayer(scope["layers"][$"{i}"], sizes, i))];
         _norm = new RmsNorm(scope["norm"], sizes.Hidden, sizes.Epsilon);
         _rotary = new Rotary(config, sizes.HeadSize);
-        Output = LanguageModelHead.OutputOf(weights.Root["lm_head"], tokens, sizes.TiesOutput);
+        Output = LanguageModelHead.OutputOf(root["lm_head"], tokens, sizes.TiesOutput);
     }
 
     public override int HiddenSize => _config.Hidden;

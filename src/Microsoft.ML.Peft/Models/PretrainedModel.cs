@@ -6,11 +6,16 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Models;
 
 /// <summary>A base model: its weights, and what it makes of a batch for a head. What it can do besides, its capabilities tell.</summary>
-internal abstract class PretrainedModel(HfConfig config, ModelWeights weights) : IDisposable
+/// <param name="config">Its part of config.json.</param>
+/// <param name="root">Its place in the weights, which are the whole's: a model may be a part of a larger one.</param>
+internal abstract class PretrainedModel(HfConfig config, WeightScope root) : IDisposable
 {
     public HfConfig Config { get; } = config;
 
-    public ModelWeights Weights { get; } = weights;
+    public ModelWeights Weights => Root.Weights;
+
+    /// <summary>Its place in the weights.</summary>
+    protected WeightScope Root { get; } = root;
 
     /// <summary>What the model is registered as; null where it was made by itself.</summary>
     public ModelEntry? Entry { get; set; }
@@ -56,9 +61,10 @@ internal abstract class PretrainedModel(HfConfig config, ModelWeights weights) :
     /// <param name="labels">How many classes there are to be.</param>
     protected WeightScope Classifier(string name, string matrix, int labels)
     {
-        FolderClassifier = NewHead ? null : Weights.Sources.FindClassifier(name, matrix);
+        WeightScope scope = Root[name];
+        FolderClassifier = NewHead ? null : Weights.Sources.FindClassifier(scope.Path, matrix);
         if (FolderClassifier?.Classes != labels)
-            Weights.Sources.StartAnew(name);
-        return Weights.Root[name];
+            Weights.Sources.StartAnew(scope.Path);
+        return scope;
     }
 }

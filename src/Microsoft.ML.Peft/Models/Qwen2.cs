@@ -4,7 +4,7 @@ using Microsoft.ML.Peft.Layers;
 namespace Microsoft.ML.Peft.Models;
 
 /// <summary>Qwen2 and Qwen2.5 (Yang et al. 2024): LLaMA's layers with biases before the attention, some with a window.</summary>
-internal sealed class Qwen2(HfConfig config, ModelWeights weights) : LlamaDecoder(config, weights, Sizes(config))
+internal sealed class Qwen2(HfConfig config, WeightScope root) : LlamaDecoder(config, root, Sizes(config))
 {
     private static LlamaConfig Sizes(HfConfig config) => LlamaConfig.From(config) with { InputBias = true, Window = WindowOf(config) };
 

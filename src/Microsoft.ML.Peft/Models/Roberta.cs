@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Models;
 
 /// <summary>RoBERTa (Liu et al. 2019): BERT's layers, positions counted from behind the padding id, other heads.</summary>
-internal sealed class Roberta(HfConfig config, ModelWeights weights) : BertModel(config, weights, "roberta")
+internal sealed class Roberta(HfConfig config, WeightScope root) : BertModel(config, root, "roberta")
 {
     /// <summary>Positions start behind the padding id, so some rows of the table are never reached.</summary>
     public override int MaxLength => Sizes.Positions - Sizes.PadId - 1;
@@ -24,7 +24,7 @@ internal sealed class Roberta(HfConfig config, ModelWeights weights) : BertModel
 
     public override Head CreateMaskedLanguageModelHead()
     {
-        WeightScope scope = Weights.Root["lm_head"];
+        WeightScope scope = Root["lm_head"];
         return MaskedLanguageModelHead(scope["dense"], scope["layer_norm"], scope, "gelu");
     }
 

@@ -16,10 +16,9 @@ internal sealed class T5 : TextModel, IEncoderDecoder, IWritesTexts
     private readonly T5Stack _encoder, _decoder;
     private readonly Projection _output;
 
-    public T5(HfConfig config, ModelWeights weights) : base(config, weights)
+    public T5(HfConfig config, WeightScope root) : base(config, root)
     {
         _config = T5Config.From(config);
-        WeightScope root = weights.Root;
         Tokens = TokenEmbedding.OfVocabulary(root["shared"], _config.Vocabulary, _config.Hidden);
         _encoder = new T5Stack(root["encoder"], _config, Tokens, isDecoder: false);
         _decoder = new T5Stack(root["decoder"], _config, Tokens, isDecoder: true);

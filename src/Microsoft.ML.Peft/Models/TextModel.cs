@@ -7,7 +7,7 @@ namespace Microsoft.ML.Peft.Models;
 
 /// <summary>A model of texts: token ids in, hidden states out.</summary>
 [Capability("is no model of texts alone")]
-internal abstract class TextModel(HfConfig config, ModelWeights weights) : PretrainedModel(config, weights), IReadsTokens
+internal abstract class TextModel(HfConfig config, WeightScope root) : PretrainedModel(config, root), IReadsTokens
 {
     public abstract int HiddenSize { get; }
 

@@ -16,10 +16,9 @@ internal sealed class Clip : PretrainedModel, IPairedTowers, IReadsTokens
     private readonly ClipConfig _config;
     private readonly Projection _pictures, _texts;
 
-    public Clip(HfConfig config, ModelWeights weights) : base(config, weights)
+    public Clip(HfConfig config, WeightScope root) : base(config, root)
     {
         _config = ClipConfig.From(config);
-        WeightScope root = weights.Root;
         TextTower = new ClipTextTower(root["text_model"], _config);
         PictureTower = new ClipPictureTower(root["vision_model"], _config);
         _texts = new Projection(root["text_projection"], _config.Text.Hidden, _config.Projected, bias: false);
@@ -27,7 +26,7 @@ internal sealed class Clip : PretrainedModel, IPairedTowers, IReadsTokens
         Scale = root.Load("logit_scale", Init.Zeros);
         if (Scale.IsNew)
         {
-            using Tensor start = full([], _config.InitialScale, ScalarType.Float32, weights.Device);
+            using Tensor start = full([], _config.InitialScale, ScalarType.Float32, Weights.Device);
             Scale.Assign(start);
         }
     }
