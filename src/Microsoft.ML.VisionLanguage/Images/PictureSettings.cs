@@ -30,14 +30,6 @@ internal sealed record PictureSettings
     /// <summary>Values of a picture.</summary>
     public int Count => Picture.Channels * Height * Width;
 
-    /// <exception cref="FileNotFoundException">The folder has no such file.</exception>
-    /// <exception cref="InvalidDataException">The file is malformed, or asks for what is not known.</exception>
-    public static PictureSettings Load(string folder)
-    {
-        string file = Path.Combine(folder, FileName);
-        return File.Exists(file) ? Parse(File.ReadAllBytes(file), file) : throw new FileNotFoundException($"{folder}: expected a {FileName}, found none.", file);
-    }
-
     /// <exception cref="InvalidDataException">It is malformed, or asks for what is not known.</exception>
     public static PictureSettings Parse(ReadOnlyMemory<byte> utf8, string description)
     {
@@ -58,8 +50,8 @@ internal sealed record PictureSettings
             Height = height,
             Width = width,
             Scale = c.Bool("do_rescale", true) ? c.Double("rescale_factor", 1.0 / 255) : 1,
-            Mean = normalizes ? Channels(c, "image_mean") : [0, 0, 0],
-            Deviation = normalizes ? Channels(c, "image_std") : [1, 1, 1],
+            Mean = normalizes ? Channels(c, "image_mean", description) : [0, 0, 0],
+            Deviation = normalizes ? Channels(c, "image_std", description) : [1, 1, 1],
         }.Checked(description);
     }
 
@@ -106,9 +98,9 @@ internal sealed record PictureSettings
         return (sides.Int("height"), sides.Int("width"));
     }
 
-    private static IReadOnlyList<double> Channels(HfConfig c, string key)
+    private static IReadOnlyList<double> Channels(HfConfig c, string key, string description)
     {
         IReadOnlyList<double> values = c.Doubles(key);
-        return values.Count == Picture.Channels ? values : throw Malformed.File($"{key}", $"{Picture.Channels} numbers", $"{values.Count}");
+        return values.Count == Picture.Channels ? values : throw Malformed.File(description, $"{Picture.Channels} numbers under '{key}'", $"{values.Count}");
     }
 }

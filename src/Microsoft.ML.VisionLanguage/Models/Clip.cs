@@ -38,8 +38,9 @@ internal sealed class Clip : PretrainedModel, IPairedTowers, IReadsTokens
 
     public ClipTextTower TextTower { get; }
 
-    /// <summary>The logarithm of what cosines are multiplied with to be logits.</summary>
     public Parameter Scale { get; }
+
+    public int Width => _config.Projected;
 
     public TokenEmbedding Tokens => TextTower.Tokens;
 
@@ -47,19 +48,38 @@ internal sealed class Clip : PretrainedModel, IPairedTowers, IReadsTokens
 
     public override IReadOnlyList<string> DefaultTargets => ["q_proj", "v_proj"];
 
+    /// <param name="pixels">[B, channels, size, size], normalised.</param>
+    /// <param name="context">The call.</param>
+    /// <returns>[B, 1, width]</returns>
     public Tensor EncodePictures(Tensor pixels, ForwardContext context)
     {
-        using var scope = NewDisposeScope();
-        return _pictures.Forward(PictureTower.Pool(PictureTower.Forward(pixels, RowSelection.First, context), context), context).MoveToOuterDisposeScope();
+        using Tensor states = PictureTower.Forward(pixels, RowSelection.First, context);
+        using Tensor pooled = PictureTower.Pool(states, context);
+        return _pictures.Forward(pooled, context);
     }
 
-    public Tensor EncodeTexts(Batch batch, RowSelection rows, ForwardContext context)
+    /// <summary>What the last token of each text, which ends it, says of the text.</summary>
+    /// <param name="batch">The texts.</param>
+    /// <param name="context">The call.</param>
+    /// <returns>[B, 1, width]</returns>
+    public Tensor EncodeTexts(Batch batch, ForwardContext context)
     {
-        using Tensor states = TextTower.Forward(batch, rows, context);
+        using Tensor states = TextTower.Forward(batch, LastToken.Of(batch), context);
         return _texts.Forward(states, context);
     }
 
-    public override Tensor Features(Batch batch, Head head, ForwardContext context) => EncodeTexts(batch, head.Rows(batch), context);
+    public override Tensor Features(Batch batch, Head head, ForwardContext context)
+    {
+        Tensor? pictures = batch.Pixels is { } pixels ? EncodePictures(pixels, context) : null;
+        if (batch[Fields.Ids.TensorName] is null)
+            return pictures ?? throw new ArgumentException("The batch has neither pictures nor texts.", nameof(batch));
+        Tensor texts = EncodeTexts(batch, context);
+        if (pictures is null)
+            return texts;
+        using (pictures)
+        using (texts)
+            return cat([pictures, texts], 1);
+    }
 
     // Older checkpoints carry the numbers of the positions.
     protected override bool IsOptional(string name) => name.EndsWith(".embeddings.position_ids", StringComparison.Ordinal);

@@ -1,24 +1,27 @@
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.VisionLanguage.Models;
 
-/// <summary>A model that puts pictures and texts into one space.</summary>
+/// <summary>A model with a tower of pictures and one of texts, which puts both into one space. Heads get [B, towers that read, width], pictures first.</summary>
+[Capability("has no tower of pictures beside one of texts")]
 internal interface IPairedTowers
 {
+    /// <summary>The width of the space.</summary>
+    int Width { get; }
+
     /// <summary>The logarithm of what cosines are multiplied with to be logits.</summary>
     Parameter Scale { get; }
+}
 
-    /// <param name="pixels">[B, channels, height, width], normalised.</param>
-    /// <param name="context">The call.</param>
-    /// <returns>[B, 1, width of the space]</returns>
-    Tensor EncodePictures(Tensor pixels, ForwardContext context);
+/// <summary>What the towers say, as it is or at length 1.</summary>
+internal sealed class TowersHead(bool normalizes) : Head
+{
+    public override IReadOnlyList<Parameter> Parameters => [];
 
-    /// <param name="batch">The texts.</param>
-    /// <param name="rows">The positions that are read.</param>
-    /// <param name="context">The call.</param>
-    /// <returns>[B, positions, width of the space]</returns>
-    Tensor EncodeTexts(Batch batch, RowSelection rows, ForwardContext context);
+    public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context) =>
+        normalizes ? nn.functional.normalize(hidden, 2, -1, 1e-12) : hidden.alias();
 }

@@ -3,6 +3,7 @@ using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Persistence;
+using Microsoft.ML.Peft.Registration;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tuners;
 using Microsoft.ML.Peft.Tuners.Full;
@@ -91,8 +92,8 @@ internal static class ClipParity
         {
             string folder = Path.Combine(parity.Folder, "model");
             HfConfig config = HfConfig.Load(folder);
-            Model = new Clip(config, new ModelWeights([new WeightMount(Clip.BasePaths, SharedCheckpoint.Acquire(folder, CPU), null)], CPU, 0.02, seed: 1));
-            Model.CheckComplete();
+            Registries.Shared.Include(typeof(Clip).Assembly);
+            Model = (Clip)ModelRegistry.Create(config, SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 1);
             Pixels = parity.Input("in.pixel_values");
             Tensor ids = parity.Input("in.input_ids"), end = ids.eq(config.Section("text_config").Int("eos_token_id"));
             // A row ends with its first end token: the rest is padding.
@@ -105,7 +106,7 @@ internal static class ClipParity
 
         /// <summary>What the towers make of the pairs [B, width], of length 1.</summary>
         public (Tensor Pictures, Tensor Texts) Encode(ForwardContext context) =>
-            (Normal(Model.EncodePictures(Pixels, context)), Normal(Model.EncodeTexts(_texts, LastToken.Of(_texts), context)));
+            (Normal(Model.EncodePictures(Pixels, context)), Normal(Model.EncodeTexts(_texts, context)));
 
         public Tensor Loss(ForwardContext context)
         {

@@ -1,0 +1,136 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Peft;
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.Training;
+using Microsoft.ML.VisionLanguage.Inputs;
+using Microsoft.ML.VisionLanguage.Models;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.VisionLanguage.Tasks;
+
+/// <summary>Pairs of a picture and a text that belong together: vectors of both, and how near they are (Radford et al. 2021).</summary>
+internal sealed class ContrastiveTask : PeftTask
+{
+    /// <summary>What cosines are multiplied with at most, as in the paper.</summary>
+    private const double LargestScale = 100;
+
+    [NotLearnt]
+    public required string ImageColumnName { get; init; }
+
+    [NotLearnt]
+    public required string TextColumnName { get; init; }
+
+    [NotLearnt]
+    public required string ImageEmbeddingColumnName { get; init; }
+
+    [NotLearnt]
+    public required string TextEmbeddingColumnName { get; init; }
+
+    [NotLearnt]
+    public required string ScoreColumnName { get; init; }
+
+    internal override IReadOnlyList<TaskColumn> Inputs => [Image, Text];
+
+    private PictureColumn Image => new(ImageColumnName);
+
+    private TextColumn Text => new(TextColumnName, "Text");
+
+    internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
+    [
+        SchemaShapes.Column(ImageEmbeddingColumnName, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single),
+        SchemaShapes.Column(TextEmbeddingColumnName, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single),
+        SchemaShapes.Column(ScoreColumnName, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single),
+    ];
+
+    internal override InputProcessor OpenProcessor(string folder) => PictureProcessor.Load(folder, withTexts: true);
+
+    internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, processor, maxLength);
+
+    /// <summary>The vectors of a pair.</summary>
+    private sealed record Pair(float[] Picture, float[] Text);
+
+    private sealed class Runtime(ContrastiveTask task, InputProcessor processor, int maxLength)
+        : TaskRuntime<Pair>(task, LabelSet.None, processor, maxLength), ITrainingParticipant
+    {
+        private IPairedTowers _towers = null!;
+
+        public override bool LossNeedsWholeBatch => true;
+
+        public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
+        {
+            Func<byte[]> picture = task.Image.Read(row);
+            Func<string> text = task.Text.Read(row);
+            return () => [Encode(text()).With(Fields.Picture, picture())];
+        }
+
+        public override Head CreateHead(PretrainedModel model)
+        {
+            _towers = model.As<IPairedTowers>();
+            return new TowersHead(normalizes: true);
+        }
+
+        public override (Tensor Sum, long Count) Loss(Tensor answer, Batch batch)
+        {
+            using var scope = NewDisposeScope();
+            Tensor mean = ContrastiveLoss.Of(ContrastiveLoss.Logits(answer.select(1, 0), answer.select(1, 1), _towers.Scale.Value));
+            return ((mean * answer.shape[0]).MoveToOuterDisposeScope(), answer.shape[0]);
+        }
+
+        // The temperature must not leave the paper's bounds.
+        public void AfterStep(int step, int totalSteps)
+        {
+            if (_towers.Scale.Value.requires_grad)
+                _towers.Scale.Value.clamp_(max: Math.Log(LargestScale));
+        }
+
+        public override ITaskMetrics CreateMetrics() => new RetrievalMetrics();
+
+        public override IReadOnlyList<OutputColumn<Pair>> Outputs
+        {
+            get
+            {
+                var vector = new VectorDataViewType(NumberDataViewType.Single, _towers.Width);
+                return
+                [
+                    OutputColumn<Pair>.Vector(task.ImageEmbeddingColumnName, vector, pair => pair.Picture),
+                    OutputColumn<Pair>.Vector(task.TextEmbeddingColumnName, vector, pair => pair.Text),
+                    OutputColumn<Pair>.Of(task.ScoreColumnName, NumberDataViewType.Single, pair => pair.Picture.Zip(pair.Text, (picture, text) => picture * text).Sum()),
+                ];
+            }
+        }
+
+        public override IReadOnlyList<Pair> Predict(Tensor answer, Batch batch)
+        {
+            using var scope = NewDisposeScope();
+            return [.. Vectors.Of(answer.select(1, 0)).Zip(Vectors.Of(answer.select(1, 1)), (picture, text) => new Pair(picture, text))];
+        }
+
+        // The model reads a text where it ends.
+        private Example Encode(string text)
+        {
+            var encoded = Example.From(Tokenizer.Encode(text, null, MaxLength));
+            return encoded.Ids is [.., var last] && last == Tokenizer.EosId ? encoded : throw new InvalidDataException(
+                $"The tokenizer does not end texts with an end token of its own (eos_token: {(Tokenizer.EosId is { } id ? $"'{Tokenizer.TokenOf(id)}'" : "none")}), and the model reads them there.");
+        }
+    }
+
+    /// <summary>How often a picture is nearest to its own text of all in its batch.</summary>
+    private sealed class RetrievalMetrics : ITaskMetrics
+    {
+        private long _right, _all;
+
+        public void Add(Tensor answer, Batch batch)
+        {
+            using var scope = NewDisposeScope();
+            Tensor nearest = answer.select(1, 0).mm(answer.select(1, 1).t()).argmax(1);
+            _right += nearest.eq(arange(0, answer.shape[0], ScalarType.Int64, answer.device)).sum().item<long>();
+            _all += answer.shape[0];
+        }
+
+        public IReadOnlyList<(string Name, double Value)> Result => [(TrainingMetrics.Accuracy, (double)_right / Math.Max(1, _all))];
+    }
+}

@@ -1,0 +1,24 @@
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Registration;
+using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.VisionLanguage;
+using Microsoft.ML.VisionLanguage.Inputs;
+using Microsoft.ML.VisionLanguage.Models;
+using Microsoft.ML.VisionLanguage.Tasks;
+
+[assembly: Registration<VisionLanguageRegistration>]
+
+namespace Microsoft.ML.VisionLanguage;
+
+/// <summary>What this library brings. The keys stand in archives: they never change.</summary>
+internal sealed class VisionLanguageRegistration : IRegistration
+{
+    public void Register(Registry registry)
+    {
+        registry.AddModel("clip", "CLIP", Clip.BasePaths, (config, weights) => new Clip(config, weights));
+        registry.AddTask<PictureEmbeddingTask>("picture-embedding");
+        registry.AddTask<ContrastiveTask>("contrastive");
+        registry.AddProcessor("pictures", (_, files) => PictureProcessor.Of(files));
+    }
+}

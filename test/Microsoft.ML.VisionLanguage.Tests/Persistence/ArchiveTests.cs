@@ -1,0 +1,104 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Reflection.Metadata;
+using System.Reflection.PortableExecutable;
+using Microsoft.ML.Data;
+using Microsoft.ML.Peft.TestSupport;
+
+namespace Microsoft.ML.VisionLanguage.Tests.Persistence;
+
+/// <summary>Models of pictures in a process of their own, whose program knows of Microsoft.ML and this library alone.</summary>
+[TestClass]
+public sealed class ArchiveTests
+{
+    private static readonly TimeSpan s_limit = TimeSpan.FromMinutes(2);
+
+    private readonly MLContext _context = new(seed: 1);
+    private readonly TinyClip _clip = new();
+    private readonly string _folder = Directory.CreateTempSubdirectory("pictures-").FullName;
+
+    [TestCleanup]
+    public void Delete()
+    {
+        _clip.Dispose();
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    [TestMethod]
+    public void AnEmbedderSaysTheSameInAFreshProcess() =>
+        AssertSame(_context.VisionLanguage().ClipImageEmbedder(_clip.Folder));
+
+    [TestMethod]
+    public void AFineTunedModelSaysTheSameInAFreshProcess() =>
+        AssertSame(_context.VisionLanguage().ClipFineTune(_clip.Folder, rank: 2, maxEpochs: 2, batchSize: 4, learningRate: 1e-2));
+
+    [TestMethod]
+    public void AModelTrainedAsAWholeSaysTheSameInAFreshProcess() => AssertSame(_context.VisionLanguage().ClipFineTune(new ClipFineTune.Options
+    {
+        BaseModel = _clip.Folder, Lora = null, Training = new() { MaxEpochs = 1, BatchSize = 4 },
+    }));
+
+    [TestMethod]
+    public void TheProgramNamesNothingOfPeft()
+    {
+        using var stream = File.OpenRead(Program);
+        using var image = new PEReader(stream);
+        MetadataReader metadata = image.GetMetadataReader();
+        string[] named = [.. metadata.AssemblyReferences.Select(handle => metadata.GetString(metadata.GetAssemblyReference(handle).Name))];
+        CollectionAssert.Contains(named, "Microsoft.ML.Data");
+        Assert.IsEmpty(named.Where(name => name.StartsWith("Microsoft.ML.Peft", StringComparison.Ordinal)));
+    }
+
+    private static string Program => Path.Combine(
+        AppContext.BaseDirectory.Replace("Microsoft.ML.VisionLanguage.Tests", "PictureApp", StringComparison.Ordinal), "PictureApp.dll");
+
+    private void AssertSame(IEstimator<ITransformer> estimator)
+    {
+        string pictures = Directory.CreateDirectory(Path.Combine(_folder, "pictures")).FullName, archive = Path.Combine(_folder, "model.zip");
+        foreach (PictureRow row in PictureRow.Some(6).DistinctBy(row => row.Text))
+            File.WriteAllBytes(Path.Combine(pictures, row.Text + ".png"), row.Image);
+        IDataView rows = _context.Data.LoadFromEnumerable(Directory.GetFiles(pictures).Order(StringComparer.Ordinal)
+            .Select(file => new PictureFile { Image = file, Text = Path.GetFileNameWithoutExtension(file) }));
+        ITransformer model = estimator.Fit(rows);
+        _context.Model.Save(model, rows.Schema, archive);
+        string[] before = [.. Lines(model.Transform(rows), rows.Schema.Count)];
+        ((IDisposable)model).Dispose();
+        Assert.IsNotEmpty(before);
+        // All that the other process has is the archive.
+        string away = _clip.Folder + "-away";
+        Directory.Move(_clip.Folder, away);
+        try
+        {
+            CollectionAssert.AreEqual(before, Run(archive, pictures));
+        }
+        finally
+        {
+            Directory.Move(away, _clip.Folder);
+        }
+    }
+
+    private static IEnumerable<string> Lines(IDataView scored, int first) => scored.Schema.Skip(first).SelectMany(column =>
+        (column.Type is VectorDataViewType ? scored.GetColumn<float[]>(column) : scored.GetColumn<float>(column).Select(value => new[] { value }))
+            .Select(row => $"{column.Name} {string.Join(' ', row.Select(value => value.ToString("R", CultureInfo.InvariantCulture)))}"));
+
+    private static string[] Run(params string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", ["exec", Program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        using Process process = Process.Start(start)!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync(), errors = process.StandardError.ReadToEndAsync();
+        if (!process.WaitForExit(s_limit))
+        {
+            process.Kill();
+            Assert.Fail($"The process took longer than {s_limit}.");
+        }
+        Assert.AreEqual(0, process.ExitCode, $"{output.Result}{errors.Result}");
+        return output.Result.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+    }
+
+    private sealed class PictureFile
+    {
+        public string Image { get; set; } = "";
+
+        public string Text { get; set; } = "";
+    }
+}
