@@ -6,6 +6,7 @@ using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Persistence;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Training;
+using Microsoft.ML.Peft.Training.Estimates;
 using Microsoft.ML.Peft.Tuners;
 using static TorchSharp.torch;
 
@@ -41,7 +42,7 @@ internal sealed class FineTuning
         using var session = new FitSession();
         Run run = Prepare(data, session);
         using var reporter = new HostReporter(_host, _options.Training.CancellationToken);
-        reporter.Info($"{Estimate(run)}{(AllocatorSwitch.GivesBack ? "" : $" Without {AllocatorSwitch.Variable} the allocator keeps freed blocks, and the peak is higher.")}");
+        reporter.Info(Estimate(run, session).ToString());
         TrainingResult result = TrainingLoop.Run(
             run.Model, run.Task, run.Train, run.Validation, _options.Run, run.Device, run.Seed, reporter, reporter.Token, run.Facts);
         var archived = new ArchivedModel(
@@ -55,7 +56,7 @@ internal sealed class FineTuning
     public TrainingEstimate Estimate(IDataView data)
     {
         using var session = new FitSession();
-        return Estimate(Prepare(data, session));
+        return Estimate(Prepare(data, session), session);
     }
 
     private static TunerOptions Continue(string adapter, FineTuneOptions options)
@@ -66,8 +67,8 @@ internal sealed class FineTuning
             + $"into the base ({nameof(PeftCatalog.MergeAdapter)}) and start from that.", nameof(options.AdapterFolder));
     }
 
-    private TrainingEstimate Estimate(Run run) =>
-        Forecast.Of(run.Model, run.Train, run.Validation is { Count: > 0 }, _options.Run, run.Device, run.Seed);
+    private TrainingEstimate Estimate(Run run, FitSession session) =>
+        Forecast.Of(run.Model, run.Task, run.Train, run.Validation is { Count: > 0 }, _options.Run, run.Device, run.Seed, session.HeldBefore);
 
     /// <summary>Does all that comes before training; what is made is the session's.</summary>
     private Run Prepare(IDataView data, FitSession session)

@@ -1,9 +1,14 @@
+using Microsoft.ML.Peft.Interop;
+
 namespace Microsoft.ML.Peft.Estimators;
 
 /// <summary>Owns what a fit makes on its way, and frees what nobody took over, the last first.</summary>
 internal sealed class FitSession : IDisposable
 {
     private readonly List<IDisposable> _owned = [];
+
+    /// <summary>What the process's heap held when the fit began; null where it does not say.</summary>
+    public long? HeldBefore { get; } = ProcessHeap.Exists ? ProcessHeap.Instance.Held : null;
 
     public T Own<T>(T made)
         where T : IDisposable

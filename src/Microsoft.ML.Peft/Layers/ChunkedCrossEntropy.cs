@@ -22,31 +22,19 @@ internal sealed class ChunkedCrossEntropy : GradientFunction<ChunkedCrossEntropy
     /// <returns>[N], 0 where there is no label.</returns>
     public static Tensor Apply(Tensor hidden, Tensor labels, Projection output, ForwardContext context)
     {
+        long size = Math.Max(1, (long)(MostLogits / output.Weight.Outputs * context.Share));
         if (output.IsPlain(context) && is_grad_enabled() && hidden.requires_grad)
-            return Call(new Target(labels.flatten(), output), hidden);
-        return cat([.. Chunks(hidden.shape[0], output.Weight.Outputs).Select(chunk => context.Recompute(
+            return Call(new Target(labels.flatten(), output, size), hidden);
+        return cat([.. Chunks(hidden.shape[0], size).Select(chunk => context.Recompute(
             inputs => Losses(output.Forward(inputs[0], context), labels.flatten().narrow(0, chunk.Start, chunk.Count)),
             hidden.narrow(0, chunk.Start, chunk.Count)))]);
     }
 
-    /// <summary>Floats that a step needs for it.</summary>
-    /// <param name="rows">N</param>
-    /// <param name="output">The matrix.</param>
-    /// <param name="context">The call.</param>
-    public static long StepFloats(long rows, Projection output, ForwardContext context)
-    {
-        long classes = output.Weight.Outputs, chunk = Math.Min(rows, Math.Max(1, MostLogits / classes)) * classes;
-        // Logits and their softmax; where the matrix trains, the gradients of both and a chunk's part of the matrix's gradient.
-        return output.IsPlain(context)
-            ? (2 * chunk) + (rows * output.Weight.Inputs)
-            : (4 * chunk) + (classes * output.Weight.Inputs);
-    }
-
     protected override (Tensor Output, Tensor?[] Saved) Forward(Target target, IReadOnlyList<Tensor> inputs)
     {
-        var ((labels, output), hidden) = (target, inputs[0]);
+        var ((labels, output, size), hidden) = (target, inputs[0]);
         Tensor losses = empty([hidden.shape[0]], hidden.dtype, hidden.device), gradient = empty_like(hidden);
-        foreach (var (start, count) in Chunks(hidden.shape[0], output.Weight.Outputs))
+        foreach (var (start, count) in Chunks(hidden.shape[0], size))
         {
             using var chunk = NewDisposeScope();
             Tensor logits = output.Weight.Multiply(hidden.narrow(0, start, count), output.Bias?.Value);
@@ -86,14 +74,14 @@ internal sealed class ChunkedCrossEntropy : GradientFunction<ChunkedCrossEntropy
             losses);
     }
 
-    private static IEnumerable<(long Start, long Count)> Chunks(long rows, long classes)
+    private static IEnumerable<(long Start, long Count)> Chunks(long rows, long size)
     {
-        long size = Math.Max(1, MostLogits / classes);
         for (long start = 0; start < rows; start += size)
             yield return (start, Math.Min(size, rows - start));
     }
 
     /// <param name="Labels">[N]</param>
     /// <param name="Output">The frozen matrix.</param>
-    internal sealed record Target(Tensor Labels, Projection Output);
+    /// <param name="Size">Rows whose logits exist at a time.</param>
+    internal sealed record Target(Tensor Labels, Projection Output, long Size);
 }

@@ -20,6 +20,9 @@ internal sealed record ForwardContext
     /// <summary>Blocks keep their input alone and run again for the backward pass.</summary>
     public bool Checkpointing { get; init; }
 
+    /// <summary>The share of a batch that is run in its place, to measure it: what is done in pieces is done in as many.</summary>
+    public double Share { get; init; } = 1;
+
     /// <summary>The adapter that every row uses; null for the bare base.</summary>
     public string? Adapter { get; init; } = DefaultAdapter;
 

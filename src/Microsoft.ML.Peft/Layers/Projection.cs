@@ -20,9 +20,6 @@ internal interface IProjectionDelta
     /// <param name="output">[..., out], the projection's own result; may be changed in place.</param>
     /// <param name="context">The call.</param>
     Tensor Apply(Tensor input, Tensor output, ForwardContext context);
-
-    /// <summary>Floats a token that the backward pass needs besides the input.</summary>
-    long KeptFloats => 0;
 }
 
 /// <summary>A linear layer, y = x·Wᵀ + b, with slots for tuners: named deltas, and layers that stand in for it.</summary>
@@ -64,16 +61,6 @@ internal sealed class Projection
     public bool IsPlain(ForwardContext context) =>
         IsBare(context) && !Parameters.Any(p => p.Value.requires_grad);
 
-    /// <summary>
-    /// Floats a token that projections of one input keep for the backward pass: the input, where something of them trains, and
-    /// what deltas keep.
-    /// </summary>
-    /// <param name="width">The input's width.</param>
-    /// <param name="context">The call.</param>
-    /// <param name="readers">The projections.</param>
-    public static long KeptFloats(long width, ForwardContext context, params Projection[] readers) =>
-        (readers.All(reader => reader.IsPlain(context)) ? 0 : width) + readers.Sum(reader => reader.DeltaFloats(context));
-
     public void Attach(string adapter, IProjectionDelta delta) => _deltas.Attach(adapter, delta);
 
     /// <summary>Lets another layer stand in for this one.</summary>
@@ -93,8 +80,6 @@ internal sealed class Projection
     public Projection Copy() => Weight is DenseWeight dense
         ? new Projection(Path, dense.Copy(Path + ".weight"), Bias?.Copy(Path + ".bias"))
         : throw new NotSupportedException($"'{Path}' is quantized: it cannot train as a whole.");
-
-    private long DeltaFloats(ForwardContext context) => _replacements.Of(context)?.DeltaFloats(context) ?? _deltas.Of(context)?.KeptFloats ?? 0;
 
     private bool IsBare(ForwardContext context) => context.Rows is { } rows
         ? rows.Groups.All(group => IsBare(group.Context))

@@ -11,9 +11,6 @@ internal sealed class RmsNorm(WeightScope scope, long width, double epsilon)
     // Held, since TorchSharp lets a number go within the call that reads it.
     private readonly Scalar _epsilon = epsilon;
 
-    /// <summary>Floats a token that the backward pass needs besides the input.</summary>
-    public const long KeptFloats = 1;
-
     protected override Tensor Forward(Tensor x, NormWeights weights)
     {
         Tensor weight = weights.Weight.Value;

@@ -72,9 +72,6 @@ internal sealed class BertEncoder
         return hidden;
     }
 
-    public StepCost Cost(BatchShape shape, ForwardContext context) =>
-        StepCost.Of(_layers, shape, 4 * shape.Tokens * _config.Hidden, (layer, read) => layer.Cost(shape, read, context));
-
     private Tensor Embed(ModelInput input, PrefixColumns? prefix, Func<ModelInput, Tensor> positions, ForwardContext context)
     {
         using var scope = NewDisposeScope();
@@ -114,25 +111,5 @@ internal sealed class BertLayer(WeightScope scope, BertConfig config, int index)
         Tensor middle = _attentionJoin.Join(read, _attended.Forward(attended, context), _attendedNorm, context);
         Tensor inner = _down.Forward(_activation(_up.Forward(middle, context)), context);
         return _feedForwardJoin.Join(middle, inner, _norm, context);
-    }
-
-    /// <summary>What <see cref="Forward"/> takes in a training step.</summary>
-    /// <param name="shape">The batch.</param>
-    /// <param name="read">Positions of a row that are computed.</param>
-    /// <param name="context">The step.</param>
-    public BlockCost Cost(BatchShape shape, long read, ForwardContext context)
-    {
-        long hidden = config.Hidden, inner = config.Intermediate, computed = shape.Rows * read;
-        long ofAll = (2 * hidden) + Projection.KeptFloats(hidden, context, _query, _key, _value);
-        // Attention without dropout keeps what it gives.
-        long ofRead = (config.AttentionDropout > 0 ? Projection.KeptFloats(hidden, context, _attended) : hidden + Projection.KeptFloats(0, context, _attended))
-            + (3 * hidden) + Projection.KeptFloats(hidden, context, _up) + inner + Projection.KeptFloats(inner, context, _down);
-        return new BlockCost(
-            Input: shape.Tokens * hidden,
-            Kept: (shape.Tokens * ofAll) + (computed * ofRead),
-            Made: (shape.Tokens * 2 * hidden) + (computed * ((6 * hidden) + (2 * inner))),
-            // A tuned projection's part of its input's gradient comes beside the matrix's.
-            Gradients: computed * (((_down.IsPlain(context) ? 2 : 4) * inner) + (4 * hidden)),
-            Attention: BlockCost.AttentionOf(computed, shape.Length, hidden));
     }
 }

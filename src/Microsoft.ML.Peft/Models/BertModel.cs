@@ -34,8 +34,6 @@ internal abstract class BertModel : TextModel, ISequenceClassifier, ITokenClassi
     public override Tensor Forward(Batch batch, RowSelection rows, ForwardContext context) =>
         _encoder.Forward(batch, Positions, rows, context);
 
-    public override StepCost Cost(BatchShape shape, ForwardContext context) => _encoder.Cost(shape, context);
-
     public abstract Head CreateSequenceClassificationHead(int labels);
 
     public abstract Head CreateMaskedLanguageModelHead();

@@ -26,8 +26,6 @@ internal sealed class LanguageModelHead(Projection output) : Head
 
     public override RowSelection Rows(Batch batch) => batch.Positions is { } at ? RowSelection.At(at) : RowSelection.All;
 
-    public override long StepFloats(long positions, ForwardContext context) => ChunkedCrossEntropy.StepFloats(positions, output, context);
-
     public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context) => output.Forward(hidden, context);
 
     /// <summary>

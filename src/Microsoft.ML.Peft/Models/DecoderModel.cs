@@ -46,16 +46,6 @@ internal abstract class DecoderModel(HfConfig config, WeightScope root) : TextMo
     /// <summary>Last hidden states, normed, of the positions that the pass reads.</summary>
     protected abstract Tensor Forward(DecoderPass pass, ForwardContext context);
 
-    /// <summary>Floats of the embeddings and of the masks, of which rows with hidden keys bring one for all queries and one for those read.</summary>
-    /// <param name="shape">The batch.</param>
-    /// <param name="written">Whether the causal triangle is written out.</param>
-    protected long SharedFloats(BatchShape shape, bool written)
-    {
-        bool hides = shape.IsPacked || (shape.IsPadded && shape.Read == shape.Length);
-        long pairs = hides ? shape.Rows * (shape.Length + shape.Read) : written ? shape.Length + shape.ReadTokens : 0;
-        return (2 * shape.Tokens * HiddenSize) + (pairs * shape.Length);
-    }
-
     /// <summary>Runs layers one after another; the last one computes only the positions that are read.</summary>
     protected static Tensor Run<T>(Tensor hidden, IReadOnlyList<T> layers, DecoderPass pass, ForwardContext context, Func<T, int, Tensor, RowSelection, Tensor> forward)
     {

@@ -73,9 +73,6 @@ internal sealed class MaskedLanguageModelHead : Head
 
     public override RowSelection Rows(Batch batch) => batch.Positions is { } at ? RowSelection.At(at) : RowSelection.All;
 
-    // Logits, their softmax, and the gradients of both.
-    public override long StepFloats(long positions, ForwardContext context) => 4 * positions * _decoder.Weight.Outputs;
-
     public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
     {
         using var blockScope = NewDisposeScope();

@@ -40,9 +40,6 @@ internal sealed class Gpt2 : DecoderModel
 
     protected override Projection Output { get; }
 
-    public override StepCost Cost(BatchShape shape, ForwardContext context) => StepCost.Of(
-        _layers, shape, SharedFloats(shape, _config.AttentionDropout > 0), (layer, read) => layer.Cost(shape, read, context));
-
     // Old checkpoints carry the causal mask, and the head's copy of the token table.
     protected override bool IsOptional(string name) => name == "lm_head.weight"
         || name.EndsWith(".attn.bias", StringComparison.Ordinal) || name.EndsWith(".attn.masked_bias", StringComparison.Ordinal);
@@ -103,26 +100,6 @@ internal sealed class Gpt2Layer(WeightScope scope, Gpt2Config config, int index)
         Tensor middle = _attentionJoin.Join(rows.Select(x), attended, norm: null, context);
         Tensor inner = _down.Forward(_activation(_up.Forward(_norm.Forward(middle, context), context)), context);
         return _feedForwardJoin.Join(middle, inner, norm: null, context);
-    }
-
-    /// <summary>What <see cref="Forward"/> takes in a training step.</summary>
-    /// <param name="shape">The batch.</param>
-    /// <param name="read">Positions of a row that are computed.</param>
-    /// <param name="context">The step.</param>
-    public BlockCost Cost(BatchShape shape, long read, ForwardContext context)
-    {
-        long hidden = config.Hidden, inner = config.Intermediate, computed = shape.Rows * read;
-        long ofAll = (4 * hidden) + Projection.KeptFloats(hidden, context, _queryKeyValue);
-        // Attention without dropout keeps what it gives.
-        long ofRead = (config.AttentionDropout > 0 ? Projection.KeptFloats(hidden, context, _attended) : hidden + Projection.KeptFloats(0, context, _attended))
-            + hidden + Projection.KeptFloats(hidden, context, _up) + inner + Projection.KeptFloats(inner, context, _down);
-        return new BlockCost(
-            Input: shape.Tokens * hidden,
-            Kept: (shape.Tokens * ofAll) + (computed * ofRead),
-            Made: (shape.Tokens * 5 * hidden) + (computed * ((8 * hidden) + (2 * inner))),
-            // A tuned projection's part of its input's gradient comes beside the matrix's.
-            Gradients: computed * (((_down.IsPlain(context) ? 2 : 4) * inner) + (4 * hidden)),
-            Attention: BlockCost.AttentionOf(computed, shape.Length, hidden));
     }
 
     private Tensor Attend(Tensor normed, RowSelection rows, AttentionMask mask, ForwardContext context)

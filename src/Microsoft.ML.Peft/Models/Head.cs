@@ -16,11 +16,6 @@ internal abstract class Head
     /// <summary>The positions that it reads of a model's hidden states; all by default.</summary>
     public virtual RowSelection Rows(Batch batch) => RowSelection.All;
 
-    /// <summary>Floats that a training step needs for the answer and its loss; by default too few to count.</summary>
-    /// <param name="positions">Positions that are read, in all rows together.</param>
-    /// <param name="context">The step.</param>
-    public virtual long StepFloats(long positions, ForwardContext context) => 0;
-
     /// <param name="hidden">What the head reads: of a text's model [B, positions, hidden], the rows that <see cref="Rows"/> asked for.</param>
     /// <param name="batch">The rows that they come from.</param>
     /// <param name="context">The call.</param>

@@ -72,9 +72,6 @@ internal abstract class LlamaDecoder : DecoderModel
 
     protected override Projection Output { get; }
 
-    public override StepCost Cost(BatchShape shape, ForwardContext context) => StepCost.Of(
-        _layers, shape, SharedFloats(shape, _config.AttentionDropout > 0), (layer, read) => layer.Cost(shape, read, context));
-
     // Old checkpoints carry the rotations' frequencies.
     protected override bool IsOptional(string name) => name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal);
 
@@ -122,28 +119,6 @@ internal sealed class LlamaLayer(WeightScope scope, LlamaConfig config, int inde
         Tensor normed = _norm.Forward(middle, context);
         Tensor gated = _gated(_gate.Forward(normed, context), _up.Forward(normed, context));
         return _feedForwardJoin.Join(middle, _down.Forward(gated, context), norm: null, context);
-    }
-
-    /// <summary>What <see cref="Forward"/> takes in a training step.</summary>
-    /// <param name="shape">The batch.</param>
-    /// <param name="read">Positions of a row that are computed.</param>
-    /// <param name="context">The step.</param>
-    public BlockCost Cost(BatchShape shape, long read, ForwardContext context)
-    {
-        long hidden = config.Hidden, inner = config.Intermediate, queries = config.Heads * config.HeadSize, keys = config.Groups * config.HeadSize;
-        // Keys and values are repeated where heads share them.
-        long repeated = keys == queries ? 0 : 2 * queries;
-        long ofAll = hidden + RmsNorm.KeptFloats + Projection.KeptFloats(hidden, context, _query, _key, _value)
-            + (repeated > 0 ? repeated : 2 * keys);
-        long ofRead = (2 * queries) + Projection.KeptFloats(0, context, _attended) + hidden + RmsNorm.KeptFloats
-            + Projection.KeptFloats(hidden, context, _gate, _up) + (2 * inner) + Projection.KeptFloats(inner, context, _down);
-        long computed = shape.Rows * read;
-        return new BlockCost(
-            Input: shape.Tokens * hidden,
-            Kept: (shape.Tokens * ofAll) + (computed * ofRead),
-            Made: (shape.Tokens * ((2 * hidden) + (2 * keys) + repeated)) + (computed * ((5 * hidden) + (2 * queries) + (3 * inner))),
-            Gradients: computed * ((3 * inner) + (2 * hidden)),
-            Attention: BlockCost.AttentionOf(computed, shape.Length, queries));
     }
 
     private Tensor Attend(Tensor normed, RowSelection rows, LlamaView view, ForwardContext context)

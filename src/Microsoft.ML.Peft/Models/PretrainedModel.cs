@@ -41,11 +41,6 @@ internal abstract class PretrainedModel(HfConfig config, WeightScope root) : IDi
     /// <returns>[B, positions, hidden] for a model of texts; a model made of several says itself what its heads get.</returns>
     public abstract Tensor Features(Batch batch, Head head, ForwardContext context);
 
-    /// <summary>What a training step costs besides weights and head; null where the model does not tell, as by default.</summary>
-    /// <param name="shape">The batch.</param>
-    /// <param name="context">The step, in training.</param>
-    public virtual StepCost? Cost(BatchShape shape, ForwardContext context) => null;
-
     /// <summary>Refuses a checkpoint whose base lacks weights or holds others than the model reads.</summary>
     /// <exception cref="InvalidDataException">The names do not fit.</exception>
     public void CheckComplete() => Weights.Sources.CheckComplete(IsOptional);

@@ -4,8 +4,7 @@ namespace Microsoft.ML.Peft;
 
 /// <summary>
 /// What a fit will take. Memory is the process's growth from before the fit to its peak, in bytes; of a GPU the growth of its
-/// own memory. It is worked out from sizes, for an allocator that gives freed blocks back (<c>PEFT_MMAP_THRESHOLD</c>); glibc
-/// as it comes keeps some.
+/// own memory. It is worked out from short steps over a fraction of a batch, which are run and measured.
 /// </summary>
 public sealed record TrainingEstimate
 {
@@ -26,31 +25,27 @@ public sealed record TrainingEstimate
     /// <summary>The optimizer's state. A paged one goes to the disk where memory is short, and is no part of a GPU's peak.</summary>
     public required long OptimizerBytes { get; init; }
 
-    /// <summary>
-    /// What the largest batch holds between forward and backward pass, and while it is computed. 0 for a model that does not
-    /// tell.
-    /// </summary>
+    /// <summary>What the largest batch holds between forward and backward pass, and while it is computed.</summary>
     public required long ActivationBytes { get; init; }
 
-    /// <summary>The most of all that at a time, and 8 MB of libtorch's own: gradients come as activations go, so it is less than the sum.</summary>
+    /// <summary>
+    /// The most of all that at a time: gradients come as activations go, so it may be less than the sum. With glibc it includes what the
+    /// allocator keeps of blocks that were given back, and has kept already (<c>PEFT_MMAP_THRESHOLD</c> lets it keep little);
+    /// elsewhere blocks count as given back, and 8 MB as libtorch's own.
+    /// </summary>
     public required long PeakMemoryBytes { get; init; }
 
-    /// <summary>Floating-point operations of the matrix products of one epoch.</summary>
-    public required double OperationsPerEpoch { get; init; }
-
-    /// <summary>The speed at which a matrix product was just done here.</summary>
-    public required double OperationsPerSecond { get; init; }
-
     /// <summary>
-    /// One epoch's matrix products at that speed. What else a step does is not counted (norms, activations, the optimizer,
-    /// unpacking of quantized weights), so an epoch takes longer: 1.1 times as long for wide models, twice for narrow ones. From
-    /// the first step on <see cref="TrainingProgress.TimeLeft"/> knows better.
+    /// One epoch's time at the speed of the short steps. From the first step on <see cref="TrainingProgress.TimeLeft"/> knows better.
     /// </summary>
-    public TimeSpan TimePerEpoch => TimeSpan.FromSeconds(Math.Min(OperationsPerEpoch / OperationsPerSecond, TimeSpan.MaxValue.TotalSeconds / 2));
+    public required TimeSpan TimePerEpoch { get; init; }
+
+    /// <summary>The most that a step took which was run for the estimate.</summary>
+    internal long LargestMeasuredBytes { get; init; }
 
     /// <summary>The estimate in one line, as a fit logs it.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture,
-        $"Estimate: {Size(PeakMemoryBytes)} more memory at the peak (mapped files {Size(MappedBytes)}, weights {Size(WeightBytes)}, trained {Size(TrainableBytes)}, gradients {Size(GradientBytes)}, optimizer {Size(OptimizerBytes)}, activations {Size(ActivationBytes)}); {TimePerEpoch.TotalSeconds:g3} s an epoch at the {OperationsPerSecond / 1e9:f0} GFLOP/s of a matrix product measured now.");
+        $"Estimate: {Size(PeakMemoryBytes)} more memory at the peak (mapped files {Size(MappedBytes)}, weights {Size(WeightBytes)}, trained {Size(TrainableBytes)}, gradients {Size(GradientBytes)}, optimizer {Size(OptimizerBytes)}, activations {Size(ActivationBytes)}); {TimePerEpoch.TotalSeconds:g3} s an epoch.");
 
     private static string Size(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:f0} MB");
 }

@@ -72,12 +72,12 @@ internal sealed class TrainingLoop : IDisposable
     {
         validation = validation is { Count: > 0 } ? validation : null;
         using IDisposable modes = Gradients.AsByDefault();
-        Check(model, task, train, validation, options);
+        Check(model, task, train, validation is not null, options);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(token, options.Given.CancellationToken);
         using var loop = new TrainingLoop(model, task, train, validation, options, device, seed, reporter, facts);
         try
         {
-            return loop.Run(CanCache(model, task, train), linked.Token);
+            return loop.Run(linked.Token);
         }
         finally
         {
@@ -91,7 +91,9 @@ internal sealed class TrainingLoop : IDisposable
         _best.Dispose();
     }
 
-    private static void Check(TunedModel model, ITrainingObjective task, IReadOnlyList<Example> train, IReadOnlyList<Example>? validation, TrainingSettings options)
+    /// <summary>Refuses a run that cannot be.</summary>
+    /// <exception cref="ArgumentException">There is nothing to train, or an option does not fit.</exception>
+    internal static void Check(TunedModel model, ITrainingObjective task, IReadOnlyList<Example> train, bool validates, TrainingSettings options)
     {
         options.Validate();
         if (model.Trainable.Count == 0)
@@ -106,25 +108,18 @@ internal sealed class TrainingLoop : IDisposable
             throw new ArgumentException(
                 $"{nameof(TrainingOptions.GradientAccumulationSteps)} is {options.Given.GradientAccumulationSteps}: this loss compares the rows of a batch with each other, and a batch in pieces is another loss. Set {nameof(TrainingOptions.BatchSize)} instead.");
         }
-        if (validation is null && options.Given.EarlyStoppingPatience is not null)
+        if (!validates && options.Given.EarlyStoppingPatience is not null)
             throw new ArgumentException($"{nameof(TrainingOptions.EarlyStoppingPatience)} needs a validation set.");
-        if (validation is null && options.Given.EarlyStoppingMetric is not null)
+        if (!validates && options.Given.EarlyStoppingMetric is not null)
             throw new ArgumentException($"{nameof(TrainingOptions.EarlyStoppingMetric)} needs a validation set.");
     }
 
-    // A task that changes its rows from step to step has no features to keep.
-    private static bool CanCache(TunedModel model, ITrainingObjective task, IReadOnlyList<Example> train)
-    {
-        Example[] sample = [train[0]];
-        return !model.Tuner.TouchesBase && ReferenceEquals(task.Prepare(sample, new SplitMix64(0)), sample);
-    }
-
-    private TrainingResult Run(bool cacheFeatures, CancellationToken token)
+    private TrainingResult Run(CancellationToken token)
     {
         _optimizer.ClearGradients();
         Resume();
         Announce();
-        if (cacheFeatures)
+        if (_runner.CanCache(_train))
             _runner.Cache = FeatureCache.Create(_runner, _validation is null ? [_train] : [_train, _validation], _options.BatchSize, token);
         while (_state.Step < _plan.TotalSteps && !_selection.HasLostPatience(_state))
         {

@@ -1,8 +1,6 @@
 using System.Globalization;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Training;
 
@@ -44,19 +42,11 @@ internal sealed class TrainingStep(
 
     private (double Sum, long Count) Accumulate(IReadOnlyList<Example> set, int[] rows, int step, int index, double learningRate)
     {
-        using var scope = NewDisposeScope();
         // The stream is named by step and batch: a resumed run draws what an uninterrupted one would have drawn.
         var random = new SplitMix64(plan.Seed, step, index);
         var context = new ForwardContext { Seeds = new DropoutSeeds(random.NextInt64()), Checkpointing = options.GradientCheckpointing };
-        using Batch batch = runner.Collate(runner.Task.Prepare(Array.ConvertAll(rows, row => set[row]), random), withLabels: true);
-        Tensor answer = runner.Answer(batch, set, rows, context);
-        (Tensor loss, long count) = runner.Task.Loss(answer, batch);
-        double value = loss.ToDouble();
-        if (!double.IsFinite(value))
-            throw Diverged("loss", value, step, learningRate);
-        if (count > 0)
-            BackwardPass.Run(loss);
-        return (value, count);
+        (double sum, long count) = runner.Learn(runner.Task.Prepare(Array.ConvertAll(rows, row => set[row]), random), set, rows, context);
+        return double.IsFinite(sum) ? (sum, count) : throw Diverged("loss", sum, step, learningRate);
     }
 
     // Gradients are those of summed losses: the mean over all batches and the clipping are one factor.

@@ -112,26 +112,21 @@ internal static partial class Commands
     }
 
     /// <summary>
-    /// Fits a small model, then a larger one; prints by how many bytes memory grew from before the second fit to its peak, and the
-    /// estimate.
+    /// Fits a small model, then a larger one; prints by how many bytes memory grew from before the second fit to its peak, the line
+    /// with the estimate from its log, and what the largest step took that was run for the estimate.
     /// </summary>
     public static void MeasureFit(string[] arguments)
     {
         Func<PeftCatalog, string, FineTuneEstimator> create = EstimateCases.Fits[arguments[0]];
         var context = new MLContext(seed: 1);
+        string line = "";
+        context.Log += (_, e) => line = e.Message.Contains("Estimate: ", StringComparison.Ordinal) ? e.Message : line;
         IDataView data = EstimateCases.Rows(context);
         create(context.Peft(), arguments[1]).Fit(data).Dispose();
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
         FineTuneEstimator estimator = create(context.Peft(), arguments[2]);
-        File.WriteAllText("/proc/self/clear_refs", "5");
-        long before = Status("VmRSS");
-        estimator.Fit(data).Dispose();
-        long peak = Status("VmHWM");
-        TrainingEstimate estimate = estimator.Estimate(data);
-        Console.WriteLine(peak - before);
-        Console.WriteLine(estimate.PeakMemoryBytes);
-        Console.WriteLine(estimate);
+        Console.WriteLine(Growth(() => estimator.Fit(data).Dispose()));
+        Console.WriteLine(line);
+        Console.WriteLine(estimator.Estimate(data).LargestMeasuredBytes);
     }
 
     /// <summary>Prints what the library's work gives under each of torch's defaults, a line each.</summary>
@@ -139,6 +134,16 @@ internal static partial class Commands
     {
         foreach (var (setting, results) in TorchDefaults.Run())
             Console.WriteLine($"{setting}: {results}");
+    }
+
+    private static long Growth(Action action)
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        File.WriteAllText("/proc/self/clear_refs", "5");
+        long before = Status("VmRSS");
+        action();
+        return Status("VmHWM") - before;
     }
 
     private static long Status(string name) => File.ReadLines("/proc/self/status")

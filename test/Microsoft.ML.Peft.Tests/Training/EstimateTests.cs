@@ -1,7 +1,7 @@
 using System.Globalization;
+using System.Text.RegularExpressions;
 using Microsoft.ML.Peft.Tests.ChildProcess;
 using Microsoft.ML.Peft.TestSupport;
-using Microsoft.ML.Peft.Training;
 
 namespace Microsoft.ML.Peft.Tests.Training;
 
@@ -46,10 +46,16 @@ public sealed class EstimateTests
             "bert" => (s_smallBert!.Folder, s_bert!.Folder),
             _ => (s_smallLlama!.Folder, s_llama!.Folder),
         };
-        string[] lines = Child.Run(s_threshold, "measure-fit", fit, small, large);
-        double measured = double.Parse(lines[0], CultureInfo.InvariantCulture), estimated = double.Parse(lines[1], CultureInfo.InvariantCulture);
-        Console.WriteLine($"{fit}, {model}: {measured / 1e6:f0} MB, estimated {estimated / 1e6:f0} MB. {lines[2]}");
-        Assert.AreEqual(measured, estimated, 0.15 * measured, lines[2]);
+        Compare($"{fit}, {model}", Child.Run(s_threshold, "measure-fit", fit, small, large));
+    }
+
+    private static void Compare(string what, string[] lines)
+    {
+        double measured = double.Parse(lines[0], CultureInfo.InvariantCulture);
+        double estimated = 1e6 * double.Parse(Regex.Match(lines[1], @"Estimate: (\d+) MB").Groups[1].Value, CultureInfo.InvariantCulture);
+        Console.WriteLine($"{what}: {measured / 1e6:f0} MB, estimated {estimated / 1e6:f0} MB. {lines[1]}");
+        Assert.AreEqual(measured, estimated, 0.15 * measured, lines[1]);
+        Assert.IsLessThanOrEqualTo(estimated / 4, double.Parse(lines[2], CultureInfo.InvariantCulture));
     }
 
     [TestMethod]
@@ -74,10 +80,8 @@ public sealed class EstimateTests
         Assert.AreEqual(2 * plain.TrainableBytes, changed.TrainableBytes);
         Assert.AreEqual(2 * plain.GradientBytes, plain.OptimizerBytes);
         Assert.AreEqual(plain.OptimizerBytes, changed.OptimizerBytes);
-        Assert.AreEqual(plain.OperationsPerEpoch, changed.OperationsPerEpoch);
-        Assert.IsLessThanOrEqualTo(
-            plain.MappedBytes + plain.TrainableBytes + plain.GradientBytes + plain.OptimizerBytes + plain.ActivationBytes,
-            plain.PeakMemoryBytes - MemoryForecast.ProductBuffers);
+        Assert.IsGreaterThan(0, plain.ActivationBytes);
+        Assert.IsGreaterThan(plain.MappedBytes, plain.PeakMemoryBytes);
         Assert.IsGreaterThan(TimeSpan.Zero, plain.TimePerEpoch);
     }
 

@@ -43,9 +43,6 @@ internal sealed class ScaledProjection : TunedPart, IProjectionDelta
 
     public bool ChangesInput { get; }
 
-    // The product's own result, or input, is kept for the vector's gradient.
-    public long KeptFloats => ChangesInput ? _site.Weight.Inputs : _site.Weight.Outputs;
-
     public Tensor Input(Tensor input, ForwardContext context) => input * Flat();
 
     public Tensor Apply(Tensor input, Tensor output, ForwardContext context) => ChangesInput ? output : output * Flat();

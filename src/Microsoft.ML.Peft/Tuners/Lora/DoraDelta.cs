@@ -21,9 +21,6 @@ internal sealed class DoraDelta(Projection site, IWeightDelta direction, Paramet
         return linalg.vector_norm(sum, 2, [1]);
     }
 
-    // Both results beside the direction's rows.
-    public long KeptFloats => direction.KeptFloats + (2 * site.Weight.Outputs);
-
     public Tensor Apply(Tensor input, Tensor output, ForwardContext context)
     {
         using var scope = NewDisposeScope();

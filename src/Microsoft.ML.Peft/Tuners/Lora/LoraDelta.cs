@@ -15,8 +15,6 @@ internal sealed class LoraDelta(Parameter a, Parameter b, double scale, double d
 
     public IReadOnlyList<Parameter> Parameters => [A, B];
 
-    public long KeptFloats => A.Value.shape[0];
-
     public Tensor Apply(Tensor input, Tensor output, ForwardContext context) =>
         LoraProduct.AddTo(input, output, A.Value, B.Value, Scale, context.NextDropout(dropout));
 

@@ -16,8 +16,6 @@ internal sealed class StartedDelta(LoraDelta trained) : IWeightDelta, IDisposabl
 
     public IReadOnlyList<Parameter> Parameters => trained.Parameters;
 
-    public long KeptFloats => trained.KeptFloats + _start.KeptFloats;
-
     public Tensor Apply(Tensor input, Tensor output, ForwardContext context)
     {
         using var scope = NewDisposeScope();
