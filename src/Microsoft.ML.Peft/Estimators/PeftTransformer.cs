@@ -197,7 +197,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     {
         ModelHost host = _scorer.Host;
         using ModelLease lease = host.HoldAll();
-        bool untouched = lease.Used.All(a => a.IsTrained) && (host.Active is not null || _archived.Tuner is not IPeftAdapterFormat);
+        bool untouched = lease.Used.All(a => a.IsTrained) && (host.Active is not null || !_archived.Model.Tuner.IsAdapter);
         ModelArchive.Save(new ArchiveWriter(ctx), untouched ? _archived with { Adapters = null } : _archived with
         {
             Adapters = [.. lease.Used.Select(a => a.IsTrained ? new ArchivedAdapter(a.Name, null, null) : new ArchivedAdapter(a.Name, a.Tuner, a.Settings))],
@@ -218,7 +218,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     private static ModelHost HostOf(ArchivedModel archived)
     {
         var trained = new ArchivedAdapter(ForwardContext.DefaultAdapter, null, null);
-        IReadOnlyList<ArchivedAdapter> all = archived.Adapters ?? (archived.Tuner is IPeftAdapterFormat ? [trained] : []);
+        IReadOnlyList<ArchivedAdapter> all = archived.Adapters ?? (archived.Model.Tuner.IsAdapter ? [trained] : []);
         var adapters = new AdapterTable(
             all.Select(a => a is { Tuner: { } tuner, Settings: { } settings }
                 ? new PeftAdapter(a.Name, a.Key, tuner, settings)

@@ -76,6 +76,9 @@ internal interface ITuner : IDisposable
     /// <summary>Those of them that are the model's own: no other adapter can stand on the same base.</summary>
     IReadOnlyList<Parameter> InPlace => Trainable;
 
+    /// <summary>Whether something of what trains is the tuner's own, which a call asks for by name.</summary>
+    bool IsAdapter => Trainable.Count > InPlace.Count;
+
     /// <summary>What merging makes of the model's weights, without doing it.</summary>
     IReadOnlyList<MergedWeight> MergedWeights() => [.. InPlace.Select(p => MergedWeight.Of(p.Name, p, p))];
 

@@ -37,7 +37,8 @@ internal static class Violations
         }
     }
 
-    private static string Compile(string folder, (string Path, string Text)[] files)
+    /// <summary>Compiles source files as a friend of the libraries; gives the assembly's path.</summary>
+    public static string Compile(string folder, params (string Path, string Text)[] files)
     {
         string assembly = Path.Combine(folder, Friend + ".dll");
         var compilation = CSharpCompilation.Create(

@@ -22,6 +22,17 @@ internal static partial class Commands
             Console.WriteLine(string.Join(' ', scores.Select(score => ((double)score).ToString("R", CultureInfo.InvariantCulture))));
     }
 
+    /// <summary>Loads a model whose parts are another assembly's, as a program does that has named neither, and prints the bits of some reviews' scores.</summary>
+    public static void PredictNumbers(string[] arguments)
+    {
+        if (AppDomain.CurrentDomain.GetAssemblies().Any(a => a.GetName().Name is "Microsoft.ML.Peft" or "UserAssembly"))
+            throw new InvalidOperationException("The libraries are loaded already: nothing would be shown.");
+        var context = new MLContext();
+        ITransformer model = context.Model.Load(arguments[0], out _);
+        foreach (object score in Table.Read(model.Transform(Review.Load(context)), "Score"))
+            Console.WriteLine(BitConverter.SingleToInt32Bits((float)(double)score).ToString(CultureInfo.InvariantCulture));
+    }
+
     /// <summary>Fits two models, prints what the log says of memory, and how many of a hundred large tensors the system mapped.</summary>
     public static void FitTwice(string[] arguments)
     {

@@ -5,6 +5,7 @@ using Microsoft.ML.Peft.Tests.Persistence;
 Dictionary<string, Action<string[]>> commands = new()
 {
     ["predict"] = Commands.Predict,
+    ["predict-numbers"] = Commands.PredictNumbers,
     ["fit-twice"] = Commands.FitTwice,
     ["merge-quantized"] = Commands.MergeQuantized,
     ["save-forever"] = Commands.SaveForever,
