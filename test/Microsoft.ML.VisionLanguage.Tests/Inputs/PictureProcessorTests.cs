@@ -1,0 +1,47 @@
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.VisionLanguage.Images;
+using Microsoft.ML.VisionLanguage.Inputs;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.VisionLanguage.Tests.Inputs;
+
+[TestClass]
+public sealed class PictureProcessorTests
+{
+    private readonly TinyClip _clip = new();
+
+    [TestCleanup]
+    public void Delete() => _clip.Dispose();
+
+    [TestMethod]
+    public void RowsInTheTemporaryFileGiveTheSamePixels()
+    {
+        Example[] rows = [.. PictureRow.Some(5).Select(row => Example.Of([(Fields.Picture, row.Image)]))];
+        using var store = new ExampleStore(memoryLimit: 0);
+        foreach (Example row in rows)
+            store.Add(row);
+        Assert.IsGreaterThanOrEqualTo(rows.Sum(row => row.Get(Fields.Picture).Length), store.SpilledBytes);
+        var processor = PictureProcessor.Load(_clip.Folder, withTexts: false);
+        using Batch held = processor.Collate(rows, CPU, withLabels: false), read = processor.Collate([.. store], CPU, withLabels: false);
+        CollectionAssert.AreEqual(new long[] { 5, 3, TinyClip.Side, TinyClip.Side }, held.Pixels!.shape);
+        Assert.IsTrue(held.Pixels.Equals(read.Pixels!));
+    }
+
+    [TestMethod]
+    public void ItsFilesMakeItAgain()
+    {
+        var processor = PictureProcessor.Load(_clip.Folder, withTexts: true);
+        CollectionAssert.IsSubsetOf(new[] { PictureSettings.FileName, "tokenizer.json" }, processor.Files.Keys.ToArray());
+        var again = PictureProcessor.Of(processor.Files);
+        CollectionAssert.AreEqual(processor.Tokenizer.Encode("a red square").Ids, again.Tokenizer.Encode("a red square").Ids);
+        Assert.IsNull(PictureProcessor.Load(_clip.Folder, withTexts: false).TokenizerOrNull);
+    }
+
+    [TestMethod]
+    public void AFolderWithoutPictureSettingsIsRefused()
+    {
+        File.Delete(Path.Combine(_clip.Folder, PictureSettings.FileName));
+        Assert.Contains(PictureSettings.FileName, Assert.ThrowsExactly<FileNotFoundException>(() => PictureProcessor.Load(_clip.Folder, withTexts: true)).Message);
+    }
+}
