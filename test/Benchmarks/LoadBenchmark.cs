@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.Peft.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 

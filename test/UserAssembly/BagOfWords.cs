@@ -29,7 +29,7 @@ internal sealed class BagOfWords : TextModel, IRatesTexts
     public Head CreateRatingHead() => new RatingHead(Weights.Root["rating"], HiddenSize);
 
     /// <returns>[B, 1, hidden]</returns>
-    public override Tensor Forward(Batch batch, RowSelection rows, ForwardContext context)
+    public override Tensor Forward(Batch batch, PositionSelection rows, ForwardContext context)
     {
         using var scope = NewDisposeScope();
         Tensor words = _mixer.Forward(Tokens.Forward(batch.Ids, context), context).tanh();

@@ -20,11 +20,11 @@ internal sealed class ChatModel : IDisposable
 {
     private readonly ModelHost _host;
     private readonly bool _owned;
-    private readonly ChatVoice _voice;
+    private readonly ChatFormat _voice;
     // Of adapters that bring a tokenizer.
-    private readonly Dictionary<string, ChatVoice> _voices = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, ChatFormat> _voices = new(StringComparer.Ordinal);
 
-    private ChatModel(ModelHost host, bool owned, ChatVoice voice, GenerationOptions folder) =>
+    private ChatModel(ModelHost host, bool owned, ChatFormat voice, GenerationOptions folder) =>
         (_host, _owned, _voice, Folder) = (host, owned, voice, folder);
 
     /// <summary>How the model's folder wants it to generate.</summary>
@@ -42,7 +42,7 @@ internal sealed class ChatModel : IDisposable
         Device device = new PeftHost(new MLContext(), nameof(PeftChatClient)).ChooseDevice(options.GpuDeviceId, options.FallbackToCpu);
         using IDisposable modes = Gradients.AsByDefault();
         ModelPath.Check(folder, "model");
-        var voice = new ChatVoice(TextTokenizer.Load(folder), Given(options));
+        var voice = new ChatFormat(TextTokenizer.Load(folder), Given(options));
         PretrainedModel opened = BaseModels.Open(folder, device, seed: 0);
         ModelHost host = Failure.Disposes(opened, () =>
         {
@@ -75,12 +75,12 @@ internal sealed class ChatModel : IDisposable
             throw new ArgumentException("Adapters are named in the options, but a transformer brings its own: open the base's folder to add others.");
         GenerationOptions generation = (scorer.Task.Task as GenerationTask)?.FolderGeneration
             ?? GenerationConfigFile.Parse(transformer.GenerationConfig, GenerationConfigFile.FileName, scorer.Model.Model.Config);
-        return new ChatModel(scorer.Host, owned: false, new ChatVoice(scorer.Task.Tokenizer, Given(options)), generation);
+        return new ChatModel(scorer.Host, owned: false, new ChatFormat(scorer.Task.Tokenizer, Given(options)), generation);
     }
 
     /// <exception cref="ArgumentException">There is no such adapter.</exception>
     /// <exception cref="ObjectDisposedException">The client or its transformer was disposed.</exception>
-    public ChatVoice VoiceOf(AdapterChoice adapter)
+    public ChatFormat VoiceOf(AdapterChoice adapter)
     {
         _host.Check();
         string? name = adapter.IsActive ? _host.Active?.Name : adapter.Name;
@@ -115,7 +115,7 @@ internal sealed class ChatModel : IDisposable
             return (TunedModelFactory.AddAdapter(_host.Model, adapter.Settings, adapter.Tensors, key), adapter.Settings);
         });
         if (TokenizerFolder.Has(path))
-            _voices.Add(name, new ChatVoice(TextTokenizer.Load(path), _voice.GivenTemplate));
+            _voices.Add(name, new ChatFormat(TextTokenizer.Load(path), _voice.GivenTemplate));
         if (name == ForwardContext.DefaultAdapter)
             _host.Activate(added);
     }

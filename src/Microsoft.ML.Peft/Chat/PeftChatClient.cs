@@ -104,7 +104,7 @@ public sealed class PeftChatClient : IChatClient
         if (options?.ModelId is { } wanted && wanted != _metadata.DefaultModelId)
             throw new ArgumentException($"{nameof(ChatOptions)}.{nameof(options.ModelId)} is '{wanted}'; this client has '{_metadata.DefaultModelId}'.");
         AdapterChoice adapter = ChatSettings.Adapter(options);
-        ChatVoice voice = _model.VoiceOf(adapter);
+        ChatFormat voice = _model.VoiceOf(adapter);
         GenerationSettings settings = ChatSettings.Resolve(options, _model.Folder, voice.Ends, _model.MaxLength, this);
         int[] prompt = voice.Encode(Conversation.Read(messages, options));
         GenerationRow row = TextGenerator.CreateRow(prompt, voice.Tokenizer, settings, _model.MaxLength);

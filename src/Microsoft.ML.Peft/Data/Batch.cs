@@ -47,7 +47,7 @@ internal sealed class Batch : IDisposable
     public Tensor? Texts { get => this[TextsName]; init => this[TextsName] = value; }
 
     /// <summary>Positions within the texts of packed rows [B, S], int64; null where each row is one text.</summary>
-    public Tensor? TextPositions { get => this[TextPositionsName]; init => this[TextPositionsName] = value; }
+    public Tensor? PositionIds { get => this[TextPositionsName]; init => this[TextPositionsName] = value; }
 
     /// <summary>Positions that the head reads [B, P], int64; null where the head decides alone.</summary>
     public Tensor? Positions { get => this[Fields.Positions.TensorName]; init => this[Fields.Positions.TensorName] = value; }

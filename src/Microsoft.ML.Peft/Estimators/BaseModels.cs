@@ -3,6 +3,7 @@ using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Persistence;
 using Microsoft.ML.Peft.Tokenization;
+using Microsoft.ML.Peft.Weights;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Estimators;

@@ -38,9 +38,9 @@ internal sealed class AttentionMask
         : new AttentionMask(new MaskTerms { Queries = real.shape[1], Keys = real.shape[1], Device = real.device, Real = real });
 
     /// <summary>The mask of the positions that are read.</summary>
-    public AttentionMask Select(RowSelection rows, long batch)
+    public AttentionMask Select(PositionSelection rows, long batch)
     {
-        if (ReferenceEquals(rows, RowSelection.All) || _terms.Queries == 1 || (Bias is null && !IsTriangle) || Bias?.shape[2] == 1)
+        if (ReferenceEquals(rows, PositionSelection.All) || _terms.Queries == 1 || (Bias is null && !IsTriangle) || Bias?.shape[2] == 1)
             return this;
         Tensor bias = _bias.Value;
         long heads = bias.shape[1];
@@ -59,7 +59,7 @@ internal sealed class AttentionMask
             : zeros(hidden.shape, ScalarType.Float32, hidden.device).masked_fill_(hidden, float.NegativeInfinity).unsqueeze(1);
         Tensor sum = (bias, _terms.HeadBias) switch
         {
-            ({ } mask, { } heads) => Sum.Of(heads, mask),
+            ({ } mask, { } heads) => Elementwise.Add(heads, mask),
             _ => bias ?? _terms.HeadBias!.alias(),
         };
         return sum.MoveToOuterDisposeScope();

@@ -44,8 +44,8 @@ internal sealed class DenseWeight(Parameter matrix, bool transposed = false) : W
     {
         using var noGrad = no_grad();
         using Tensor oriented = transposed ? delta.t() : delta.alias();
-        Matrix.Cover(Matrix.Value + oriented);
+        Matrix.Substitute(Matrix.Value + oriented);
     }
 
-    public override void Unmerge() => Matrix.Uncover();
+    public override void Unmerge() => Matrix.Restore();
 }

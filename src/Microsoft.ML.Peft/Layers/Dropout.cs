@@ -32,7 +32,7 @@ internal sealed class Dropout : GradientFunction<Dropout, DropoutSite>
             x.narrow(0, 0, 0).zero_();
         }
         else
-            x.copy_(Sum.Of(residual, Drop(x, site)));
+            x.copy_(Elementwise.Add(residual, Drop(x, site)));
     }
 
     protected override (Tensor Output, Tensor?[] Saved) Forward(DropoutSite site, IReadOnlyList<Tensor> inputs) =>

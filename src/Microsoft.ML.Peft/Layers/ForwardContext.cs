@@ -59,7 +59,7 @@ internal sealed record ForwardContext
 
     /// <summary>A residual plus a sublayer's output, which is dropped out and overwritten in training.</summary>
     public Tensor Residual(Tensor residual, Tensor output, double rate) =>
-        NextDropout(rate) is { } site ? DroppedSum.Of(residual, output, site) : Sum.Of(residual, output);
+        NextDropout(rate) is { } site ? DroppedSum.Of(residual, output, site) : Elementwise.Add(residual, output);
 
     /// <summary>Runs one block of a model; what it makes on the way is gone afterwards, but for what backward needs.</summary>
     public Tensor Block(Tensor input, Func<Tensor, Tensor> block) => Block(inputs => block(inputs[0]), input);

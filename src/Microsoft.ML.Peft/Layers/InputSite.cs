@@ -32,7 +32,7 @@ internal sealed class InputSite
     public void Detach(string adapter) => _tuners.Detach(adapter);
 
     /// <summary>Looks the tokens up and lets tuners at them, once a text: what follows in a cached call enters as it is.</summary>
-    public ModelInput Enter(Batch batch, RowSelection rows, ForwardContext context)
+    public ModelInput Enter(Batch batch, PositionSelection rows, ForwardContext context)
     {
         var input = new ModelInput
         {
@@ -42,7 +42,7 @@ internal sealed class InputSite
             PadsEnd = batch.PadsEnd,
             TypeIds = batch.TypeIds,
             Texts = batch.Texts,
-            Places = batch.TextPositions,
+            Places = batch.PositionIds,
             Rows = rows,
         };
         if (context.Cache is { Length: > 0 })
@@ -72,7 +72,7 @@ internal sealed class InputSite
             TypeIds = JoinWhere(part => part.TypeIds, part => zeros([part.Count, length], ScalarType.Int64, part.Device)),
             Places = rows.Join(group => parts[group].PlacesOrRange().expand(group.Count, -1)),
             PadsEnd = parts.Values.All(part => part.PadsEnd),
-            Rows = RowSelection.At(rows.Join(group => parts[group].Rows.Indices(group.Count, length, input.Device))),
+            Rows = PositionSelection.At(rows.Join(group => parts[group].Rows.Indices(group.Count, length, input.Device))),
         };
     }
 

@@ -28,7 +28,7 @@ internal sealed record ModelInput
     public Tensor? Places { get; init; }
 
     /// <summary>What the last layer computes.</summary>
-    public required RowSelection Rows { get; init; }
+    public required PositionSelection Rows { get; init; }
 
     /// <summary>B</summary>
     public long Count => Embeddings.shape[0];
@@ -69,7 +69,7 @@ internal sealed record ModelInput
             Mask = cat([zeros([Count, count], ScalarType.Bool, Device), Mask ?? ones([Count, Length], ScalarType.Bool, Device)], 1),
             Places = cat([zeros([places.shape[0], count], ScalarType.Int64, Device), places], 1),
             PadsEnd = false,
-            Rows = RowSelection.At(Rows.Indices(Count, Length, Device) + count),
+            Rows = PositionSelection.At(Rows.Indices(Count, Length, Device) + count),
         };
     }
 }

@@ -50,16 +50,16 @@ internal sealed class Parameter(string name, Tensor value, bool owned) : IDispos
 
     /// <summary>
     /// Lays other values over the weight's own (a merge), whose memory it takes over. A table that two modules share may be
-    /// covered twice.
+    /// substituted twice.
     /// </summary>
-    public void Cover(Tensor values)
+    public void Substitute(Tensor values)
     {
         _beneath.Push(Value);
         Value = values.DetachFromDisposeScope();
     }
 
-    /// <summary>Takes the values of the last <see cref="Cover"/> away again, to the bit.</summary>
-    public void Uncover()
+    /// <summary>Takes the values of the last <see cref="Substitute"/> away again, to the bit.</summary>
+    public void Restore()
     {
         if (!_beneath.TryPop(out Tensor? beneath))
             return;
@@ -70,7 +70,7 @@ internal sealed class Parameter(string name, Tensor value, bool owned) : IDispos
     public void Dispose()
     {
         while (_beneath.Count > 0)
-            Uncover();
+            Restore();
         if (_owned)
             Value.Dispose();
     }

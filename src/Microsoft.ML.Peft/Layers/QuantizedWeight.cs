@@ -46,11 +46,11 @@ internal sealed class QuantizedWeight(string name, PackedMatrix matrix, bool own
         using var noGrad = no_grad();
         using Tensor whole = Matrix.Dequantize();
         using Tensor sum = whole + delta;
-        Cover(options?.RequantizeMerged ?? true ? Matrix.Repack(sum, name) : new FloatMatrix(sum.clone()));
+        Substitute(options?.RequantizeMerged ?? true ? Matrix.Repack(sum, name) : new FloatMatrix(sum.clone()));
     }
 
     /// <summary>Lays another matrix over this one, until <see cref="Unmerge"/>; it is the store's from now on.</summary>
-    public void Cover(PackedMatrix matrix)
+    public void Substitute(PackedMatrix matrix)
     {
         _beneath.Push(Matrix);
         Matrix = matrix;

@@ -8,7 +8,7 @@ namespace Microsoft.ML.Peft.Layers;
 internal sealed record Rotation(Tensor Cos, Tensor Sin)
 {
     /// <summary>The rotation of the positions that are read.</summary>
-    public Rotation Select(RowSelection rows, long batch) => ReferenceEquals(rows, RowSelection.All)
+    public Rotation Select(PositionSelection rows, long batch) => ReferenceEquals(rows, PositionSelection.All)
         ? this
         : new Rotation(rows.Select(Cos.expand(batch, -1, -1)), rows.Select(Sin.expand(batch, -1, -1)));
 
@@ -25,7 +25,7 @@ internal sealed record Rotation(Tensor Cos, Tensor Sin)
         Tensor split = x.view(x.shape[0], x.shape[1], heads, -1), cos = Cos.unsqueeze(2), sin = Sin.unsqueeze(2);
         long half = split.shape[3] / 2;
         Tensor left = split.narrow(3, 0, half), right = split.narrow(3, half, half);
-        return cat([(left * cos) - (right * sin), Sum.Of(right * cos, left * sin)], -1).view(x.shape).MoveToOuterDisposeScope();
+        return cat([(left * cos) - (right * sin), Elementwise.Add(right * cos, left * sin)], -1).view(x.shape).MoveToOuterDisposeScope();
     }
 }
 

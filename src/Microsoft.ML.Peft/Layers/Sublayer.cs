@@ -67,7 +67,7 @@ internal sealed class Sublayer
     {
         Tensor sum = IsPlain(context)
             ? context.Residual(residual, output, Dropout)
-            : Sum.Of(residual, Changed(context.Dropout(output, Dropout), residual, norm, context));
+            : Elementwise.Add(residual, Changed(context.Dropout(output, Dropout), residual, norm, context));
         return norm is null ? sum : norm.Forward(sum, context);
     }
 

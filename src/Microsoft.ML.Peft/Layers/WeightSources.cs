@@ -1,5 +1,6 @@
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Quantization;
+using Microsoft.ML.Peft.Weights;
 
 namespace Microsoft.ML.Peft.Layers;
 

@@ -53,7 +53,7 @@ internal sealed class BertEncoder
     /// <param name="positions">The row of the position table for each position of an input [B or 1, S].</param>
     /// <param name="rows">What the last layer computes.</param>
     /// <param name="context">The call.</param>
-    public Tensor Forward(Batch batch, Func<ModelInput, Tensor> positions, RowSelection rows, ForwardContext context)
+    public Tensor Forward(Batch batch, Func<ModelInput, Tensor> positions, PositionSelection rows, ForwardContext context)
     {
         ModelInput input = _input.Enter(batch, rows, context);
         PrefixColumns? prefix = PrefixColumns.Of(_layers[0].Attention, context);
@@ -64,7 +64,7 @@ internal sealed class BertEncoder
         for (int i = 0; i < _layers.Length; i++)
         {
             BertLayer layer = _layers[i];
-            RowSelection read = i == _layers.Length - 1 ? input.Rows : RowSelection.All;
+            PositionSelection read = i == _layers.Length - 1 ? input.Rows : PositionSelection.All;
             Tensor next = context.Block(hidden, x => layer.Forward(x, mask, read, context));
             hidden.Dispose();
             hidden = next;
@@ -80,7 +80,7 @@ internal sealed class BertEncoder
         Tensor place = _positions.Forward(prefix?.Shift(places) ?? places, context);
         // Where all types are 0 one lookup serves every position.
         Tensor type = _types.Forward(input.TypeIds ?? zeros([1, 1], ScalarType.Int64, input.Device), context);
-        Tensor sum = Sum.Of(Sum.Of(vectors, place), type);
+        Tensor sum = Elementwise.Add(Elementwise.Add(vectors, place), type);
         return context.Dropout(_norm.Forward(sum, context), _config.HiddenDropout).MoveToOuterDisposeScope();
     }
 }
@@ -102,7 +102,7 @@ internal sealed class BertLayer(WeightScope scope, BertConfig config, int index)
 
     public AttentionSite Attention { get; } = new(scope["attention"]["self"], index, config.Heads, config.Hidden / config.Heads) { Dropout = config.AttentionDropout };
 
-    public Tensor Forward(Tensor x, AttentionMask? mask, RowSelection rows, ForwardContext context)
+    public Tensor Forward(Tensor x, AttentionMask? mask, PositionSelection rows, ForwardContext context)
     {
         Tensor read = rows.Select(x);
         Tensor attended = Attention.Attend(

@@ -31,7 +31,7 @@ internal abstract class BertModel : TextModel, ISequenceClassifier, ITokenClassi
 
     protected double ClassifierDropout => Config.Double("classifier_dropout", Sizes.HiddenDropout);
 
-    public override Tensor Forward(Batch batch, RowSelection rows, ForwardContext context) =>
+    public override Tensor Forward(Batch batch, PositionSelection rows, ForwardContext context) =>
         _encoder.Forward(batch, Positions, rows, context);
 
     public abstract Head CreateSequenceClassificationHead(int labels);

@@ -24,7 +24,7 @@ internal sealed class LanguageModelHead(Projection output) : Head
         return output;
     }
 
-    public override RowSelection Rows(Batch batch) => batch.Positions is { } at ? RowSelection.At(at) : RowSelection.All;
+    public override PositionSelection Rows(Batch batch) => batch.Positions is { } at ? PositionSelection.At(at) : PositionSelection.All;
 
     public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context) => output.Forward(hidden, context);
 
@@ -59,7 +59,7 @@ internal sealed class LastTokenHead(WeightScope scope, int hidden, int labels) :
 
     public override IReadOnlyList<Parameter> ClassRows => _score.Parameters;
 
-    public override RowSelection Rows(Batch batch) => LastToken.Of(batch);
+    public override PositionSelection Rows(Batch batch) => LastToken.Of(batch);
 
     public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
     {
@@ -71,12 +71,12 @@ internal sealed class LastTokenHead(WeightScope scope, int hidden, int labels) :
 /// <summary>The position of each row's last real token.</summary>
 internal static class LastToken
 {
-    public static RowSelection Of(Batch batch)
+    public static PositionSelection Of(Batch batch)
     {
         if (batch.Mask is null)
-            return RowSelection.Last;
+            return PositionSelection.Last;
         // Read by the backward pass too: left to the caller's scope.
         Tensor places = arange(batch.Mask.shape[1], ScalarType.Int64, batch.Mask.device);
-        return RowSelection.At((batch.Mask * places).amax([1], keepdim: true));
+        return PositionSelection.At((batch.Mask * places).amax([1], keepdim: true));
     }
 }

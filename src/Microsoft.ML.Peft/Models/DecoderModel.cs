@@ -36,7 +36,7 @@ internal abstract class DecoderModel(HfConfig config, WeightScope root) : TextMo
 
     public IJoinableSession Open(Head head, ForwardContext context) => new DecoderSession(this, head, context);
 
-    public override Tensor Forward(Batch batch, RowSelection rows, ForwardContext context)
+    public override Tensor Forward(Batch batch, PositionSelection rows, ForwardContext context)
     {
         // What the layers share is left to the caller's scope: under gradient checkpointing the backward pass reads it again.
         ModelInput input = Input.Enter(batch, rows, context);
@@ -47,12 +47,12 @@ internal abstract class DecoderModel(HfConfig config, WeightScope root) : TextMo
     protected abstract Tensor Forward(DecoderPass pass, ForwardContext context);
 
     /// <summary>Runs layers one after another; the last one computes only the positions that are read.</summary>
-    protected static Tensor Run<T>(Tensor hidden, IReadOnlyList<T> layers, DecoderPass pass, ForwardContext context, Func<T, int, Tensor, RowSelection, Tensor> forward)
+    protected static Tensor Run<T>(Tensor hidden, IReadOnlyList<T> layers, DecoderPass pass, ForwardContext context, Func<T, int, Tensor, PositionSelection, Tensor> forward)
     {
         for (int i = 0; i < layers.Count; i++)
         {
             (T layer, int index) = (layers[i], i);
-            RowSelection read = i == layers.Count - 1 ? pass.Rows : RowSelection.All;
+            PositionSelection read = i == layers.Count - 1 ? pass.Rows : PositionSelection.All;
             Tensor next = context.Block(hidden, x => forward(layer, index, x, read));
             hidden.Dispose();
             hidden = next;

@@ -17,7 +17,7 @@ internal sealed class DecoderPass
     public Tensor Positions { get; }
 
     /// <summary>What the last layer computes.</summary>
-    public RowSelection Rows => Input.Rows;
+    public PositionSelection Rows => Input.Rows;
 
     /// <param name="input">What entered.</param>
     /// <param name="prefix">The keys that stand before; null for none.</param>
@@ -34,7 +34,7 @@ internal sealed class DecoderPass
             return new DecoderPass(input, input.Texts is null ? PositionsOf(seen, cache.Length, length, input.Device) : Shifted(), Terms(cache.Length, seen));
         }
         // Real tokens never see padding that follows them: where they alone are read, the kernel's triangle will do.
-        bool readsRealOnly = input.PadsEnd && prefix?.Real is null && !ReferenceEquals(input.Rows, RowSelection.All);
+        bool readsRealOnly = input.PadsEnd && prefix?.Real is null && !ReferenceEquals(input.Rows, PositionSelection.All);
         return new DecoderPass(input, Shifted(), Terms(before + length, readsRealOnly ? null : real));
 
         Tensor Shifted() => prefix?.Shift(input.PlacesOrRange()) ?? input.PlacesOrRange();

@@ -23,5 +23,5 @@ internal sealed class DecoderSession(DecoderModel model, Head head, ForwardConte
         Rows = joined.Sum(session => session.Rows);
     }
 
-    protected override Tensor Forward(Batch batch, ForwardContext step) => _model.Forward(batch, RowSelection.Last, step);
+    protected override Tensor Forward(Batch batch, ForwardContext step) => _model.Forward(batch, PositionSelection.Last, step);
 }

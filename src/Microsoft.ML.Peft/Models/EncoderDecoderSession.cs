@@ -27,6 +27,6 @@ internal sealed class EncoderDecoderSession(PretrainedModel model, Head head, Ba
     protected override Tensor Forward(Batch batch, ForwardContext step)
     {
         _memory ??= new EncoderMemory(_model.Encode(texts, step), texts.Mask, _model.DecoderLayers);
-        return _model.Decode(batch, RowSelection.Last, step with { Memory = _memory });
+        return _model.Decode(batch, PositionSelection.Last, step with { Memory = _memory });
     }
 }

@@ -14,7 +14,7 @@ internal sealed class TokenHead(WeightScope scope, double dropout, int hidden, i
 
     public override IReadOnlyList<Parameter> ClassRows => _classifier.Parameters;
 
-    public override RowSelection Rows(Batch batch) => batch.Positions is { } at ? RowSelection.At(at) : RowSelection.All;
+    public override PositionSelection Rows(Batch batch) => batch.Positions is { } at ? PositionSelection.At(at) : PositionSelection.All;
 
     public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
     {
@@ -43,7 +43,7 @@ internal sealed class PooledHead(WeightScope dense, WeightScope classifier, int 
 
     public override IReadOnlyList<Parameter> ClassRows => _classifier.Parameters;
 
-    public override RowSelection Rows(Batch batch) => RowSelection.First;
+    public override PositionSelection Rows(Batch batch) => PositionSelection.First;
 
     public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
     {
@@ -71,7 +71,7 @@ internal sealed class MaskedLanguageModelHead : Head
     public override IReadOnlyList<Parameter> Parameters =>
         [.. _dense.Parameters.Concat(_norm.Parameters).Append(_decoder.Bias!).Where(p => p.IsNew)];
 
-    public override RowSelection Rows(Batch batch) => batch.Positions is { } at ? RowSelection.At(at) : RowSelection.All;
+    public override PositionSelection Rows(Batch batch) => batch.Positions is { } at ? PositionSelection.At(at) : PositionSelection.All;
 
     public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
     {

@@ -58,7 +58,7 @@ internal sealed class Gpt2 : DecoderModel
     {
         using var scope = NewDisposeScope();
         using Tensor vectors = pass.Input.Embeddings;
-        Tensor sum = Sum.Of(vectors, _positions.Forward(pass.Positions, context));
+        Tensor sum = Elementwise.Add(vectors, _positions.Forward(pass.Positions, context));
         return context.Dropout(sum, _config.EmbeddingDropout).MoveToOuterDisposeScope();
     }
 }
@@ -94,7 +94,7 @@ internal sealed class Gpt2Layer(WeightScope scope, Gpt2Config config, int index)
         Gain = (config.ScalesScores ? 1 : Math.Sqrt(config.Hidden / config.Heads)) / (config.ScalesByLayer ? index + 1 : 1),
     };
 
-    public Tensor Forward(Tensor x, RowSelection rows, AttentionMask mask, ForwardContext context)
+    public Tensor Forward(Tensor x, PositionSelection rows, AttentionMask mask, ForwardContext context)
     {
         Tensor attended = _attended.Forward(Attend(_attentionNorm.Forward(x, context), rows, mask, context), context);
         Tensor middle = _attentionJoin.Join(rows.Select(x), attended, norm: null, context);
@@ -102,7 +102,7 @@ internal sealed class Gpt2Layer(WeightScope scope, Gpt2Config config, int index)
         return _feedForwardJoin.Join(middle, inner, norm: null, context);
     }
 
-    private Tensor Attend(Tensor normed, RowSelection rows, AttentionMask mask, ForwardContext context)
+    private Tensor Attend(Tensor normed, PositionSelection rows, AttentionMask mask, ForwardContext context)
     {
         Tensor[] parts = _queryKeyValue.Forward(normed, context).chunk(3, -1);
         return Attention.Attend(Attention.Split(rows.Select(parts[0])), Attention.SplitKeys(parts[1]), Attention.SplitKeys(parts[2]), mask, context);

@@ -14,7 +14,7 @@ internal abstract class Head
     public virtual IReadOnlyList<Parameter> ClassRows => [];
 
     /// <summary>The positions that it reads of a model's hidden states; all by default.</summary>
-    public virtual RowSelection Rows(Batch batch) => RowSelection.All;
+    public virtual PositionSelection Rows(Batch batch) => PositionSelection.All;
 
     /// <param name="hidden">What the head reads: of a text's model [B, positions, hidden], the rows that <see cref="Rows"/> asked for.</param>
     /// <param name="batch">The rows that they come from.</param>

@@ -24,5 +24,5 @@ internal interface IEncoderDecoder
     /// <param name="batch">The decoder's own tokens.</param>
     /// <param name="rows">What is read.</param>
     /// <param name="context">The call, with its memory.</param>
-    Tensor Decode(Batch batch, RowSelection rows, ForwardContext context);
+    Tensor Decode(Batch batch, PositionSelection rows, ForwardContext context);
 }

@@ -112,7 +112,7 @@ internal sealed class LlamaLayer(WeightScope scope, LlamaConfig config, int inde
 
     public AttentionSite Attention { get; } = new(scope["self_attn"], index, config.Heads, config.HeadSize, config.Groups) { Dropout = config.AttentionDropout };
 
-    public Tensor Forward(Tensor x, RowSelection rows, LlamaView view, ForwardContext context)
+    public Tensor Forward(Tensor x, PositionSelection rows, LlamaView view, ForwardContext context)
     {
         Tensor attended = Attend(_attentionNorm.Forward(x, context), rows, view, context);
         Tensor middle = _attentionJoin.Join(rows.Select(x), attended, norm: null, context);
@@ -121,7 +121,7 @@ internal sealed class LlamaLayer(WeightScope scope, LlamaConfig config, int inde
         return _feedForwardJoin.Join(middle, _down.Forward(gated, context), norm: null, context);
     }
 
-    private Tensor Attend(Tensor normed, RowSelection rows, LlamaView view, ForwardContext context)
+    private Tensor Attend(Tensor normed, PositionSelection rows, LlamaView view, ForwardContext context)
     {
         Tensor query = view.Queries.Turn(_query.Forward(rows.Select(normed), context), config.Heads);
         Tensor key = view.Keys.Turn(_key.Forward(normed, context), config.Groups);

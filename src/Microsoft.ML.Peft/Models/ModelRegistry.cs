@@ -1,6 +1,7 @@
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Registration;
+using Microsoft.ML.Peft.Weights;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Models;

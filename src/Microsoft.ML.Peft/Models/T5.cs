@@ -44,7 +44,7 @@ internal sealed class T5 : TextModel, IEncoderDecoder, IWritesTexts
 
     public IDecodingSession Open(Head head, Batch batch, ForwardContext context) => new EncoderDecoderSession(this, head, batch, context);
 
-    public override Tensor Forward(Batch batch, RowSelection rows, ForwardContext context)
+    public override Tensor Forward(Batch batch, PositionSelection rows, ForwardContext context)
     {
         // Left to the caller's scope: under gradient checkpointing the backward pass reads it again.
         var memory = new EncoderMemory(Encode(batch, context), batch.Mask);
@@ -53,9 +53,9 @@ internal sealed class T5 : TextModel, IEncoderDecoder, IWritesTexts
     }
 
     // The cache is the decoder's.
-    public Tensor Encode(Batch batch, ForwardContext context) => _encoder.Forward(batch, RowSelection.All, context with { Cache = null });
+    public Tensor Encode(Batch batch, ForwardContext context) => _encoder.Forward(batch, PositionSelection.All, context with { Cache = null });
 
-    public Tensor Decode(Batch batch, RowSelection rows, ForwardContext context)
+    public Tensor Decode(Batch batch, PositionSelection rows, ForwardContext context)
     {
         Tensor states = _decoder.Forward(batch, rows, context);
         if (!_config.ScalesOutput)
@@ -118,7 +118,7 @@ internal sealed class T5Stack
         _norm = new RmsNorm(scope["final_layer_norm"], config.Hidden, config.Epsilon);
     }
 
-    public Tensor Forward(Batch batch, RowSelection rows, ForwardContext context)
+    public Tensor Forward(Batch batch, PositionSelection rows, ForwardContext context)
     {
         ModelInput input = _input.Enter(batch, rows, context);
         MaskTerms terms = Terms(input, PrefixColumns.Of(_layers[0].Attention, context), context);
@@ -128,7 +128,7 @@ internal sealed class T5Stack
         for (int i = 0; i < _layers.Length; i++)
         {
             T5Layer layer = _layers[i];
-            RowSelection read = i == _layers.Length - 1 ? input.Rows : RowSelection.All;
+            PositionSelection read = i == _layers.Length - 1 ? input.Rows : PositionSelection.All;
             Tensor next = context.Block(inputs =>
             {
                 var mask = new AttentionMask(terms with { HeadBias = inputs[1] });
@@ -165,7 +165,7 @@ internal sealed class T5Layer(WeightScope scope, T5Config config, int index, boo
 
     public AttentionSite Attention => _self.Site;
 
-    public Tensor Forward(Tensor x, AttentionMask mask, EncoderMemory? memory, RowSelection rows, ForwardContext context)
+    public Tensor Forward(Tensor x, AttentionMask mask, EncoderMemory? memory, PositionSelection rows, ForwardContext context)
     {
         Tensor hidden = _self.Forward(x, mask.Select(rows, x.shape[0]), rows, context);
         if (memory is not null)
@@ -193,7 +193,7 @@ internal sealed class T5Attention(WeightScope scope, string name, T5Config confi
     };
 
     /// <summary>Attends to the text itself.</summary>
-    public Tensor Forward(Tensor x, AttentionMask mask, RowSelection rows, ForwardContext context)
+    public Tensor Forward(Tensor x, AttentionMask mask, PositionSelection rows, ForwardContext context)
     {
         Tensor normed = _norm.Forward(x, context);
         Tensor query = Site.Split(_query.Forward(rows.Select(normed), context));

@@ -20,7 +20,7 @@ internal abstract class TextModel(HfConfig config, WeightScope root) : Pretraine
 
     /// <summary>Last hidden states of the positions that <paramref name="rows"/> selects.</summary>
     /// <returns>[B, positions, hidden]</returns>
-    public abstract Tensor Forward(Batch batch, RowSelection rows, ForwardContext context);
+    public abstract Tensor Forward(Batch batch, PositionSelection rows, ForwardContext context);
 
     public sealed override Tensor Features(Batch batch, Head head, ForwardContext context) => Forward(batch, head.Rows(batch), context);
 }

@@ -2,6 +2,7 @@ using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tuners;
+using Microsoft.ML.Peft.Weights;
 using TorchSharp;
 
 namespace Microsoft.ML.Peft.Persistence;

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Registration;
+using Microsoft.ML.Peft.Weights;
 
 namespace Microsoft.ML.Peft.Persistence;
 
@@ -61,7 +62,7 @@ internal sealed record BaseEntry
     /// <summary>What the folder or file that the weights came from was called.</summary>
     public string? Name { get; init; }
 
-    /// <summary>SHA-256 of the weights, as <see cref="Checkpoints.SharedCheckpoint.ContentHash"/> has it.</summary>
+    /// <summary>SHA-256 of the weights, as <see cref="SharedCheckpoint.ContentHash"/> has it.</summary>
     public string? Sha256 { get; init; }
 
     /// <summary>How its matrices are kept in memory; null for floats, or for weights that came quantized.</summary>

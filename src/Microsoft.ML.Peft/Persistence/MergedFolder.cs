@@ -8,6 +8,7 @@ using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Quantization;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Tuners;
+using Microsoft.ML.Peft.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 

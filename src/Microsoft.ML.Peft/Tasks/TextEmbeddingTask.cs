@@ -101,11 +101,11 @@ namespace Microsoft.ML.Peft.Tasks
         {
             public override IReadOnlyList<Parameter> Parameters => [];
 
-            public override RowSelection Rows(Batch batch) => pooling switch
+            public override PositionSelection Rows(Batch batch) => pooling switch
             {
-                TextPooling.Cls => RowSelection.First,
+                TextPooling.Cls => PositionSelection.First,
                 TextPooling.Last => LastToken.Of(batch),
-                _ => RowSelection.All,
+                _ => PositionSelection.All,
             };
 
             public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)

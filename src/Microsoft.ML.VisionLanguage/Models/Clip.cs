@@ -53,7 +53,7 @@ internal sealed class Clip : PretrainedModel, IPairedTowers, IReadsTokens
     /// <returns>[B, 1, width]</returns>
     public Tensor EncodePictures(Tensor pixels, ForwardContext context)
     {
-        using Tensor states = PictureTower.Forward(pixels, RowSelection.First, context);
+        using Tensor states = PictureTower.Forward(pixels, PositionSelection.First, context);
         using Tensor pooled = PictureTower.Pool(states, context);
         return _pictures.Forward(pooled, context);
     }
@@ -141,7 +141,7 @@ internal sealed class ClipPictureTower
     /// <param name="context">The call.</param>
     /// <returns>[B, positions, hidden]</returns>
     /// <exception cref="ArgumentException">The pictures are of another size than the model's.</exception>
-    public Tensor Forward(Tensor pixels, RowSelection rows, ForwardContext context)
+    public Tensor Forward(Tensor pixels, PositionSelection rows, ForwardContext context)
     {
         if (pixels.shape is not [_, var channels, var height, var width] || channels != _config.Channels || height != _config.ImageSize || width != _config.ImageSize)
         {
@@ -164,7 +164,7 @@ internal sealed class ClipPictureTower
         Tensor patches = nn.functional.conv2d(pixels, _patches.Value, strides: [_config.Patch, _config.Patch]).flatten(2).transpose(1, 2);
         Tensor all = cat([_class.Value.expand(pixels.shape[0], 1, -1), patches], 1);
         Tensor places = _positions.Forward(arange(0, all.shape[1], ScalarType.Int64, all.device).unsqueeze(0), context);
-        return _before.Forward(Sum.Of(all, places), context).MoveToOuterDisposeScope();
+        return _before.Forward(Elementwise.Add(all, places), context).MoveToOuterDisposeScope();
     }
 }
 
@@ -190,7 +190,7 @@ internal sealed class ClipTextTower
     public TokenEmbedding Tokens => _input.Tokens;
 
     /// <returns>[B, positions, hidden]</returns>
-    public Tensor Forward(Batch batch, RowSelection rows, ForwardContext context)
+    public Tensor Forward(Batch batch, PositionSelection rows, ForwardContext context)
     {
         DecoderPass pass = DecoderPass.Begin(_input.Enter(batch, rows, context), PrefixColumns.Of(_encoder.First, context), cache: null);
         var (all, read) = pass.Masks(context.Training && _config.AttentionDropout > 0);
@@ -202,7 +202,7 @@ internal sealed class ClipTextTower
     {
         using var scope = NewDisposeScope();
         using Tensor vectors = pass.Input.Embeddings;
-        return Sum.Of(vectors, _positions.Forward(pass.Positions, context)).MoveToOuterDisposeScope();
+        return Elementwise.Add(vectors, _positions.Forward(pass.Positions, context)).MoveToOuterDisposeScope();
     }
 }
 
@@ -218,13 +218,13 @@ internal sealed class ClipEncoder(WeightScope scope, ClipTowerConfig config)
     /// <param name="read">Which keys the positions see that the last layer computes.</param>
     /// <param name="rows">These positions.</param>
     /// <param name="context">The call.</param>
-    public Tensor Forward(Tensor hidden, AttentionMask? all, AttentionMask? read, RowSelection rows, ForwardContext context)
+    public Tensor Forward(Tensor hidden, AttentionMask? all, AttentionMask? read, PositionSelection rows, ForwardContext context)
     {
         for (int i = 0; i < _layers.Length; i++)
         {
             ClipLayer layer = _layers[i];
             bool last = i == _layers.Length - 1;
-            Tensor next = context.Block(hidden, x => layer.Forward(x, last ? rows : RowSelection.All, last ? read : all, context));
+            Tensor next = context.Block(hidden, x => layer.Forward(x, last ? rows : PositionSelection.All, last ? read : all, context));
             hidden.Dispose();
             hidden = next;
         }
@@ -249,7 +249,7 @@ internal sealed class ClipLayer(WeightScope scope, ClipTowerConfig config, int i
 
     public AttentionSite Attention { get; } = new(scope["self_attn"], index, config.Heads, config.Hidden / config.Heads) { Dropout = config.AttentionDropout };
 
-    public Tensor Forward(Tensor x, RowSelection rows, AttentionMask? mask, ForwardContext context)
+    public Tensor Forward(Tensor x, PositionSelection rows, AttentionMask? mask, ForwardContext context)
     {
         Tensor normed = _attentionNorm.Forward(x, context);
         Tensor attended = Attention.Attend(

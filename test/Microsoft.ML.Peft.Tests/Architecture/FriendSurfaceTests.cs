@@ -19,6 +19,7 @@ public sealed class FriendSurfaceTests
 
     [TestMethod]
     [DataRow("UserAssembly", "friend-surface-user.txt")]
+    [DataRow("Microsoft.ML.VisionLanguage", "friend-surface-visionlanguage.txt")]
     public void WhatAFriendUsesIsTheCommitted(string friend, string list)
     {
         using ModuleDefinition module = _assemblies.ReadTested(friend);

@@ -5,6 +5,7 @@ using Google.Protobuf;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Tests.Packaging;
 using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.Peft.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 

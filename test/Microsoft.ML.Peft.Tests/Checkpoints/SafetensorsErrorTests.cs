@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Weights;
 
 namespace Microsoft.ML.Peft.Tests.Checkpoints;
 

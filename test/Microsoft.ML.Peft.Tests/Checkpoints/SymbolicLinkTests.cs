@@ -1,5 +1,6 @@
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.Peft.Weights;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Tests.Checkpoints;

@@ -111,7 +111,7 @@ internal static partial class Commands
     public static void PageWithoutSpace(string[] arguments)
     {
         LimitFileSize(1 << 20);
-        using var weights = new Weights(TrainingOptimizer.PagedAdamW32Bit, 1 << 20);
+        using var weights = new SteppedWeights(TrainingOptimizer.PagedAdamW32Bit, 1 << 20);
         try
         {
             weights.Step(1);

@@ -41,7 +41,7 @@ public sealed class BatchTests
     {
         using Batch batch = Collate(new Example { Ids = [1, 2, 3, 4], Starts = [0, 3] }, new Example { Ids = [9, 9, 9] });
         AreEqual([0, 0, 0, 1, 0, 0, 0, 0], [2, 4], batch.Texts!);
-        AreEqual([0, 1, 2, 0, 0, 1, 2, 0], [2, 4], batch.TextPositions!);
+        AreEqual([0, 1, 2, 0, 0, 1, 2, 0], [2, 4], batch.PositionIds!);
     }
 
     [TestMethod]

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.Peft.Weights;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Tests.Estimators;

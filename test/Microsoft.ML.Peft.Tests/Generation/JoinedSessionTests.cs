@@ -4,6 +4,7 @@ using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.Peft.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -109,6 +110,6 @@ public sealed class JoinedSessionTests
         }
 
         private static void Forward(TextModel model, Tensor ids, KeyValueCache cache) =>
-            model.Forward(new Batch { Ids = ids, Examples = [] }, RowSelection.Last, new ForwardContext { Adapter = null, Cache = cache }).Dispose();
+            model.Forward(new Batch { Ids = ids, Examples = [] }, PositionSelection.Last, new ForwardContext { Adapter = null, Cache = cache }).Dispose();
     }
 }

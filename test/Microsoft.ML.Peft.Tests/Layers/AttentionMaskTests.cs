@@ -45,7 +45,7 @@ public sealed class AttentionMaskTests
         else
             TensorAssert.Close(Finite(expected), Finite(mask.Bias.expand(Rows, Heads, Length, keys)), 0, 1e-6, "mask");
 
-        RowSelection read = RowSelection.At(tensor(new long[] { 4, 1, 2, 0 }).view(2, 2));
+        PositionSelection read = PositionSelection.At(tensor(new long[] { 4, 1, 2, 0 }).view(2, 2));
         if (mask.Select(read, Rows).Bias is { } selected && selected.shape[2] > 1)
         {
             TensorAssert.Close(

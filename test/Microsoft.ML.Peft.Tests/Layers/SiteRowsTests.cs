@@ -10,6 +10,7 @@ using Microsoft.ML.Peft.Tuners.Ia3;
 using Microsoft.ML.Peft.Tuners.LayerNorms;
 using Microsoft.ML.Peft.Tuners.Prefix;
 using Microsoft.ML.Peft.Tuners.Prompt;
+using Microsoft.ML.Peft.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -123,7 +124,7 @@ public sealed class SiteRowsTests
         public Tensor First(int[][] texts, string?[] adapters)
         {
             using Batch batch = Batch.Collate([.. texts.Select(ids => new Example { Ids = ids })], CPU, withLabels: false);
-            return _hosted.Run(context => _model.Forward(batch, RowSelection.First, context).squeeze(1), adapters);
+            return _hosted.Run(context => _model.Forward(batch, PositionSelection.First, context).squeeze(1), adapters);
         }
 
         public string[] Write(int[][] prompts, string?[] adapters)

@@ -4,6 +4,7 @@ using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tests.Training;
 using Microsoft.ML.Peft.Training;
+using Microsoft.ML.Peft.Weights;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Tests.Models;

@@ -4,6 +4,7 @@ using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.Peft.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -130,7 +131,7 @@ public sealed class DecoderTests
     {
         using var noGrad = no_grad();
         var batch = new Batch { Ids = Ids(ids).unsqueeze(0), Examples = [] };
-        Tensor hidden = model.Forward(batch, RowSelection.All, ForwardContext.Inference);
+        Tensor hidden = model.Forward(batch, PositionSelection.All, ForwardContext.Inference);
         return model.CreateLanguageModelHead().Forward(hidden, batch, ForwardContext.Inference)[0];
     }
 

@@ -117,7 +117,7 @@ internal sealed class GenerationExpectations
         using var noGrad = no_grad();
         Tensor tokens = tensor(ids.Select(id => (long)id).ToArray());
         using var batch = new Batch { Ids = tokens.unsqueeze(0), Examples = [] };
-        Tensor logits = head.Forward(model.Forward(batch, RowSelection.All, ForwardContext.Inference), batch, ForwardContext.Inference)[0];
+        Tensor logits = head.Forward(model.Forward(batch, PositionSelection.All, ForwardContext.Inference), batch, ForwardContext.Inference)[0];
         return nn.functional.cross_entropy(logits.narrow(0, 0, ids.Length - 1), tokens.narrow(0, 1, ids.Length - 1), reduction: nn.Reduction.Sum).item<float>();
     }
 

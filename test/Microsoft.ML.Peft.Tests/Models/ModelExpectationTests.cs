@@ -7,6 +7,7 @@ using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tests.Parity;
 using Microsoft.ML.Peft.Tokenization;
+using Microsoft.ML.Peft.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -3,6 +3,7 @@ using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.Peft.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 

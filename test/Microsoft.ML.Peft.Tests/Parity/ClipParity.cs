@@ -7,6 +7,7 @@ using Microsoft.ML.Peft.Registration;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tuners;
 using Microsoft.ML.Peft.Tuners.Full;
+using Microsoft.ML.Peft.Weights;
 using Microsoft.ML.VisionLanguage.Models;
 using Microsoft.ML.VisionLanguage.Tasks;
 using TorchSharp;
@@ -52,7 +53,7 @@ internal static class ClipParity
         if (parity.Has("out.text_embeds"))
             parity.Check("out.text_embeds", texts);
         if (parity.Has("out.vision_last"))
-            parity.Check("out.vision_last", loaded.Model.PictureTower.Forward(loaded.Pixels, RowSelection.All, ForwardContext.Inference));
+            parity.Check("out.vision_last", loaded.Model.PictureTower.Forward(loaded.Pixels, PositionSelection.All, ForwardContext.Inference));
     }
 
     private static void CheckGradients(ParityCase parity, Pairs loaded)

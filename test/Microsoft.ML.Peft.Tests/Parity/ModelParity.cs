@@ -55,7 +55,7 @@ internal static class ModelParity
         var states = new List<Tensor>();
         // What a block gets belongs to the model.
         var context = new ForwardContext { BeforeBlock = input => states.Add(input.clone()) };
-        states.Add(loaded.Model.As<TextModel>().Forward(loaded.Batch, RowSelection.All, context));
+        states.Add(loaded.Model.As<TextModel>().Forward(loaded.Batch, PositionSelection.All, context));
         foreach (var (state, layer) in states.Select((state, layer) => (state, layer)).Where(s => parity.Has(Hidden + s.layer)))
             parity.Check(Hidden + layer, state);
     }

@@ -5,6 +5,7 @@ using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tuners;
 using Microsoft.ML.Peft.Tuners.Lora;
+using Microsoft.ML.Peft.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -5,6 +5,7 @@ using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tests.Training;
 using Microsoft.ML.Peft.Tuners;
+using Microsoft.ML.Peft.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -110,14 +111,14 @@ public sealed class TunersOverStoresTests
     private static Tensor Logits(TextModel model, Head head, Batch batch)
     {
         using var noGrad = no_grad();
-        return head.Forward(model.Forward(batch, RowSelection.All, ForwardContext.Inference), batch, ForwardContext.Inference);
+        return head.Forward(model.Forward(batch, PositionSelection.All, ForwardContext.Inference), batch, ForwardContext.Inference);
     }
 
     private static float Step(TextModel model, Head head, Peft.Training.AdamW optimizer, Batch batch, int step, Action backward)
     {
         using var scope = NewDisposeScope();
         var context = new ForwardContext { Seeds = new DropoutSeeds(step) };
-        Tensor hidden = model.Forward(batch, RowSelection.All, context).narrow(1, 0, 11);
+        Tensor hidden = model.Forward(batch, PositionSelection.All, context).narrow(1, 0, 11);
         Tensor loss = ((LanguageModelHead)head).TokenLosses(hidden, batch.Ids.narrow(1, 1, 11), context).mean();
         BackwardPass.Run(loss);
         backward();

@@ -14,6 +14,7 @@ public sealed class RegistrationTests
 
     [TestMethod]
     [DataRow(typeof(PeftTask))]
+    [DataRow(typeof(VisionLanguageCatalog))]
     [DataRow(typeof(UserAssembly.BagFineTune))]
     public void EveryModelTunerAndTaskIsRegistered(Type ofAssembly) =>
         Assert.IsEmpty(Forgotten(ofAssembly.Assembly.GetTypes(), Registries.Shared.Include(ofAssembly.Assembly)));

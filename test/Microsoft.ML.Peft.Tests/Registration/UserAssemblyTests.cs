@@ -6,6 +6,7 @@ using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Registration;
 using Microsoft.ML.Peft.Tests.ChildProcess;
 using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.Peft.Weights;
 using UserAssembly;
 using static TorchSharp.torch;
 

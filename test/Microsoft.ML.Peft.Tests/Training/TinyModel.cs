@@ -53,7 +53,7 @@ internal sealed class TinyHead(WeightScope scope, double dropout) : Head
 
     public override IReadOnlyList<Parameter> Parameters => [_weight, _bias];
 
-    public override RowSelection Rows(Batch batch) => RowSelection.First;
+    public override PositionSelection Rows(Batch batch) => PositionSelection.First;
 
     public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
     {

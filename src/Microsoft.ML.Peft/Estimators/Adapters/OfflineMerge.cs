@@ -7,6 +7,7 @@ using Microsoft.ML.Peft.Persistence;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Training;
 using Microsoft.ML.Peft.Tuners;
+using Microsoft.ML.Peft.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 

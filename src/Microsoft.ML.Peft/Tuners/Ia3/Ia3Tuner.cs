@@ -57,7 +57,7 @@ internal sealed class ScaledProjection : TunedPart, IProjectionDelta
         using (Tensor weight = _site.Weight.Dequantize(), update = weight * (_scale.Value - 1))
             _site.Weight.Merge(update);
         if (!ChangesInput)
-            _site.Bias?.Cover(_site.Bias.Value * Flat());
+            _site.Bias?.Substitute(_site.Bias.Value * Flat());
         Detach(adapter);
     }
 
@@ -65,7 +65,7 @@ internal sealed class ScaledProjection : TunedPart, IProjectionDelta
     {
         _site.Weight.Unmerge();
         if (!ChangesInput)
-            _site.Bias?.Uncover();
+            _site.Bias?.Restore();
         Attach(adapter);
     }
 

@@ -43,7 +43,7 @@ internal sealed class EmbeddingDelta(TokenEmbedding site, Parameter a, Parameter
         using (var noGrad = no_grad())
         {
             Tensor merged = Sum(site.Table.Value, a, b, scale);
-            site.Table.Cover(magnitude is null ? merged : merged.mul_(Gain()));
+            site.Table.Substitute(magnitude is null ? merged : merged.mul_(Gain()));
         }
         Detach(adapter);
     }
@@ -59,7 +59,7 @@ internal sealed class EmbeddingDelta(TokenEmbedding site, Parameter a, Parameter
 
     public override void Unmerge(string adapter)
     {
-        site.Table.Uncover();
+        site.Table.Restore();
         Attach(adapter);
     }
 

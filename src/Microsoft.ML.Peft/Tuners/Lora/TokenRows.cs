@@ -90,9 +90,9 @@ internal sealed class TokenRows : TunedPart, ITokenLookup, IProjectionDelta
         using (var scope = NewDisposeScope())
         using (no_grad())
         {
-            _table.Cover(Merged(_table.Value));
+            _table.Substitute(Merged(_table.Value));
             if (Grows && _head?.Bias is { } bias)
-                bias.Cover(cat([bias.Value, bias.Value.new_zeros(_newRows.numel())], 0));
+                bias.Substitute(cat([bias.Value, bias.Value.new_zeros(_newRows.numel())], 0));
         }
         Detach(adapter);
     }
@@ -108,9 +108,9 @@ internal sealed class TokenRows : TunedPart, ITokenLookup, IProjectionDelta
 
     public override void Unmerge(string adapter)
     {
-        _table.Uncover();
+        _table.Restore();
         if (Grows)
-            _head?.Bias?.Uncover();
+            _head?.Bias?.Restore();
         Attach(adapter);
     }
 

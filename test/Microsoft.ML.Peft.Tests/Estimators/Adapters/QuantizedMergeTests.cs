@@ -5,6 +5,7 @@ using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Quantization;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tests.ChildProcess;
+using Microsoft.ML.Peft.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -20,7 +20,7 @@ public sealed class OptimizerTests
     {
         // Over several files: the smallest one has 16 MB.
         long[] sizes = [7, 5000, 3_000_000, 255, 4_000_000, 1];
-        using Weights expected = new(resident, sizes), actual = new(paged, sizes);
+        using SteppedWeights expected = new(resident, sizes), actual = new(paged, sizes);
         for (int step = 1; step <= 3; step++)
         {
             expected.Step(step);
@@ -34,7 +34,7 @@ public sealed class OptimizerTests
     public void A_checkpoint_goes_on_to_the_bit(TrainingOptimizer kind)
     {
         string folder = Directory.CreateTempSubdirectory("optimizer-").FullName;
-        using Weights first = new(kind, 5000, 10), second = new(kind, 5000, 10);
+        using SteppedWeights first = new(kind, 5000, 10), second = new(kind, 5000, 10);
         try
         {
             for (int step = 1; step <= 5; step++)
@@ -51,7 +51,7 @@ public sealed class OptimizerTests
             Directory.Delete(folder, recursive: true);
         }
 
-        static TrainingCheckpoint Checkpoint(string folder, Weights weights) =>
+        static TrainingCheckpoint Checkpoint(string folder, SteppedWeights weights) =>
             new(folder, "run", weights.Parameters, weights.Optimizer, new BestWeights(weights.Parameters), new Participants());
     }
 
@@ -67,7 +67,7 @@ public sealed class OptimizerTests
 
         static long BytesOf(TrainingOptimizer kind)
         {
-            using Weights weights = new(kind, Count, Small);
+            using SteppedWeights weights = new(kind, Count, Small);
             weights.Step(1);
             return weights.Optimizer.StateBytes;
         }
@@ -86,7 +86,7 @@ public sealed class OptimizerTests
 
         static long GrowthOf(TrainingOptimizer kind)
         {
-            using Weights weights = new(kind, Count);
+            using SteppedWeights weights = new(kind, Count);
             using var scope = NewDisposeScope();
             weights.Parameters[0].Value.grad = ones(Count);
             long before = AnonymousMemory.Now();

@@ -4,6 +4,7 @@ using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tests.Estimators.Adapters;
 using Microsoft.ML.Peft.Tuners;
+using Microsoft.ML.Peft.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 

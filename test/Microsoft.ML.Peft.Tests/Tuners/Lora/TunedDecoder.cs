@@ -5,6 +5,7 @@ using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tuners;
 using Microsoft.ML.Peft.Tuners.Lora;
+using Microsoft.ML.Peft.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -50,7 +51,7 @@ internal sealed class TunedDecoder : IDisposable
     public Tensor LogitsOf(ForwardContext context, params long[][] rows)
     {
         using var batch = new Batch { Ids = tensor([.. rows.SelectMany(row => row)]).view(rows.Length, -1), Examples = [] };
-        using Tensor hidden = _model.Forward(batch, RowSelection.All, context);
+        using Tensor hidden = _model.Forward(batch, PositionSelection.All, context);
         return _head.Forward(hidden, batch, context);
     }
 

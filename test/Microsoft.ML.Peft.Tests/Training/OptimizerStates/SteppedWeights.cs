@@ -7,11 +7,11 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Tests.Training.OptimizerStates;
 
 /// <summary>Trained weights under an optimizer, with gradients that depend on the step alone.</summary>
-internal sealed class Weights : IDisposable
+internal sealed class SteppedWeights : IDisposable
 {
     private readonly Parameter[] _parameters;
 
-    public Weights(TrainingOptimizer kind, params long[] sizes)
+    public SteppedWeights(TrainingOptimizer kind, params long[] sizes)
     {
         using var random = new Generator(1);
         _parameters = [.. sizes.Select((size, i) => new Parameter($"w{i}", randn(size, generator: random).DetachFromDisposeScope(), owned: true))];
@@ -43,7 +43,7 @@ internal sealed class Weights : IDisposable
         Optimizer.ClearGradients();
     }
 
-    public void AssertSameBits(Weights other)
+    public void AssertSameBits(SteppedWeights other)
     {
         foreach (var (mine, others) in Values.Zip(other.Values))
             CollectionAssert.AreEqual(mine, others);

@@ -1,10 +1,11 @@
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.Peft.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Microsoft.ML.Peft.Tests.Layers;
+namespace Microsoft.ML.Peft.Tests.Weights;
 
 /// <summary>Two models in one: each below a name of its own, one in floats, the other in 4 bits.</summary>
 [TestClass]

@@ -2,10 +2,12 @@ using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Interop;
+using Microsoft.ML.Peft.Tests.Checkpoints;
+using Microsoft.ML.Peft.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Microsoft.ML.Peft.Tests.Checkpoints;
+namespace Microsoft.ML.Peft.Tests.Weights;
 
 /// <summary>One copy of a base's weights for all who stand on it.</summary>
 [TestClass]

@@ -7,7 +7,7 @@ namespace Microsoft.ML.Peft.Chat;
 /// <summary>How a model reads a conversation: an adapter may bring a tokenizer with tokens of its own.</summary>
 /// <param name="Tokenizer">The adapter's tokenizer, or the base's.</param>
 /// <param name="GivenTemplate">The caller's template; null for the tokenizer's.</param>
-internal sealed record ChatVoice(TextTokenizer Tokenizer, ChatTemplate? GivenTemplate)
+internal sealed record ChatFormat(TextTokenizer Tokenizer, ChatTemplate? GivenTemplate)
 {
     private int[]? _ends;
 

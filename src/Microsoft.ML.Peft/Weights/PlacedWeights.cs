@@ -1,8 +1,9 @@
+using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Quantization;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Microsoft.ML.Peft.Checkpoints;
+namespace Microsoft.ML.Peft.Weights;
 
 /// <summary>The weights behind all <see cref="SharedCheckpoint"/> handles of one base: each is converted and placed once.</summary>
 /// <param name="source">Where they come from.</param>

@@ -1,6 +1,4 @@
-using Microsoft.ML.Peft.Checkpoints;
-
-namespace Microsoft.ML.Peft.Layers;
+namespace Microsoft.ML.Peft.Weights;
 
 /// <summary>A tensor's place.</summary>
 internal readonly record struct CheckpointKey(SharedCheckpoint Checkpoint, string Name);

@@ -1,8 +1,9 @@
+using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Quantization;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Microsoft.ML.Peft.Checkpoints;
+namespace Microsoft.ML.Peft.Weights;
 
 /// <summary>
 /// A counted reference to frozen weights. A base that several models, folds or adapters stand on is read, converted and
