@@ -11,7 +11,8 @@ internal readonly record struct AllocationEvent(int Block, long Bytes);
 /// <summary>
 /// Notes what libtorch takes and gives back on this thread and those of its backward passes, to the byte. libtorch tells it to
 /// whoever stands in the place of its profiler: an object of C++ with virtual functions, of which this builds the image. Nothing of the
-/// process changes, and other threads are not heard.
+/// process changes, and other threads are not heard. On Linux alone: the images of other compilers were never tried, and a wrong one would
+/// end the process.
 /// </summary>
 internal sealed unsafe class AllocationRecorder : IDisposable
 {
@@ -54,14 +55,14 @@ internal sealed unsafe class AllocationRecorder : IDisposable
         _handle.Free();
     }
 
-    // The functions of c10::MemoryReportingInfoBase: one destructor or, but for Microsoft's compiler, two; then the report.
+    // The functions of c10::MemoryReportingInfoBase: two destructors, then the report.
     private static nint MakeFunctions()
     {
         var functions = (nint*)NativeMemory.Alloc(Functions, (nuint)sizeof(nint));
         delegate* unmanaged<byte> yes = &Yes;
         delegate* unmanaged<nint*, nint, long, nuint, nuint, ushort, void> report = &Report;
         new Span<nint>(functions, Functions).Fill((nint)yes);
-        functions[OperatingSystem.IsWindows() ? 1 : 2] = (nint)report;
+        functions[2] = (nint)report;
         return (nint)functions;
     }
 
@@ -96,18 +97,12 @@ internal sealed unsafe class AllocationRecorder : IDisposable
     {
         private const string
             Push = "_ZN3c1020ThreadLocalDebugInfo5_pushENS_13DebugInfoKindESt10shared_ptrINS_13DebugInfoBaseEE",
-            PushOfMac = "_ZN3c1020ThreadLocalDebugInfo5_pushENS_13DebugInfoKindENSt3__110shared_ptrINS_13DebugInfoBaseEEE",
-            PushOfWindows = "?_push@ThreadLocalDebugInfo@c10@@SAXW4DebugInfoKind@2@V?$shared_ptr@VDebugInfoBase@c10@@@std@@@Z",
-            Pop = "_ZN3c1020ThreadLocalDebugInfo4_popENS_13DebugInfoKindE",
-            PopOfWindows = "?_pop@ThreadLocalDebugInfo@c10@@SA?AV?$shared_ptr@VDebugInfoBase@c10@@@std@@W4DebugInfoKind@2@@Z";
+            Pop = "_ZN3c1020ThreadLocalDebugInfo4_popENS_13DebugInfoKindE";
 
-        public static Exports? Find()
-        {
-            var (push, pop) = OperatingSystem.IsWindows() ? (PushOfWindows, PopOfWindows) : (OperatingSystem.IsMacOS() ? PushOfMac : Push, Pop);
-            return NativeLibrary.TryLoad("c10", typeof(torch).Assembly, null, out nint library)
-                && NativeLibrary.TryGetExport(library, push, out nint pushes) && NativeLibrary.TryGetExport(library, pop, out nint pops)
-                ? new Exports(pushes, pops) : null;
-        }
+        public static Exports? Find() => OperatingSystem.IsLinux()
+            && NativeLibrary.TryLoad("c10", typeof(torch).Assembly, null, out nint library)
+            && NativeLibrary.TryGetExport(library, Push, out nint push) && NativeLibrary.TryGetExport(library, Pop, out nint pop)
+            ? new Exports(push, pop) : null;
 
         public void Begin(nint* image)
         {

@@ -25,7 +25,7 @@ public sealed record TrainingEstimate
     /// <summary>The optimizer's state. A paged one goes to the disk where memory is short, and is no part of a GPU's peak.</summary>
     public required long OptimizerBytes { get; init; }
 
-    /// <summary>What the largest batch holds between forward and backward pass, and while it is computed.</summary>
+    /// <summary>What the largest batch holds between forward and backward pass, and while it is computed. 0 where it cannot be measured: on Windows and macOS.</summary>
     public required long ActivationBytes { get; init; }
 
     /// <summary>
