@@ -3,6 +3,7 @@ using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Quantization;
 using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.Peft.Tests.EndToEnd;
 using Microsoft.ML.Peft.Tests.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -38,6 +39,7 @@ public sealed class RealWeightsTests
     [TestMethod]
     public void AVocabularyInFewerBitsCostsLittle()
     {
+        LongTests.Require();
         SharedData.RequireFolder(Model);
         SharedData.RequireFolder(Path.Combine(SharedData.Data, "tiny-shakespeare"));
         double floats = Loss("floats", new()), bfloat16 = Loss("bfloat16", new() { VocabularyFormat = QuantizationFormat.BFloat16 });
