@@ -40,7 +40,7 @@ internal sealed class Forecast
         }
         finally
         {
-            Clear(model);
+            model.ClearGradients();
         }
     }
 
@@ -53,7 +53,7 @@ internal sealed class Forecast
         int passes = Math.Min(2, steps.Max(step => step.Length));
         var measured = new ShortSteps(new BatchRunner(_model, _task, _device), _model, batch, passes, _options, _device);
         double seconds = steps.SelectMany(step => step).Sum(rows => measured.Time.Of(rows.Length, LongestOf(rows))) + (steps.Count * UpdateSeconds());
-        Clear(_model);
+        _model.ClearGradients();
         return new TrainingEstimate
         {
             MappedBytes = memory.Mapped,
@@ -66,12 +66,6 @@ internal sealed class Forecast
             LargestMeasuredBytes = measured.Traces.Select(trace => trace.Peak).DefaultIfEmpty().Max(),
             TimePerEpoch = TimeSpan.FromSeconds(Math.Min(seconds, TimeSpan.MaxValue.TotalSeconds / 2)),
         };
-    }
-
-    private static void Clear(TunedModel model)
-    {
-        foreach (Parameter parameter in model.Trainable)
-            parameter.Value.grad = null;
     }
 
     private int LongestOf(int[] rows) => Math.Max(1, rows.Max(row => _plan.Lengths[row]));

@@ -58,7 +58,7 @@ internal sealed class ShortSteps
         Example[] rows = ShortRows.Of(_batch, size.Rows, size.Length);
         int[] numbers = [.. Enumerable.Range(0, rows.Length)];
         double share = (double)size.Rows * size.Length / ((long)_batch.Count * _length);
-        ClearGradients();
+        _model.ClearGradients();
         using AllocationRecorder? recorder = AllocationRecorder.Start(_device.type);
         double seconds = Enumerable.Range(0, _passes).Min(pass =>
         {
@@ -72,11 +72,5 @@ internal sealed class ShortSteps
             return Stopwatch.GetElapsedTime(start).TotalSeconds;
         });
         return (recorder is null ? null : new AllocationTrace([.. recorder.Events]), seconds);
-    }
-
-    private void ClearGradients()
-    {
-        foreach (Parameter parameter in _model.Trainable)
-            parameter.Value.grad = null;
     }
 }
