@@ -71,7 +71,7 @@ internal sealed class StepRun : IDisposable
             return new Example
             {
                 Ids = ids,
-                Positions = classifies ? [] : [.. Enumerable.Range(0, shape.Length - 1)],
+                ReadPositions = classifies ? [] : [.. Enumerable.Range(0, shape.Length - 1)],
                 Label = classifies ? i % 2 : null,
                 Labels = classifies ? [] : ids[1..],
             };

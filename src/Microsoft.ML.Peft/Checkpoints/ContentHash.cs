@@ -41,7 +41,7 @@ internal static class ContentHash
         foreach (string name in source.Names.Order(StringComparer.Ordinal))
         {
             using Tensor tensor = source.Read(name);
-            hash.AppendData(Encoding.UTF8.GetBytes($"{name}:{tensor.dtype}:{Malformed.Shape(tensor.shape)}\n"));
+            hash.AppendData(Encoding.UTF8.GetBytes($"{name}:{tensor.dtype}:{Malformed.Shape(tensor.Sizes())}\n"));
             NativeTensor.VisitBytes(tensor, hash.AppendData);
         }
     }

@@ -40,3 +40,21 @@ internal readonly record struct FileRegion(string Path, long Offset, long Length
     /// <summary>The file itself where the path is a link, as in Hugging Face's cache.</summary>
     public static FileInfo Target(string path) => File.ResolveLinkTarget(path, returnFinalTarget: true) as FileInfo ?? new FileInfo(path);
 }
+
+/// <summary>Tensors in memory, which it owns.</summary>
+internal sealed class HeldTensors(string description, IReadOnlyDictionary<string, Tensor> tensors) : ITensorSource
+{
+    public string Description => description;
+
+    public IReadOnlyCollection<string> Names => [.. tensors.Keys];
+
+    public long[] ShapeOf(string name) => tensors[name].Sizes();
+
+    public Tensor Read(string name) => tensors[name].alias();
+
+    public void Dispose()
+    {
+        foreach (Tensor tensor in tensors.Values)
+            tensor.Dispose();
+    }
+}

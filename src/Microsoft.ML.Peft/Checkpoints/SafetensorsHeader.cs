@@ -112,3 +112,6 @@ internal sealed class SafetensorsHeader
             throw Malformed.File(_file, $"{end} bytes of tensor data", $"{dataLength}");
     }
 }
+
+/// <summary>A tensor of a safetensors file; <paramref name="Offset"/> counts from the end of the header.</summary>
+internal sealed record TensorEntry(string Name, ScalarType Type, long[] Shape, long Offset, long Bytes);

@@ -40,7 +40,7 @@ internal static class SafetensorsWriter
         AtomicFile.Replace(path, stream => Write(stream, tensors, metadata));
 
     private static IReadOnlyList<PlannedTensor> Planned(IEnumerable<(string Name, Tensor Tensor)> tensors) =>
-        [.. tensors.Select(t => new PlannedTensor(t.Name, t.Tensor.dtype, t.Tensor.shape, t.Tensor.detach))];
+        [.. tensors.Select(t => new PlannedTensor(t.Name, t.Tensor.dtype, t.Tensor.Sizes(), t.Tensor.detach))];
 
     private static byte[] Header(IReadOnlyList<PlannedTensor> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
@@ -92,4 +92,10 @@ internal static class SafetensorsWriter
             json.WriteNumberValue(number);
         json.WriteEndArray();
     }
+}
+
+/// <summary>A tensor that is made when it is written, so that no two exist at a time.</summary>
+internal sealed record PlannedTensor(string Name, ScalarType Type, long[] Shape, Func<Tensor> Make)
+{
+    public long Bytes => Shape.Aggregate(1L, (product, size) => product * size) * Type.ElementSize();
 }

@@ -50,7 +50,7 @@ internal sealed class Batch : IDisposable
     public Tensor? PositionIds { get => this[TextPositionsName]; init => this[TextPositionsName] = value; }
 
     /// <summary>Positions that the head reads [B, P], int64; null where the head decides alone.</summary>
-    public Tensor? Positions { get => this[Fields.Positions.TensorName]; init => this[Fields.Positions.TensorName] = value; }
+    public Tensor? ReadPositions { get => this[Fields.ReadPositions.TensorName]; init => this[Fields.ReadPositions.TensorName] = value; }
 
     /// <summary>
     /// What is learnt: label indices, int64, [B], or [B, P] with -100 where there is none; or numbers, float32, [B, numbers]. Null when

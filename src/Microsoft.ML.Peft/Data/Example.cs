@@ -24,11 +24,11 @@ internal sealed class Example
     /// <summary>The class of the row, from 0; null where none was asked for.</summary>
     public int? Label { get => Get(Fields.Label) is [var label] ? label : null; init => SetIfAny(Fields.Label, value is { } label ? [label] : []); }
 
-    /// <summary>Label indices from 0, one for each entry of <see cref="Positions"/>; empty where none were asked for.</summary>
+    /// <summary>Label indices from 0, one for each entry of <see cref="ReadPositions"/>; empty where none were asked for.</summary>
     public int[] Labels { get => Get(Fields.Labels); init => SetIfAny(Fields.Labels, value); }
 
     /// <summary>Token positions that the head reads (the first piece of each word); empty where the head decides alone.</summary>
-    public int[] Positions { get => Get(Fields.Positions); init => SetIfAny(Fields.Positions, value); }
+    public int[] ReadPositions { get => Get(Fields.ReadPositions); init => SetIfAny(Fields.ReadPositions, value); }
 
     /// <summary>Where each text begins of several that are packed into this row; empty for one text.</summary>
     public int[] Starts { get => Get(Fields.Starts); init => SetIfAny(Fields.Starts, value); }
@@ -55,7 +55,7 @@ internal sealed class Example
     {
         Ids = encoding.Ids,
         TypeIds = encoding.TypeIds,
-        Positions = positions ?? [],
+        ReadPositions = positions ?? [],
         Truncated = encoding.Truncated,
     };
 

@@ -12,7 +12,7 @@ internal static class Fields
     public static readonly Field<byte> TypeIds = new("token_type_ids", Collation.Padded) { Along = Ids };
 
     /// <summary>Token positions that the head reads.</summary>
-    public static readonly Field<int> Positions = new("read_positions", Collation.Padded);
+    public static readonly Field<int> ReadPositions = new("read_positions", Collation.Padded);
 
     /// <summary>Where each text begins of several that are packed into one row.</summary>
     public static readonly Field<int> Starts = new("starts", Collation.None);
@@ -26,7 +26,7 @@ internal static class Fields
     /// <summary>Numbers to learn.</summary>
     public static readonly Field<float> Targets = new("targets", Collation.Stacked, ScalarType.Float32) { TensorName = "labels", IsLabel = true };
 
-    /// <summary>For each word of a row the entry of <see cref="Positions"/> that answers for it, -1 where the model sees nothing of it.</summary>
+    /// <summary>For each word of a row the entry of <see cref="ReadPositions"/> that answers for it, -1 where the model sees nothing of it.</summary>
     public static readonly Field<int> Words = new("words", Collation.None);
 
     /// <summary>A picture as it was encoded; the processor makes pixels of it, batch by batch.</summary>

@@ -35,7 +35,7 @@ internal sealed class BeamSearch(IDecodingSession session, GenerationSettings se
         Beam[] beams = [.. live.SelectMany(group => group.Running)];
         Tensor scores = logits.to(ScalarType.Float32).log_softmax(-1);
         scores = _processors.Apply(scores, [.. beams.Select(beam => beam.Tokens)]);
-        long vocabulary = scores.shape[1];
+        long vocabulary = scores.size(1);
         scores += tensor(beams.Select(beam => beam.Score).ToArray(), ScalarType.Float32, scores.device).unsqueeze(1);
         int count = (int)Math.Min(Math.Max(2, 1 + settings.EosTokenIds.Count) * _beams, _beams * vocabulary);
         var (best, places) = scores.view(live.Count, -1).topk(count);

@@ -26,6 +26,6 @@ internal sealed class TokenChooser(GenerationSettings settings)
     {
         Tensor sums = scores.softmax(-1).to(ScalarType.Float64).cumsum(-1);
         Tensor drawn = tensor(rows.Select(row => 1 - row.Draws.NextDouble()).ToArray(), ScalarType.Float64, scores.device).unsqueeze(1);
-        return (sums < drawn * sums.narrow(1, sums.shape[1] - 1, 1)).sum(1);
+        return (sums < drawn * sums.narrow(1, sums.size(1) - 1, 1)).sum(1);
     }
 }

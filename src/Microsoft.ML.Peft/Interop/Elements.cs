@@ -25,8 +25,8 @@ internal readonly unsafe struct Elements<T>
         if (!IsOfType(tensor.dtype) || tensor.device_type != DeviceType.CPU || (dense && !tensor.is_contiguous()))
         {
             throw new InvalidOperationException(
-                $"A kernel takes {(dense ? "dense " : "")}{s_type} on the CPU, found {tensor.dtype} [{string.Join(", ", tensor.shape)}] on {tensor.device}, "
-                + $"strides {string.Join(", ", tensor.stride())}.");
+                $"A kernel takes {(dense ? "dense " : "")}{s_type} on the CPU, found {tensor.dtype} [{string.Join(", ", tensor.Sizes())}] on {tensor.device}, "
+                + $"strides {string.Join(", ", Enumerable.Range(0, (int)tensor.dim()).Select(tensor.stride))}.");
         }
         _memory = (T*)NativeTensor.Address(tensor);
     }

@@ -47,7 +47,7 @@ internal static unsafe partial class NativeTensor
         // By single sizes, since TorchSharp makes much of a whole shape.
         2 => empty(like.size(0), width, ScalarType.Float32, CPU),
         3 => empty(like.size(0), like.size(1), width, ScalarType.Float32, CPU),
-        _ => Empty([.. like.shape[..^1], width]),
+        _ => Empty([.. like.Sizes()[..^1], width]),
     };
 
     /// <summary>Hands out the bytes of any tensor piece by piece, from a copy where it lies elsewhere or is not contiguous.</summary>

@@ -86,10 +86,10 @@ internal sealed class AdapterGroup : IDisposable
     /// <exception cref="NotSupportedException">The adapter makes rows of another width.</exception>
     public unsafe void Put(Tensor all, Tensor part)
     {
-        if (part.shape[^1] != all.shape[^1])
+        if (part.size(-1) != all.size(-1))
         {
             throw new NotSupportedException(
-                $"Adapter '{Context.Adapter}' answers with {part.shape[^1]} numbers where others have {all.shape[^1]} (it adds tokens to the "
+                $"Adapter '{Context.Adapter}' answers with {part.size(-1)} numbers where others have {all.size(-1)} (it adds tokens to the "
                 + "vocabulary): its rows need a batch of their own.");
         }
         if (_rows is not null)

@@ -26,15 +26,15 @@ internal static class Attention
         if (QueryAttention.Takes(query, key, value, bias))
             return QueryAttention.Attend(query, key, value, bias);
         using var scope = NewDisposeScope();
-        long heads = query.shape[1], shared = heads / key.shape[1];
-        if (shared > 1 && query.shape[2] == 1)
+        long heads = query.size(1), shared = heads / key.size(1);
+        if (shared > 1 && query.size(2) == 1)
         {
             // One query a head: the heads of a group stand side by side as queries, and nothing is copied.
-            Tensor side = query.view(query.shape[0], key.shape[1], shared, query.shape[3]);
-            if (bias is { } given && given.shape[1] == heads)
-                bias = given.reshape(given.shape[0], key.shape[1], shared, -1);
+            Tensor side = query.view(query.size(0), key.size(1), shared, query.size(3));
+            if (bias is { } given && given.size(1) == heads)
+                bias = given.reshape(given.size(0), key.size(1), shared, -1);
             Tensor found = nn.functional.scaled_dot_product_attention(side, key, value, bias!);
-            return found.view(query.shape[0], 1, -1).MoveToOuterDisposeScope();
+            return found.view(query.size(0), 1, -1).MoveToOuterDisposeScope();
         }
         if (shared > 1)
             (key, value) = (Repeat(key, shared), Repeat(value, shared));
@@ -51,5 +51,5 @@ internal static class Attention
     private static Tensor Join(Tensor x) => x.transpose(1, 2).flatten(2);
 
     private static Tensor Repeat(Tensor x, long times) =>
-        x.unsqueeze(2).expand(-1, -1, times, -1, -1).reshape(x.shape[0], x.shape[1] * times, x.shape[2], x.shape[3]);
+        x.unsqueeze(2).expand(-1, -1, times, -1, -1).reshape(x.size(0), x.size(1) * times, x.size(2), x.size(3));
 }

@@ -35,15 +35,15 @@ internal sealed class AttentionMask
     /// <param name="real">True where a key is real [B, K]; null when all are.</param>
     public static AttentionMask? Padding(Tensor? real) => real is null
         ? null
-        : new AttentionMask(new MaskTerms { Queries = real.shape[1], Keys = real.shape[1], Device = real.device, Real = real });
+        : new AttentionMask(new MaskTerms { Queries = real.size(1), Keys = real.size(1), Device = real.device, Real = real });
 
     /// <summary>The mask of the positions that are read.</summary>
     public AttentionMask Select(PositionSelection rows, long batch)
     {
-        if (ReferenceEquals(rows, PositionSelection.All) || _terms.Queries == 1 || (Bias is null && !IsTriangle) || Bias?.shape[2] == 1)
+        if (ReferenceEquals(rows, PositionSelection.All) || _terms.Queries == 1 || (Bias is null && !IsTriangle) || Bias?.size(2) == 1)
             return this;
         Tensor bias = _bias.Value;
-        long heads = bias.shape[1];
+        long heads = bias.size(1);
         using var scope = NewDisposeScope();
         // Queries beside the rows, heads beside the keys.
         Tensor flat = bias.expand(batch, -1, -1, -1).transpose(1, 2).flatten(2);
@@ -56,7 +56,7 @@ internal sealed class AttentionMask
         using var scope = NewDisposeScope();
         Tensor? hidden = Visible()?.logical_not();
         Tensor? bias = hidden is null ? null
-            : zeros(hidden.shape, ScalarType.Float32, hidden.device).masked_fill_(hidden, float.NegativeInfinity).unsqueeze(1);
+            : zeros(hidden.Sizes(), ScalarType.Float32, hidden.device).masked_fill_(hidden, float.NegativeInfinity).unsqueeze(1);
         Tensor sum = (bias, _terms.HeadBias) switch
         {
             ({ } mask, { } heads) => Elementwise.Add(heads, mask),
@@ -95,7 +95,7 @@ internal sealed class AttentionMask
     {
         using var scope = NewDisposeScope();
         Tensor same = texts.unsqueeze(2).eq(texts.unsqueeze(1));
-        long rows = texts.shape[0], tokens = texts.shape[1], keys = _terms.Keys - tokens, queries = _terms.Queries - tokens;
+        long rows = texts.size(0), tokens = texts.size(1), keys = _terms.Keys - tokens, queries = _terms.Queries - tokens;
         if (keys > 0)
             same = cat([ones([rows, tokens, keys], ScalarType.Bool, same.device), same], 2);
         if (queries > 0)

@@ -90,11 +90,11 @@ internal sealed class AttentionSite
     public Tensor AttendTo(Tensor query, EncoderMemory memory, Func<(Tensor Keys, Tensor Values)> make, ForwardContext context)
     {
         var (key, value) = memory.Of(Layer, make);
-        long each = memory.RowsPerText, queries = query.shape[2];
+        long each = memory.RowsPerText, queries = query.size(2);
         if (each == 1)
             return Attend(query, key, value, memory.Mask, context);
         // The rows of a text stand side by side as queries of one, and its keys are not copied.
-        long texts = key.shape[0];
+        long texts = key.size(0);
         Tensor side = query.view(texts, each, Heads, queries, Size).transpose(1, 2).reshape(texts, Heads, each * queries, Size);
         return Attend(side, key, value, memory.Mask, context).view(texts * each, queries, -1);
     }
@@ -110,7 +110,7 @@ internal sealed class AttentionSite
         if (_prefixes.Of(context) is not { } prefix)
             return (key, value);
         var (keys, values) = prefix.Of(this);
-        return (cat([ForRows(keys, key.shape[0]), key], 2), cat([ForRows(values, value.shape[0]), value], 2));
+        return (cat([ForRows(keys, key.size(0)), key], 2), cat([ForRows(values, value.size(0)), value], 2));
     }
 
     private Tensor Behind(Tensor own, PrefixColumns columns, AdapterRows rows, Func<(Tensor Keys, Tensor Values), Tensor> choose)

@@ -25,7 +25,7 @@ internal sealed class ChunkedCrossEntropy : GradientFunction<ChunkedCrossEntropy
         long size = Math.Max(1, (long)(MostLogits / output.Weight.Outputs * context.Share));
         if (output.IsPlain(context) && is_grad_enabled() && hidden.requires_grad)
             return Call(new Target(labels.flatten(), output, size), hidden);
-        return cat([.. Chunks(hidden.shape[0], size).Select(chunk => context.Recompute(
+        return cat([.. Chunks(hidden.size(0), size).Select(chunk => context.Recompute(
             inputs => Losses(output.Forward(inputs[0], context), labels.flatten().narrow(0, chunk.Start, chunk.Count)),
             hidden.narrow(0, chunk.Start, chunk.Count)))]);
     }
@@ -33,8 +33,8 @@ internal sealed class ChunkedCrossEntropy : GradientFunction<ChunkedCrossEntropy
     protected override (Tensor Output, Tensor?[] Saved) Forward(Target target, IReadOnlyList<Tensor> inputs)
     {
         var ((labels, output, size), hidden) = (target, inputs[0]);
-        Tensor losses = empty([hidden.shape[0]], hidden.dtype, hidden.device), gradient = empty_like(hidden);
-        foreach (var (start, count) in Chunks(hidden.shape[0], size))
+        Tensor losses = empty([hidden.size(0)], hidden.dtype, hidden.device), gradient = empty_like(hidden);
+        foreach (var (start, count) in Chunks(hidden.size(0), size))
         {
             using var chunk = NewDisposeScope();
             Tensor logits = output.Weight.Multiply(hidden.narrow(0, start, count), output.Bias?.Value);
@@ -67,10 +67,10 @@ internal sealed class ChunkedCrossEntropy : GradientFunction<ChunkedCrossEntropy
     private static void ToGradientNatively(Tensor logits, Tensor labels, Tensor losses)
     {
         long highest = labels.max().item<long>();
-        if (highest >= logits.shape[1])
-            throw new ArgumentOutOfRangeException(nameof(labels), $"A label is {highest}; there are {logits.shape[1]} classes.");
+        if (highest >= logits.size(1))
+            throw new ArgumentOutOfRangeException(nameof(labels), $"A label is {highest}; there are {logits.size(1)} classes.");
         NativeMethods.CrossEntropy(
-            NativeMethods.BestIsa, logits, labels, logits.shape[0], logits.shape[1],
+            NativeMethods.BestIsa, logits, labels, logits.size(0), logits.size(1),
             losses);
     }
 

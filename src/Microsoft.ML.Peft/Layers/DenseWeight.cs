@@ -11,9 +11,9 @@ internal sealed class DenseWeight(Parameter matrix, bool transposed = false) : W
 
     public override bool IsTransposed => transposed;
 
-    public override long Inputs => Matrix.Value.shape[transposed ? 0 : 1];
+    public override long Inputs => Matrix.Value.size(transposed ? 0 : 1);
 
-    public override long Outputs => Matrix.Value.shape[transposed ? 1 : 0];
+    public override long Outputs => Matrix.Value.size(transposed ? 1 : 0);
 
     public override Tensor Multiply(Tensor input, Tensor? bias)
     {

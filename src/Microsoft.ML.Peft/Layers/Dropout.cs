@@ -16,7 +16,7 @@ internal sealed class Dropout : GradientFunction<Dropout, DropoutSite>
         // Device and type alone choose the mask: forward and backward must agree.
         if (!PeftNative.Takes(x))
             return Mask(x, site).mul_(x).MoveToOuterDisposeScope();
-        Tensor result = NativeTensor.Empty(x.shape);
+        Tensor result = NativeTensor.Empty(x.Sizes());
         DropNatively(x.contiguous(), null, result, site);
         return result.MoveToOuterDisposeScope();
     }
@@ -46,6 +46,25 @@ internal sealed class Dropout : GradientFunction<Dropout, DropoutSite>
     private static Tensor Mask(Tensor x, DropoutSite site)
     {
         using var generator = new Generator(unchecked((ulong)site.Seed), x.device);
-        return empty(x.shape, x.dtype, x.device).bernoulli_(1 - site.Rate, generator).div_(1 - site.Rate);
+        return empty(x.Sizes(), x.dtype, x.device).bernoulli_(1 - site.Rate, generator).div_(1 - site.Rate);
     }
+}
+
+/// <summary>A residual plus a sublayer's dropped output, in the output's own memory.</summary>
+internal sealed class DroppedSum : GradientFunction<DroppedSum, DropoutSite>
+{
+    /// <param name="residual">Any shape.</param>
+    /// <param name="output">The same shape; overwritten, and no graph may need it: libtorch throws where one does.</param>
+    /// <param name="site">What is dropped.</param>
+    public static Tensor Of(Tensor residual, Tensor output, DropoutSite site) => Call(site, residual, output);
+
+    protected override (Tensor Output, Tensor?[] Saved) Forward(DropoutSite site, IReadOnlyList<Tensor> inputs)
+    {
+        Tensor sum = inputs[1].detach();
+        Dropout.AddDropped(inputs[0], sum, site);
+        return (sum, []);
+    }
+
+    protected override Tensor?[] Backward(DropoutSite site, IReadOnlyList<Tensor> saved, Tensor gradient) =>
+        [gradient.alias(), Dropout.Drop(gradient, site)];
 }

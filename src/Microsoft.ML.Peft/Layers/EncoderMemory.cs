@@ -67,7 +67,7 @@ internal sealed class EncoderMemory : IDisposable
         bool isEven = texts.SequenceEqual(left.SelectMany(text => Enumerable.Repeat(text, (int)each)));
         // Where texts are read by more rows and by fewer, each row gets its own.
         (long[] chosen, RowsPerText) = isEven ? (left, each) : (texts, 1);
-        if (!chosen.SequenceEqual(Enumerable.Range(0, (int)_states.shape[0]).Select(text => (long)text)))
+        if (!chosen.SequenceEqual(Enumerable.Range(0, (int)_states.size(0)).Select(text => (long)text)))
             Choose(chosen);
     }
 

@@ -20,7 +20,7 @@ internal sealed class GatedSilu : GradientFunction<GatedSilu, NoSettings>
     protected override Tensor?[] Backward(NoSettings call, IReadOnlyList<Tensor> saved, Tensor gradient)
     {
         var (gate, up) = (saved[0], saved[1]);
-        Tensor dense = gradient.contiguous(), gateGradient = NativeTensor.Empty(gate.shape), upGradient = NativeTensor.Empty(gate.shape);
+        Tensor dense = gradient.contiguous(), gateGradient = NativeTensor.Empty(gate.Sizes()), upGradient = NativeTensor.Empty(gate.Sizes());
         NativeMethods.GatedSiluBackward(
             NativeMethods.BestIsa, gate, up, dense, gate.numel(),
             gateGradient, upGradient);

@@ -64,7 +64,7 @@ internal sealed class KeyValueCache(int layers) : IDisposable
             return;
         using Tensor index = tensor(rows, ScalarType.Int64, first.device);
         long padding = Mask is null ? 0 : KeepMask(index);
-        if (padding == 0 && rows.Length == first.shape[0])
+        if (padding == 0 && rows.Length == first.size(0))
         {
             Move(RowMoves.Of(rows));
             return;
@@ -131,7 +131,7 @@ internal sealed class KeyValueCache(int layers) : IDisposable
 
     private static Tensor Kept(Tensor buffer, long padding, Tensor rows)
     {
-        using Tensor columns = buffer.narrow(2, padding, buffer.shape[2] - padding);
+        using Tensor columns = buffer.narrow(2, padding, buffer.size(2) - padding);
         return columns.index_select(0, rows);
     }
 
@@ -139,14 +139,14 @@ internal sealed class KeyValueCache(int layers) : IDisposable
     {
         Tensor like = of(caches[0]);
         // Zeros, since padding is multiplied by a probability of 0, and whatever the memory held may be no number.
-        Tensor all = zeros([caches.Sum(cache => of(cache).shape[0]), like.shape[1], _capacity, like.shape[3]], like.dtype, like.device);
+        Tensor all = zeros([caches.Sum(cache => of(cache).size(0)), like.size(1), _capacity, like.size(3)], like.dtype, like.device);
         long row = 0;
         foreach (KeyValueCache cache in caches)
         {
             using var scope = NewDisposeScope();
             Tensor part = of(cache);
-            all.narrow(0, row, part.shape[0]).narrow(2, Length - cache.Length, cache.Length).copy_(part.narrow(2, 0, cache.Length));
-            row += part.shape[0];
+            all.narrow(0, row, part.size(0)).narrow(2, Length - cache.Length, cache.Length).copy_(part.narrow(2, 0, cache.Length));
+            row += part.size(0);
         }
         return all.DetachFromDisposeScope();
     }
@@ -159,8 +159,8 @@ internal sealed class KeyValueCache(int layers) : IDisposable
         Tensor PaddedMask(KeyValueCache cache)
         {
             Tensor keys = cache._buffers[0].Keys;
-            Tensor real = cache.Mask ?? ones([keys.shape[0], cache.Length], ScalarType.Bool, keys.device);
-            return cat([zeros([keys.shape[0], Length - cache.Length], ScalarType.Bool, keys.device), real], 1);
+            Tensor real = cache.Mask ?? ones([keys.size(0), cache.Length], ScalarType.Bool, keys.device);
+            return cat([zeros([keys.size(0), Length - cache.Length], ScalarType.Bool, keys.device), real], 1);
         }
     }
 
@@ -186,12 +186,12 @@ internal sealed class KeyValueCache(int layers) : IDisposable
     private Tensor Grown(Tensor old)
     {
         Tensor grown = Buffer(old);
-        Write(grown, old, 0, old.shape[2]);
+        Write(grown, old, 0, old.size(2));
         return grown;
     }
 
     private Tensor Buffer(Tensor like) =>
-        empty([like.shape[0], like.shape[1], _capacity, like.shape[3]], like.dtype, like.device).DetachFromDisposeScope();
+        empty([like.size(0), like.size(1), _capacity, like.size(3)], like.dtype, like.device).DetachFromDisposeScope();
 
     private static void Write(Tensor buffer, Tensor part, long start, long count)
     {

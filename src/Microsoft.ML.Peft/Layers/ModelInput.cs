@@ -31,10 +31,10 @@ internal sealed record ModelInput
     public required PositionSelection Rows { get; init; }
 
     /// <summary>B</summary>
-    public long Count => Embeddings.shape[0];
+    public long Count => Embeddings.size(0);
 
     /// <summary>S</summary>
-    public long Length => Embeddings.shape[1];
+    public long Length => Embeddings.size(1);
 
     public Device Device => Embeddings.device;
 
@@ -45,14 +45,14 @@ internal sealed record ModelInput
     /// <param name="vectors">[N, width]</param>
     public ModelInput Behind(Tensor vectors)
     {
-        long count = vectors.shape[0];
+        long count = vectors.size(0);
         return this with
         {
             Ids = null,
             Embeddings = cat([vectors.unsqueeze(0).expand(Count, -1, -1), Embeddings], 1),
             Mask = Mask is null ? null : cat([ones([Count, count], ScalarType.Bool, Device), Mask], 1),
             TypeIds = TypeIds is null ? null : cat([zeros([Count, count], ScalarType.Int64, Device), TypeIds], 1),
-            Places = Places is null ? null : cat([arange(0, count, ScalarType.Int64, Device).unsqueeze(0).expand(Places.shape[0], -1), Places + count], 1),
+            Places = Places is null ? null : cat([arange(0, count, ScalarType.Int64, Device).unsqueeze(0).expand(Places.size(0), -1), Places + count], 1),
             Rows = Rows.Behind(count),
         };
     }
@@ -64,10 +64,10 @@ internal sealed record ModelInput
         if (count == 0)
             return this;
         Tensor places = PlacesOrRange();
-        return Behind(zeros([count, Embeddings.shape[2]], Embeddings.dtype, Device)) with
+        return Behind(zeros([count, Embeddings.size(2)], Embeddings.dtype, Device)) with
         {
             Mask = cat([zeros([Count, count], ScalarType.Bool, Device), Mask ?? ones([Count, Length], ScalarType.Bool, Device)], 1),
-            Places = cat([zeros([places.shape[0], count], ScalarType.Int64, Device), places], 1),
+            Places = cat([zeros([places.size(0), count], ScalarType.Int64, Device), places], 1),
             PadsEnd = false,
             Rows = PositionSelection.At(Rows.Indices(Count, Length, Device) + count),
         };

@@ -13,7 +13,7 @@ internal sealed class NativeAttention : IAttentionKernel
     public (Tensor Output, Tensor? Sums) Forward(AttentionSettings settings, IReadOnlyList<Tensor> inputs)
     {
         AttentionCall call = Describe(settings, inputs);
-        Tensor output = NativeTensor.Empty(inputs[0].shape), sums = NativeTensor.Empty(call.Batch, call.Heads, call.Queries);
+        Tensor output = NativeTensor.Empty(inputs[0].Sizes()), sums = NativeTensor.Empty(call.Batch, call.Heads, call.Queries);
         NativeMethods.AttentionForward(call, output, sums);
         return (output, sums);
     }
@@ -23,7 +23,7 @@ internal sealed class NativeAttention : IAttentionKernel
         AttentionCall call = Describe(settings, inputs);
         var gradients = new Tensor?[inputs.Count];
         for (int i = 0; i < 3; i++)
-            gradients[i] = settings.Asks[i] ? NativeTensor.Empty(inputs[i].shape) : null;
+            gradients[i] = settings.Asks[i] ? NativeTensor.Empty(inputs[i].Sizes()) : null;
         NativeMethods.AttentionBackward(call, sums, gradient.contiguous(), gradients[0], gradients[1], gradients[2]);
         return gradients;
     }
@@ -31,7 +31,7 @@ internal sealed class NativeAttention : IAttentionKernel
     // Copies of inputs that are not dense live as long as the caller's dispose scope.
     private static AttentionCall Describe(AttentionSettings settings, IReadOnlyList<Tensor> inputs)
     {
-        long[] query = inputs[0].shape, key = inputs[1].shape;
+        long[] query = inputs[0].Sizes(), key = inputs[1].Sizes();
         var call = new AttentionCall
         {
             Batch = query[0], Heads = settings.Heads, Queries = query[1], Keys = key[1], Size = query[2] / settings.Heads,
@@ -40,10 +40,10 @@ internal sealed class NativeAttention : IAttentionKernel
         };
         if (inputs.Count > 3)
         {
-            Tensor mask = inputs[3].shape[^1] == call.Keys ? inputs[3] : inputs[3].expand(-1, -1, -1, call.Keys);
+            Tensor mask = inputs[3].size(-1) == call.Keys ? inputs[3] : inputs[3].expand(-1, -1, -1, call.Keys);
             mask = mask.stride(3) == 1 ? mask : mask.contiguous();
-            long[] strides = mask.expand(call.Batch, call.Heads, call.Queries, call.Keys).stride();
-            (call.MaskBatch, call.MaskHead, call.MaskQuery) = (strides[0], strides[1], strides[2]);
+            Tensor all = mask.expand(call.Batch, call.Heads, call.Queries, call.Keys);
+            (call.MaskBatch, call.MaskHead, call.MaskQuery) = (all.stride(0), all.stride(1), all.stride(2));
             call.Mask = Elements<float>.Strided(mask);
         }
         return call;

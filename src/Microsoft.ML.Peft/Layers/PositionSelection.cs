@@ -51,7 +51,7 @@ internal abstract class PositionSelection
 
     private sealed class Trailing : PositionSelection
     {
-        public override Tensor Select(Tensor states) => states.narrow(1, states.shape[1] - 1, 1);
+        public override Tensor Select(Tensor states) => states.narrow(1, states.size(1) - 1, 1);
 
         public override Tensor Indices(long rows, long length, Device device) => full([rows, 1], length - 1, ScalarType.Int64, device);
     }
@@ -61,7 +61,7 @@ internal abstract class PositionSelection
         public override Tensor Select(Tensor states)
         {
             using Tensor index = positions.unsqueeze(-1);
-            return states.gather(1, index.expand(-1, -1, states.shape[2]));
+            return states.gather(1, index.expand(-1, -1, states.size(2)));
         }
 
         public override PositionSelection Behind(long count) => At(positions.add(count));

@@ -12,7 +12,7 @@ internal sealed class QuantizedProduct : GradientFunction<QuantizedProduct, Quan
         if (!is_grad_enabled())
             return Multiply(matrix, rounded, input, bias);
         Tensor[] inputs = bias is null ? [input] : [input, bias];
-        return Call(new Settings(matrix, rounded, input.shape, [.. inputs.Select(i => i.requires_grad)]), inputs);
+        return Call(new Settings(matrix, rounded, input.Sizes(), [.. inputs.Select(i => i.requires_grad)]), inputs);
     }
 
     protected override (Tensor Output, Tensor?[] Saved) Forward(Settings call, IReadOnlyList<Tensor> inputs) =>

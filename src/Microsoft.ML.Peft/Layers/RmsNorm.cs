@@ -44,18 +44,18 @@ internal sealed class NativeRmsNorm : GradientFunction<NativeRmsNorm, NativeRmsN
     protected override Tensor?[] Backward(Settings call, IReadOnlyList<Tensor> saved, Tensor gradient)
     {
         var (x, weight, scales) = (saved[0], saved[1], saved[2]);
-        Tensor dense = gradient.contiguous(), result = NativeTensor.Empty(x.shape);
+        Tensor dense = gradient.contiguous(), result = NativeTensor.Empty(x.Sizes());
         NativeMethods.RmsNormBackward(
             NativeMethods.BestIsa, x, weight, scales, dense,
-            scales.shape[0], weight.shape[0], result);
+            scales.size(0), weight.size(0), result);
         return [result, call.WeightAsks ? WeightGradient(x, scales, dense) : null];
     }
 
     private static Tensor WeightGradient(Tensor x, Tensor scales, Tensor gradient)
     {
         using var scope = NewDisposeScope();
-        Tensor normed = x.view(scales.shape[0], -1) * scales.unsqueeze(1);
-        return normed.mul_(gradient.view(scales.shape[0], -1)).sum([0L]).MoveToOuterDisposeScope();
+        Tensor normed = x.view(scales.size(0), -1) * scales.unsqueeze(1);
+        return normed.mul_(gradient.view(scales.size(0), -1)).sum([0L]).MoveToOuterDisposeScope();
     }
 
     internal sealed record Settings(double Epsilon, bool WeightAsks);

@@ -22,10 +22,10 @@ internal sealed record Rotation(Tensor Cos, Tensor Sin)
     private Tensor Plainly(Tensor x, int heads)
     {
         using var scope = NewDisposeScope();
-        Tensor split = x.view(x.shape[0], x.shape[1], heads, -1), cos = Cos.unsqueeze(2), sin = Sin.unsqueeze(2);
-        long half = split.shape[3] / 2;
+        Tensor split = x.view(x.size(0), x.size(1), heads, -1), cos = Cos.unsqueeze(2), sin = Sin.unsqueeze(2);
+        long half = split.size(3) / 2;
         Tensor left = split.narrow(3, 0, half), right = split.narrow(3, half, half);
-        return cat([(left * cos) - (right * sin), Elementwise.Add(right * cos, left * sin)], -1).view(x.shape).MoveToOuterDisposeScope();
+        return cat([(left * cos) - (right * sin), Elementwise.Add(right * cos, left * sin)], -1).view(x.Sizes()).MoveToOuterDisposeScope();
     }
 }
 
@@ -52,7 +52,7 @@ internal sealed class NativeRotation : GradientFunction<NativeRotation, NativeRo
 
     protected override Tensor?[] Backward(Settings call, IReadOnlyList<Tensor> saved, Tensor gradient)
     {
-        Tensor result = NativeTensor.Empty(gradient.shape);
+        Tensor result = NativeTensor.Empty(gradient.Sizes());
         result.copy_(gradient);
         Turn(call.Heads, result, saved[0], saved[1], back: true);
         return [result, null, null];

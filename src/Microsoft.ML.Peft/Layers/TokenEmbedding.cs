@@ -57,7 +57,7 @@ internal sealed class TokenEmbedding : ITokenLookup
     {
         using var scope = NewDisposeScope();
         Tensor flat = ids.flatten();
-        return WithoutPadding(Weight.Rows(flat), flat).view([.. ids.shape, -1]).MoveToOuterDisposeScope();
+        return WithoutPadding(Weight.Rows(flat), flat).view([.. ids.Sizes(), -1]).MoveToOuterDisposeScope();
     }
 
     /// <summary>Keeps gradients from what was looked up for the padding.</summary>
@@ -88,7 +88,7 @@ internal sealed class TokenEmbedding : ITokenLookup
             return Lookup(ids);
         using var scope = NewDisposeScope();
         // Positions are often the same for all rows, and given once.
-        Tensor all = ids.shape[0] == 1 ? ids.expand(rows.Count, -1) : ids;
+        Tensor all = ids.size(0) == 1 ? ids.expand(rows.Count, -1) : ids;
         return rows.Join(group => LookupOf(group.Context).Lookup(group.Take(all))).MoveToOuterDisposeScope();
     }
 }

@@ -18,7 +18,7 @@ internal sealed class TorchAttention : IAttentionKernel
         Tensor valueGradient = Dropout.Drop(probabilities, settings.Dropout).transpose(-2, -1).matmul(above);
         Tensor scores = Dropout.Drop(above.matmul(v.transpose(-2, -1)), settings.Dropout).mul_(probabilities);
         scores.sub_(probabilities.mul_(scores.sum(-1, keepdim: true)));
-        Tensor? maskGradient = mask is not null && settings.Asks[3] ? SumTo(scores, mask.shape) : null;
+        Tensor? maskGradient = mask is not null && settings.Asks[3] ? SumTo(scores, mask.Sizes()) : null;
         scores.mul_(Scale(q));
         Tensor?[] gradients = [Join(scores.matmul(k)), Join(scores.transpose(-2, -1).matmul(q)), Join(valueGradient), maskGradient];
         return gradients[..inputs.Count];
@@ -34,12 +34,12 @@ internal sealed class TorchAttention : IAttentionKernel
         return masked.softmax(-1).masked_fill_(empty, 0);
     }
 
-    private static double Scale(Tensor q) => 1 / Math.Sqrt(q.shape[^1]);
+    private static double Scale(Tensor q) => 1 / Math.Sqrt(q.size(-1));
 
     private static (Tensor Q, Tensor K, Tensor V, Tensor? Mask) Split(AttentionSettings settings, IReadOnlyList<Tensor> inputs) => (
         Split(inputs[0], settings.Heads), Split(inputs[1], settings.Heads), Split(inputs[2], settings.Heads), inputs.ElementAtOrDefault(3));
 
-    private static Tensor Split(Tensor x, int heads) => x.reshape(x.shape[0], x.shape[1], heads, -1).transpose(1, 2);
+    private static Tensor Split(Tensor x, int heads) => x.reshape(x.size(0), x.size(1), heads, -1).transpose(1, 2);
 
     private static Tensor Join(Tensor x) => x.transpose(1, 2).flatten(2);
 

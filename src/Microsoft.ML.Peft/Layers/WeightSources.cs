@@ -111,3 +111,8 @@ internal sealed class WeightSources(IReadOnlyList<WeightMount> mounts) : IDispos
 
     private WeightMount? MountOf(string name) => mounts.FirstOrDefault(mount => mount.Holds(name));
 }
+
+/// <summary>A classifier in a checkpoint.</summary>
+/// <param name="Name">Its matrix, or a weight that stands in its place.</param>
+/// <param name="Classes">The rows of its matrix; 0 where it has another form.</param>
+internal sealed record FolderClassifier(string Name, int Classes);

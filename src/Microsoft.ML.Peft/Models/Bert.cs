@@ -26,5 +26,5 @@ internal sealed class Bert(HfConfig config, WeightScope root) : BertModel(config
         return MaskedLanguageModelHead(scope["transform"]["dense"], scope["transform"]["LayerNorm"], scope, Sizes.Activation);
     }
 
-    protected override Tensor Positions(ModelInput input) => input.PlacesOrRange();
+    protected override Tensor PositionIds(ModelInput input) => input.PlacesOrRange();
 }

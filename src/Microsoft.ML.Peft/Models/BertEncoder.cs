@@ -8,7 +8,7 @@ namespace Microsoft.ML.Peft.Models;
 
 /// <summary>The sizes and rates that BERT's family reads from config.json.</summary>
 internal sealed record BertConfig(
-    int Hidden, int Layers, int Heads, int Intermediate, int Vocabulary, int Positions, int Types,
+    int Hidden, int Layers, int Heads, int Intermediate, int Vocabulary, int MaxPositions, int Types,
     double Epsilon, double HiddenDropout, double AttentionDropout, string Activation, int PadId)
 {
     /// <exception cref="InvalidDataException">A value is missing, of the wrong kind, or does not fit the others.</exception>
@@ -40,7 +40,7 @@ internal sealed class BertEncoder
         _config = config;
         WeightScope embeddings = scope["embeddings"];
         Tokens = TokenEmbedding.OfVocabulary(embeddings["word_embeddings"], config.Vocabulary, config.Hidden, config.PadId);
-        _positions = new TokenEmbedding(embeddings["position_embeddings"], config.Positions, config.Hidden);
+        _positions = new TokenEmbedding(embeddings["position_embeddings"], config.MaxPositions, config.Hidden);
         _types = new TokenEmbedding(embeddings["token_type_embeddings"], config.Types, config.Hidden);
         _input = new InputSite(embeddings, Tokens);
         _norm = new LayerNorm(embeddings["LayerNorm"], config.Hidden, config.Epsilon);

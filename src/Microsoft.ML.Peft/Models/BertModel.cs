@@ -21,7 +21,7 @@ internal abstract class BertModel : TextModel, ISequenceClassifier, ITokenClassi
 
     public override TokenEmbedding Tokens => _encoder.Tokens;
 
-    public override int MaxLength => Sizes.Positions;
+    public override int MaxLength => Sizes.MaxPositions;
 
     public override IReadOnlyList<string> DefaultTargets => ["query", "value"];
 
@@ -32,7 +32,7 @@ internal abstract class BertModel : TextModel, ISequenceClassifier, ITokenClassi
     protected double ClassifierDropout => Config.Double("classifier_dropout", Sizes.HiddenDropout);
 
     public override Tensor Forward(Batch batch, PositionSelection rows, ForwardContext context) =>
-        _encoder.Forward(batch, Positions, rows, context);
+        _encoder.Forward(batch, PositionIds, rows, context);
 
     public abstract Head CreateSequenceClassificationHead(int labels);
 
@@ -43,7 +43,7 @@ internal abstract class BertModel : TextModel, ISequenceClassifier, ITokenClassi
 
     /// <summary>The row of the position table for each position.</summary>
     /// <returns>[B or 1, S]</returns>
-    protected abstract Tensor Positions(ModelInput input);
+    protected abstract Tensor PositionIds(ModelInput input);
 
     protected override bool IsOptional(string name) =>
         name.StartsWith("pooler.", StringComparison.Ordinal) || name == "embeddings.position_ids";

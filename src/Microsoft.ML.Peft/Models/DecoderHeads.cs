@@ -24,7 +24,7 @@ internal sealed class LanguageModelHead(Projection output) : Head
         return output;
     }
 
-    public override PositionSelection Rows(Batch batch) => batch.Positions is { } at ? PositionSelection.At(at) : PositionSelection.All;
+    public override PositionSelection Rows(Batch batch) => batch.ReadPositions is { } at ? PositionSelection.At(at) : PositionSelection.All;
 
     public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context) => output.Forward(hidden, context);
 
@@ -41,7 +41,7 @@ internal sealed class LanguageModelHead(Projection output) : Head
         using var scope = NewDisposeScope();
         // What is flattened is no longer one row a text.
         Tensor losses = context.Rows is { } rows
-            ? rows.Join(group => Losses(group.Take(hidden), group.Take(labels), group.Context).view(-1, labels.shape[1])).flatten()
+            ? rows.Join(group => Losses(group.Take(hidden), group.Take(labels), group.Context).view(-1, labels.size(1))).flatten()
             : Losses(hidden, labels, context);
         return losses.MoveToOuterDisposeScope();
     }
@@ -76,7 +76,7 @@ internal static class LastToken
         if (batch.Mask is null)
             return PositionSelection.Last;
         // Read by the backward pass too: left to the caller's scope.
-        Tensor places = arange(batch.Mask.shape[1], ScalarType.Int64, batch.Mask.device);
+        Tensor places = arange(batch.Mask.size(1), ScalarType.Int64, batch.Mask.device);
         return PositionSelection.At((batch.Mask * places).amax([1], keepdim: true));
     }
 }

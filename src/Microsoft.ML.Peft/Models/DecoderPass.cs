@@ -9,12 +9,12 @@ internal sealed class DecoderPass
 {
     private readonly MaskTerms _terms;
 
-    private DecoderPass(ModelInput input, Tensor positions, MaskTerms terms) => (Input, Positions, _terms) = (input, positions, terms);
+    private DecoderPass(ModelInput input, Tensor positions, MaskTerms terms) => (Input, PositionIds, _terms) = (input, positions, terms);
 
     public ModelInput Input { get; }
 
     /// <summary>[B or 1, S]</summary>
-    public Tensor Positions { get; }
+    public Tensor PositionIds { get; }
 
     /// <summary>What the last layer computes.</summary>
     public PositionSelection Rows => Input.Rows;
@@ -57,7 +57,7 @@ internal sealed class DecoderPass
     /// <summary>The rotations of all positions, and of those that the last layer computes.</summary>
     public (Rotation All, Rotation Read) Rotations(Rotary rotary)
     {
-        Rotation all = rotary.At(Positions);
+        Rotation all = rotary.At(PositionIds);
         return (all, all.Select(Rows, Input.Count));
     }
 

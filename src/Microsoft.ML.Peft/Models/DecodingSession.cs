@@ -28,7 +28,7 @@ internal abstract class DecodingSession(PretrainedModel model, Head head, int la
         using var scope = NewDisposeScope();
         using var noGradient = inference_mode();
         using IDisposable? turn = _limit?.Enter();
-        Rows = (int)ids.shape[0];
+        Rows = (int)ids.size(0);
         Device device = model.Weights.Device;
         var batch = new Batch { Ids = ids.to(device), Mask = mask?.to(device), Examples = [] };
         if (Adapters.Length == 1 && Rows > 1)

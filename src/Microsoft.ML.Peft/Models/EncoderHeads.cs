@@ -14,7 +14,7 @@ internal sealed class TokenHead(WeightScope scope, double dropout, int hidden, i
 
     public override IReadOnlyList<Parameter> ClassRows => _classifier.Parameters;
 
-    public override PositionSelection Rows(Batch batch) => batch.Positions is { } at ? PositionSelection.At(at) : PositionSelection.All;
+    public override PositionSelection Rows(Batch batch) => batch.ReadPositions is { } at ? PositionSelection.At(at) : PositionSelection.All;
 
     public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
     {
@@ -71,7 +71,7 @@ internal sealed class MaskedLanguageModelHead : Head
     public override IReadOnlyList<Parameter> Parameters =>
         [.. _dense.Parameters.Concat(_norm.Parameters).Append(_decoder.Bias!).Where(p => p.IsNew)];
 
-    public override PositionSelection Rows(Batch batch) => batch.Positions is { } at ? PositionSelection.At(at) : PositionSelection.All;
+    public override PositionSelection Rows(Batch batch) => batch.ReadPositions is { } at ? PositionSelection.At(at) : PositionSelection.All;
 
     public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
     {

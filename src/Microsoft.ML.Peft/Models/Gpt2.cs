@@ -20,7 +20,7 @@ internal sealed class Gpt2 : DecoderModel
         WeightScope scope = root["transformer"];
         var tokens = TokenEmbedding.OfVocabulary(scope["wte"], _config.Vocabulary, _config.Hidden);
         Input = new InputSite(scope, tokens);
-        _positions = new TokenEmbedding(scope["wpe"], _config.Positions, _config.Hidden);
+        _positions = new TokenEmbedding(scope["wpe"], _config.MaxPositions, _config.Hidden);
         _layers = [.. Enumerable.Range(0, _config.Layers).Select(i => new Gpt2Layer(scope["h"][$"{i}"], _config, i))];
         _norm = new LayerNorm(scope["ln_f"], _config.Hidden, _config.Epsilon);
         Output = LanguageModelHead.OutputOf(root["lm_head"], tokens, config.Bool("tie_word_embeddings", true));
@@ -28,7 +28,7 @@ internal sealed class Gpt2 : DecoderModel
 
     public override int HiddenSize => _config.Hidden;
 
-    public override int MaxLength => _config.Positions;
+    public override int MaxLength => _config.MaxPositions;
 
     public override int LayerCount => _config.Layers;
 
@@ -58,14 +58,14 @@ internal sealed class Gpt2 : DecoderModel
     {
         using var scope = NewDisposeScope();
         using Tensor vectors = pass.Input.Embeddings;
-        Tensor sum = Elementwise.Add(vectors, _positions.Forward(pass.Positions, context));
+        Tensor sum = Elementwise.Add(vectors, _positions.Forward(pass.PositionIds, context));
         return context.Dropout(sum, _config.EmbeddingDropout).MoveToOuterDisposeScope();
     }
 }
 
 /// <summary>The sizes and rates that GPT-2 reads from config.json.</summary>
 internal sealed record Gpt2Config(
-    int Hidden, int Layers, int Heads, int Intermediate, int Vocabulary, int Positions, double Epsilon, string Activation,
+    int Hidden, int Layers, int Heads, int Intermediate, int Vocabulary, int MaxPositions, double Epsilon, string Activation,
     double EmbeddingDropout, double AttentionDropout, double ResidualDropout, bool ScalesScores, bool ScalesByLayer)
 {
     public static Gpt2Config From(HfConfig c) => new(

@@ -27,3 +27,10 @@ internal interface IDecodingSession : IDisposable
     /// <summary>The rows to go on with, by index: repeats rows (beams), puts them in order, and drops those left out.</summary>
     void Keep(long[] rows);
 }
+
+/// <summary>A session that takes in rows of others over the same model: continuous batching.</summary>
+internal interface IJoinableSession : IDecodingSession
+{
+    /// <summary>Takes the rows of others behind its own; each has read what it has, padded or not. The others stay the caller's.</summary>
+    void Join(IReadOnlyList<IJoinableSession> others);
+}

@@ -8,7 +8,7 @@ namespace Microsoft.ML.Peft.Models;
 
 /// <summary>The sizes and switches that LLaMA's family reads from config.json.</summary>
 internal sealed record LlamaConfig(
-    int Hidden, int Layers, int Heads, int Groups, int HeadSize, int Intermediate, int Vocabulary, int Positions, double Epsilon,
+    int Hidden, int Layers, int Heads, int Groups, int HeadSize, int Intermediate, int Vocabulary, int MaxPositions, double Epsilon,
     double AttentionDropout, string Activation, bool TiesOutput)
 {
     /// <summary>Whether query, key and value have biases.</summary>
@@ -60,7 +60,7 @@ internal abstract class LlamaDecoder : DecoderModel
 
     public override int HiddenSize => _config.Hidden;
 
-    public override int MaxLength => _config.Positions;
+    public override int MaxLength => _config.MaxPositions;
 
     public override int LayerCount => _config.Layers;
 

@@ -8,7 +8,7 @@ namespace Microsoft.ML.Peft.Models;
 internal sealed class Roberta(HfConfig config, WeightScope root) : BertModel(config, root, "roberta")
 {
     /// <summary>Positions start behind the padding id, so some rows of the table are never reached.</summary>
-    public override int MaxLength => Sizes.Positions - Sizes.PadId - 1;
+    public override int MaxLength => Sizes.MaxPositions - Sizes.PadId - 1;
 
     /// <summary>The first token through dense and tanh, then a linear layer; both train.</summary>
     public override Head CreateSequenceClassificationHead(int labels)
@@ -29,7 +29,7 @@ internal sealed class Roberta(HfConfig config, WeightScope root) : BertModel(con
     }
 
     // Rows that a tuner rewrote have no ids to tell padding by: places are counted through.
-    protected override Tensor Positions(ModelInput input)
+    protected override Tensor PositionIds(ModelInput input)
     {
         if (input.Ids is not { } ids)
             return input.PlacesOrRange() + (Sizes.PadId + 1);

@@ -40,7 +40,7 @@ internal sealed class T5 : TextModel, IEncoderDecoder, IWritesTexts
 
     public Head CreateSequenceToSequenceHead() => new LanguageModelHead(_output);
 
-    public IReadOnlyList<int[]> PromptsOf(Batch batch) => [.. Enumerable.Repeat(new[] { StartId }, (int)batch.Ids.shape[0])];
+    public IReadOnlyList<int[]> PromptsOf(Batch batch) => [.. Enumerable.Repeat(new[] { StartId }, (int)batch.Ids.size(0))];
 
     public IDecodingSession Open(Head head, Batch batch, ForwardContext context) => new EncoderDecoderSession(this, head, batch, context);
 
@@ -72,9 +72,9 @@ internal sealed class T5 : TextModel, IEncoderDecoder, IWritesTexts
     private Tensor Shifted(Tensor labels)
     {
         using var scope = NewDisposeScope();
-        Tensor before = labels.narrow(1, 0, labels.shape[1] - 1).clamp(min: 0);
-        Tensor padded = where(labels.narrow(1, 0, labels.shape[1] - 1).lt(0), full_like(before, Config.Int("pad_token_id", 0)), before);
-        return cat([full([labels.shape[0], 1], StartId, ScalarType.Int64, labels.device), padded], 1).MoveToOuterDisposeScope();
+        Tensor before = labels.narrow(1, 0, labels.size(1) - 1).clamp(min: 0);
+        Tensor padded = where(labels.narrow(1, 0, labels.size(1) - 1).lt(0), full_like(before, Config.Int("pad_token_id", 0)), before);
+        return cat([full([labels.size(0), 1], StartId, ScalarType.Int64, labels.device), padded], 1).MoveToOuterDisposeScope();
     }
 }
 
@@ -167,7 +167,7 @@ internal sealed class T5Layer(WeightScope scope, T5Config config, int index, boo
 
     public Tensor Forward(Tensor x, AttentionMask mask, EncoderMemory? memory, PositionSelection rows, ForwardContext context)
     {
-        Tensor hidden = _self.Forward(x, mask.Select(rows, x.shape[0]), rows, context);
+        Tensor hidden = _self.Forward(x, mask.Select(rows, x.size(0)), rows, context);
         if (memory is not null)
             hidden = _cross!.Forward(hidden, memory, context);
         return _feedForward.Forward(hidden, context);

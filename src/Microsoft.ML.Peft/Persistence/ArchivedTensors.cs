@@ -57,7 +57,7 @@ internal static class ArchivedTensors
 
         public IReadOnlyCollection<string> Names => _tensors.Keys;
 
-        public long[] ShapeOf(string name) => _tensors[name].shape;
+        public long[] ShapeOf(string name) => _tensors[name].Sizes();
 
         public Tensor Read(string name) => _tensors[name].alias();
 

@@ -23,11 +23,11 @@ internal sealed class MergeLosses
     public void Add(string name, Tensor before, Tensor wanted, Tensor found)
     {
         Sums sums = default;
-        long rows = Math.Max(1, ChunkElements / before.shape[1]);
-        for (long row = 0; row < before.shape[0]; row += rows)
+        long rows = Math.Max(1, ChunkElements / before.size(1));
+        for (long row = 0; row < before.size(0); row += rows)
         {
             using var scope = NewDisposeScope();
-            long count = Math.Min(rows, before.shape[0] - row);
+            long count = Math.Min(rows, before.size(0) - row);
             Tensor from = before.narrow(0, row, count);
             Tensor update = wanted.narrow(0, row, count) - from, change = found.narrow(0, row, count) - from;
             sums += new Sums(Sum(update * update), Sum(update * change), Sum((change - update).square()));

@@ -93,7 +93,7 @@ internal sealed class MergedFolder
         JsonObject json = JsonNode.Parse(source.Config.Json)!.AsObject();
         if (Unties)
             json["tie_word_embeddings"] = false;
-        if (TokenTable is { Origin: { } origin } table && table.Shape[0] != origin.Value.shape[0])
+        if (TokenTable is { Origin: { } origin } table && table.Shape[0] != origin.Value.size(0))
             json["vocab_size"] = table.Shape[0];
         if (!_requantizes)
             json.Remove(QuantizationConfig.Key);
@@ -146,7 +146,7 @@ internal sealed class MergedFolder
             yield return new PlannedTensor(HeadName, _base.Stored.TypeOf(key), _base.ShapeOf(key), () => _base.Stored.Read(key));
         }
         foreach (Parameter parameter in _weights.All.Where(p => p.IsNew && written.Add(p.Name)))
-            yield return new PlannedTensor(parameter.Name, parameter.Value.dtype, parameter.Value.shape, () => parameter.Value.detach());
+            yield return new PlannedTensor(parameter.Name, parameter.Value.dtype, parameter.Value.Sizes(), () => parameter.Value.detach());
     }
 
     private IEnumerable<PlannedTensor> Packed(QuantizedWeight weight)

@@ -35,10 +35,10 @@ internal sealed class PackedTensors
         if (_values.Count == 0)
             _use(Keep);
         _values.Remove(name, out Tensor? value);
-        if (value!.shape[0] == length)
+        if (value!.size(0) == length)
             return value;
         using (value)
-        using (Tensor blanks = full(length - value.shape[0], (byte)' ', ScalarType.Byte, CPU))
+        using (Tensor blanks = full(length - value.size(0), (byte)' ', ScalarType.Byte, CPU))
             return cat([value, blanks]);
     }
 

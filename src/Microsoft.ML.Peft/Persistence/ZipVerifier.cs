@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.IO.Hashing;
 
 namespace Microsoft.ML.Peft.Persistence;
 
@@ -24,5 +25,20 @@ internal static class ZipVerifier
         var (length, crc) = Checksum.Of(content);
         if (length != entry.Length || crc != entry.Crc32)
             throw new InvalidDataException($"The archive's entry '{entry.FullName}' has {length} bytes with CRC-32 {crc:x8}; expected {entry.Length} with {entry.Crc32:x8}.");
+    }
+}
+
+/// <summary>The CRC-32 that zip archives keep for each entry.</summary>
+internal static class Checksum
+{
+    /// <summary>Reads a stream to its end; gives its length as well.</summary>
+    public static (long Length, uint Crc32) Of(Stream stream)
+    {
+        var crc = new Crc32();
+        var buffer = new byte[1 << 18];
+        long length = 0;
+        for (int count; (count = stream.Read(buffer)) > 0; length += count)
+            crc.Append(buffer.AsSpan(0, count));
+        return (length, crc.GetCurrentHashAsUInt32());
     }
 }

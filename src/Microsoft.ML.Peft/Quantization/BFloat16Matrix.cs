@@ -11,7 +11,7 @@ internal sealed class BFloat16Matrix : PackedMatrix
 
     private readonly Tensor _values;
 
-    private BFloat16Matrix(Tensor values) : base(values.shape[0], values.shape[1]) => _values = values.DetachFromDisposeScope();
+    private BFloat16Matrix(Tensor values) : base(values.size(0), values.size(1)) => _values = values.DetachFromDisposeScope();
 
     public override long Bytes => 2 * _values.numel();
 

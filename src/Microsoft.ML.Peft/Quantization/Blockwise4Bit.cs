@@ -45,7 +45,7 @@ internal sealed class Blockwise4Bit(Tensor codes, Tensor levels, BlockScales sca
         BlockScales kept = nested ? BlockScales.Nested(scales) : new BlockScales(scales.DetachFromDisposeScope());
         return new Blockwise4Bit(
             codes.to(weight.device).DetachFromDisposeScope(), tensor(code.Levels, ScalarType.Float32, weight.device).DetachFromDisposeScope(),
-            kept.To(weight.device), block, (weight.shape[0], weight.shape[1]), code, weight.dtype);
+            kept.To(weight.device), block, (weight.size(0), weight.size(1)), code, weight.dtype);
     }
 
     public override IEnumerable<(string Name, Tensor Value)> Export(string key, bool transposed) => QuantStateFile.Write(this, key);

@@ -22,12 +22,12 @@ internal sealed class Blockwise8Bit(Tensor codes, Tensor levels, BlockScales sca
         using var scope = NewDisposeScope();
         Tensor source = Source(weight);
         long count = source.numel();
-        Tensor codes = empty(weight.shape, ScalarType.Byte, CPU), scales = NativeTensor.Empty((count + block - 1) / block);
+        Tensor codes = empty(weight.Sizes(), ScalarType.Byte, CPU), scales = NativeTensor.Empty((count + block - 1) / block);
         DynamicMap.Quantize(source, count, block, codes, scales);
         CheckFinite(scales, name);
         return new Blockwise8Bit(
             codes.to(weight.device).DetachFromDisposeScope(), tensor(DynamicMap.Levels, ScalarType.Float32, weight.device).DetachFromDisposeScope(),
-            new BlockScales(scales.DetachFromDisposeScope()).To(weight.device), block, (weight.shape[0], weight.shape[1]), weight.dtype);
+            new BlockScales(scales.DetachFromDisposeScope()).To(weight.device), block, (weight.size(0), weight.size(1)), weight.dtype);
     }
 
     public override IEnumerable<(string Name, Tensor Value)> Export(string key, bool transposed) => QuantStateFile.Write(this, key);

@@ -51,8 +51,8 @@ internal abstract class BlockwiseMatrix(Tensor codes, Tensor levels, BlockScales
         if (!IsNative || !PeftNative.Takes(gradient) || Blas.Sgemm == 0)
             return base.InputGradient(gradient);
         using Tensor dense = gradient.contiguous();
-        Tensor result = NativeTensor.Empty(gradient.shape[0], Inputs);
-        NativeMethods.QuantizedGradient(NativeMethods.BestIsa, Call(), dense, gradient.shape[0], result);
+        Tensor result = NativeTensor.Empty(gradient.size(0), Inputs);
+        NativeMethods.QuantizedGradient(NativeMethods.BestIsa, Call(), dense, gradient.size(0), result);
         return result;
     }
 

@@ -62,7 +62,7 @@ internal abstract class PackedMatrix(long outputs, long inputs) : IDisposable
 }
 
 /// <summary>A matrix that stayed in floats: one that an adapter was merged into.</summary>
-internal sealed class FloatMatrix(Tensor weight) : PackedMatrix(weight.shape[0], weight.shape[1])
+internal sealed class FloatMatrix(Tensor weight) : PackedMatrix(weight.size(0), weight.size(1))
 {
     private readonly Tensor _weight = weight.DetachFromDisposeScope();
 

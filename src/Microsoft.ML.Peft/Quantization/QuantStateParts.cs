@@ -35,7 +35,7 @@ internal sealed class QuantStateParts(ITensorSource source, string key, Device d
         if (tensor.dtype != type || (count is { } wanted && tensor.numel() != wanted))
         {
             throw Malformed.Tensor(
-                source.Description, name, $"{(count is { } n ? $"{n} elements" : "elements")} of type {type}", $"shape {Malformed.Shape(tensor.shape)} of type {tensor.dtype}");
+                source.Description, name, $"{(count is { } n ? $"{n} elements" : "elements")} of type {type}", $"shape {Malformed.Shape(tensor.Sizes())} of type {tensor.dtype}");
         }
         FiniteWeights.Check(tensor, source.Description, name);
         return tensor.flatten().to(device).DetachFromDisposeScope();

@@ -48,7 +48,7 @@ internal sealed class Rowwise8Bit(Tensor codes, Tensor levels, BlockScales scale
 
     /// <summary>A matrix of integers [out, in] and scales [out], which it takes over.</summary>
     public static Rowwise8Bit Create(Tensor codes, Tensor scales, OutlierColumns? outliers) => new(
-        codes, tensor(s_levels, ScalarType.Float32, codes.device).DetachFromDisposeScope(), new BlockScales(scales), (codes.shape[0], codes.shape[1]), outliers);
+        codes, tensor(s_levels, ScalarType.Float32, codes.device).DetachFromDisposeScope(), new BlockScales(scales), (codes.size(0), codes.size(1)), outliers);
 
     public override Tensor Dequantize()
     {

@@ -1,9 +1,7 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
-using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
-using Microsoft.ML.Peft.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -39,37 +37,12 @@ namespace Microsoft.ML.Peft
 namespace Microsoft.ML.Peft.Tasks
 {
     /// <summary>Sequence classification over false and true: the score is the difference of their logits.</summary>
-    internal sealed class BinaryTextClassificationTask : PeftTask
+    internal sealed class BinaryTextClassificationTask : SequenceClassificationTask
     {
-        [NotLearnt]
-        public required string Sentence1ColumnName { get; init; }
-
-        [NotLearnt]
-        public required string? Sentence2ColumnName { get; init; }
-
-        [NotLearnt]
-        public required string LabelColumnName { get; init; }
-
-        [NotLearnt]
-        public required string OutputColumnName { get; init; }
-
-        [NotLearnt]
-        public required string ScoreColumnName { get; init; }
-
         [NotLearnt]
         public required string ProbabilityColumnName { get; init; }
 
-        internal override string PeftTaskType => "SEQ_CLS";
-
-        internal override string HeadKind => "ForSequenceClassification";
-
-        internal TextColumn Sentence1 => new(Sentence1ColumnName, "Sentence 1");
-
-        internal TextColumn? Sentence2 => Sentence2ColumnName is { } name ? new(name, "Sentence 2") : null;
-
         internal BooleanColumn Label => new(LabelColumnName);
-
-        internal override IReadOnlyList<TaskColumn> Inputs => Sentence2 is { } second ? [Sentence1, second] : [Sentence1];
 
         internal override IReadOnlyList<TaskColumn> Labels => [Label];
 
@@ -84,22 +57,16 @@ namespace Microsoft.ML.Peft.Tasks
             new Runtime(this, labels, processor, maxLength);
 
         private sealed class Runtime(BinaryTextClassificationTask task, LabelSet labels, InputProcessor processor, int maxLength)
-            : TaskRuntime<float>(task, labels, processor, maxLength)
+            : SequenceClassificationRuntime<float>(task, labels, processor, maxLength)
         {
-            public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels) =>
-                OneEach(Classification.ReadTexts(this, row, task.Sentence1, task.Sentence2, withLabels ? task.Label.Read(row) : null));
-
-            public override Head CreateHead(PretrainedModel model) =>
-                Classification.CreateHead(model, Labels, model.As<ISequenceClassifier>().CreateSequenceClassificationHead);
-
-            public override ITaskMetrics CreateMetrics() => new ClassificationMetrics(Labels.Count);
-
             public override IReadOnlyList<OutputColumn<float>> Outputs =>
             [
                 OutputColumn<float>.Of(task.OutputColumnName, BooleanDataViewType.Instance, score => score > 0),
                 OutputColumn<float>.Of(task.ScoreColumnName, NumberDataViewType.Single, score => score),
                 OutputColumn<float>.Of(task.ProbabilityColumnName, NumberDataViewType.Single, score => 1 / (1 + MathF.Exp(-score))),
             ];
+
+            protected override Func<int> ReadLabel(DataViewRow row) => task.Label.Read(row);
 
             public override IReadOnlyList<float> Predict(Tensor logits, Batch batch)
             {

@@ -64,7 +64,7 @@ namespace Microsoft.ML.Peft.Tasks
 
             public override IReadOnlyList<float> Score(TunedModel model, Batch batch, ForwardContext context)
             {
-                if (batch.Positions is null)
+                if (batch.ReadPositions is null)
                     return [.. batch.Examples.Select(_ => float.NaN)];
                 // The labels are the text's own tokens: no column has to bring them.
                 using Batch labelled = Processor.Collate(batch.Examples, batch.Ids.device, withLabels: true);

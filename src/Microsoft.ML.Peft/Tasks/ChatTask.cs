@@ -69,7 +69,7 @@ namespace Microsoft.ML.Peft.Tasks
                 return new Example
                 {
                     Ids = ids[..length],
-                    Positions = Array.ConvertAll(learnt, i => i - 1),
+                    ReadPositions = Array.ConvertAll(learnt, i => i - 1),
                     Labels = Array.ConvertAll(learnt, i => ids[i]),
                     Truncated = length < ids.Length,
                     SplitsToken = splits,

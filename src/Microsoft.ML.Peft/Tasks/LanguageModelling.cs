@@ -23,7 +23,7 @@ internal abstract class LanguageModelRuntime<TPrediction>(PeftTask task, InputPr
     public override Tensor Answer(Head head, Tensor hidden, Batch batch, ForwardContext context)
     {
         using var scope = NewDisposeScope();
-        return ((LanguageModelHead)head).TokenLosses(hidden, batch.Labels!, context).view(batch.Labels!.shape).MoveToOuterDisposeScope();
+        return ((LanguageModelHead)head).TokenLosses(hidden, batch.Labels!, context).view(batch.Labels!.Sizes()).MoveToOuterDisposeScope();
     }
 
     public override (Tensor Sum, long Count) Loss(Tensor answer, Batch batch) => (answer.sum(), Count(batch));
@@ -37,7 +37,7 @@ internal abstract class LanguageModelRuntime<TPrediction>(PeftTask task, InputPr
         return new Example
         {
             Ids = ids,
-            Positions = [.. Enumerable.Range(first - 1, count)],
+            ReadPositions = [.. Enumerable.Range(first - 1, count)],
             Labels = ids[^count..],
             Truncated = truncated,
             SplitsToken = splitsToken,

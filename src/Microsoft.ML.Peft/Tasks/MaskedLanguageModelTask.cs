@@ -91,8 +91,8 @@ namespace Microsoft.ML.Peft.Tasks
         {
             using var scope = NewDisposeScope();
             long[] best = logits.argmax(-1).flatten().cpu().data<long>().ToArray();
-            int width = batch.Positions is null ? 0 : (int)batch.Positions.shape[1];
-            return [.. batch.Examples.Select((e, row) => Enumerable.Range(0, e.Positions.Length).Select(i => (int)best[row * width + i]).ToArray())];
+            int width = batch.ReadPositions is null ? 0 : (int)batch.ReadPositions.size(1);
+            return [.. batch.Examples.Select((e, row) => Enumerable.Range(0, e.ReadPositions.Length).Select(i => (int)best[row * width + i]).ToArray())];
         }
 
         private Example Mask(Example example, Random random)
@@ -105,7 +105,7 @@ namespace Microsoft.ML.Peft.Tasks
             int[] ids = [.. example.Ids];
             foreach (int i in chosen)
                 ids[i] = random.NextDouble() switch { < 0.8 => _mask, < 0.9 => random.Next(_words), _ => ids[i] };
-            return example.With(Fields.Ids, ids).With(Fields.Positions, chosen).With(Fields.Labels, [.. chosen.Select(i => example.Ids[i])]);
+            return example.With(Fields.Ids, ids).With(Fields.ReadPositions, chosen).With(Fields.Labels, [.. chosen.Select(i => example.Ids[i])]);
         }
 
         /// <summary>The share of masked tokens that are guessed.</summary>

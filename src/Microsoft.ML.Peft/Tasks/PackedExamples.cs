@@ -89,7 +89,7 @@ internal sealed class PackedExamples : IReadOnlyList<Example>
                 ids.Add(text[part.Start + i]);
             }
         }
-        return new Example { Ids = [.. ids], Starts = [.. starts], Positions = [.. positions], Labels = [.. labels] };
+        return new Example { Ids = [.. ids], Starts = [.. starts], ReadPositions = [.. positions], Labels = [.. labels] };
     }
 
     private readonly record struct Part(int Text, int Start, int Length);

@@ -1,9 +1,7 @@
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
-using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
-using Microsoft.ML.Peft.Training;
 using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft
@@ -32,34 +30,9 @@ namespace Microsoft.ML.Peft
 namespace Microsoft.ML.Peft.Tasks
 {
     /// <summary>Sequence classification: one label for a text or a pair.</summary>
-    internal sealed class TextClassificationTask : PeftTask
+    internal sealed class TextClassificationTask : SequenceClassificationTask
     {
-        [NotLearnt]
-        public required string Sentence1ColumnName { get; init; }
-
-        [NotLearnt]
-        public required string? Sentence2ColumnName { get; init; }
-
-        [NotLearnt]
-        public required string LabelColumnName { get; init; }
-
-        [NotLearnt]
-        public required string OutputColumnName { get; init; }
-
-        [NotLearnt]
-        public required string ScoreColumnName { get; init; }
-
-        internal override string PeftTaskType => "SEQ_CLS";
-
-        internal override string HeadKind => "ForSequenceClassification";
-
-        internal TextColumn Sentence1 => new(Sentence1ColumnName, "Sentence 1");
-
-        internal TextColumn? Sentence2 => Sentence2ColumnName is { } name ? new(name, "Sentence 2") : null;
-
         internal KeyColumn Label => new(LabelColumnName);
-
-        internal override IReadOnlyList<TaskColumn> Inputs => Sentence2 is { } second ? [Sentence1, second] : [Sentence1];
 
         internal override IReadOnlyList<TaskColumn> Labels => [Label];
 
@@ -73,16 +46,8 @@ namespace Microsoft.ML.Peft.Tasks
             new Runtime(this, labels, processor, maxLength);
 
         private sealed class Runtime(TextClassificationTask task, LabelSet labels, InputProcessor processor, int maxLength)
-            : TaskRuntime<float[]>(task, labels, processor, maxLength)
+            : SequenceClassificationRuntime<float[]>(task, labels, processor, maxLength)
         {
-            public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels) =>
-                OneEach(Classification.ReadTexts(this, row, task.Sentence1, task.Sentence2, withLabels ? task.Label.Read(row, Labels) : null));
-
-            public override Head CreateHead(PretrainedModel model) =>
-                Classification.CreateHead(model, Labels, model.As<ISequenceClassifier>().CreateSequenceClassificationHead);
-
-            public override ITaskMetrics CreateMetrics() => new ClassificationMetrics(Labels.Count);
-
             public override IReadOnlyList<OutputColumn<float[]>> Outputs =>
             [
                 OutputColumn<float[]>.Of(task.OutputColumnName, new KeyDataViewType(typeof(uint), Labels.Count),
@@ -90,6 +55,8 @@ namespace Microsoft.ML.Peft.Tasks
                 OutputColumn<float[]>.Vector(task.ScoreColumnName, new VectorDataViewType(NumberDataViewType.Single, Labels.Count),
                     scores => scores, Classification.ScoreAnnotations(Labels)),
             ];
+
+            protected override Func<int> ReadLabel(DataViewRow row) => task.Label.Read(row, Labels);
 
             public override IReadOnlyList<float[]> Predict(Tensor logits, Batch batch) =>
                 [.. Classification.Probabilities(logits).Chunk(Labels.Count)];

@@ -111,7 +111,7 @@ namespace Microsoft.ML.Peft.Tasks
             public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
             {
                 using var scope = NewDisposeScope();
-                Tensor? mask = hidden.shape[1] == 1 ? null : batch.Mask?.unsqueeze(-1);
+                Tensor? mask = hidden.size(1) == 1 ? null : batch.Mask?.unsqueeze(-1);
                 Tensor vector = pooling == TextPooling.Max
                     ? (mask is null ? hidden : hidden.masked_fill(mask.logical_not(), float.NegativeInfinity)).amax(1)
                     : mask is null ? hidden.mean([1]) : (hidden * mask).sum(1) / mask.sum(1);

@@ -112,8 +112,8 @@ namespace Microsoft.ML.Peft.Tasks
         public override IReadOnlyList<WordPredictions> Predict(Tensor logits, Batch batch)
         {
             float[] scores = Classification.Probabilities(logits);
-            int width = logits.shape.Length == 3 ? (int)logits.shape[1] * Labels.Count : 0;
-            return [.. batch.Examples.Select((example, row) => Spread(example, scores.AsSpan(row * width, example.Positions.Length * Labels.Count)))];
+            int width = logits.dim() == 3 ? (int)logits.size(1) * Labels.Count : 0;
+            return [.. batch.Examples.Select((example, row) => Spread(example, scores.AsSpan(row * width, example.ReadPositions.Length * Labels.Count)))];
         }
 
         private string Name(int label) => label < 0 ? "O" : Labels.Names[label];

@@ -35,11 +35,7 @@ internal sealed class AdamW(IReadOnlyList<Parameter> parameters, TrainingSetting
         }
     }
 
-    public void ClearGradients()
-    {
-        foreach (Parameter parameter in parameters)
-            parameter.Value.grad = null;
-    }
+    public void ClearGradients() => parameters.ClearGradients();
 
     /// <summary>The state by parameter; the tensors stay the optimizer's.</summary>
     public IEnumerable<(string Name, int Steps, IEnumerable<(string Part, Tensor Value)> Parts)> Export() =>

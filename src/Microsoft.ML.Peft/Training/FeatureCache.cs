@@ -19,7 +19,7 @@ internal sealed class FeatureCache
     private readonly ScalarType _type;
     private readonly long _width;
 
-    private FeatureCache(Tensor sample) => (_type, _width) = (sample.dtype, sample.shape[2]);
+    private FeatureCache(Tensor sample) => (_type, _width) = (sample.dtype, sample.size(2));
 
     /// <summary>Runs the base over all rows.</summary>
     /// <param name="runner">The model.</param>
@@ -64,20 +64,20 @@ internal sealed class FeatureCache
     {
         if (!_features.TryGetValue(set, out float[][]? rows))
             _features.Add(set, rows = new float[set.Count][]);
-        int stride = (int)(features.shape[1] * _width);
+        int stride = (int)(features.size(1) * _width);
         float[] values = features.to(ScalarType.Float32).cpu().contiguous().data<float>().ToArray();
         for (int i = 0; i < batch.Examples.Count; i++)
         {
-            int length = (int)(Positions(batch.Examples[i], batch, features.shape[1]) * _width);
+            int length = (int)(PositionsOf(batch.Examples[i], batch, features.size(1)) * _width);
             rows[numbers[i]] = values.AsSpan(i * stride, length).ToArray();
         }
     }
 
     // Padding is cut off, so that a row takes no more than it needs and joins batches of any length.
-    private static long Positions(Example example, Batch batch, long computed)
+    private static long PositionsOf(Example example, Batch batch, long computed)
     {
-        if (batch.Positions is not null)
-            return example.Positions.Length;
-        return computed == batch[Fields.Ids.TensorName]?.shape[1] ? example.Length : computed;
+        if (batch.ReadPositions is not null)
+            return example.ReadPositions.Length;
+        return computed == batch[Fields.Ids.TensorName]?.size(1) ? example.Length : computed;
     }
 }

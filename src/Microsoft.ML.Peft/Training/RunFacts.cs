@@ -53,7 +53,7 @@ internal sealed class RunFacts
             .WithContent("training data", HashOf(train))
             .WithContent("validation data", validation is null ? null : HashOf(validation))
             .WithContent("the base's config.json", HashOf(model.Model.Config.Json))
-            .WithContent("trained weights", HashOf(model.Trainable.Select(p => new { p.Name, p.Value.shape, p.LearningRateScale })));
+            .WithContent("trained weights", HashOf(model.Trainable.Select(p => new { p.Name, shape = p.Value.Sizes(), p.LearningRateScale })));
 
     public string ToJson() => JsonSerializer.Serialize(_facts);
 

@@ -55,10 +55,10 @@ internal sealed class TrainingStep(
         double mean = 1.0 / count;
         if (options.MaxGradientNorm == 0)
             return mean;
-        double norm = GradientNorm.Of(parameters) * mean;
+        double norm = parameters.GradientNorm() * mean;
         if (!double.IsFinite(norm))
             throw Diverged("gradient's norm", norm, step, learningRate);
-        return mean * GradientNorm.Factor(norm, options.MaxGradientNorm);
+        return mean * ParameterGradients.ClippingFactor(norm, options.MaxGradientNorm);
     }
 
     private static InvalidOperationException Diverged(string what, double value, int step, double learningRate) => new(string.Create(

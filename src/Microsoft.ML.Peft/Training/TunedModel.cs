@@ -25,13 +25,6 @@ internal sealed class TunedModel(PretrainedModel model, Head head, ITuner tuner)
         return Head.Forward(features, batch, context);
     }
 
-    /// <summary>Lets go of the gradients that passes have left.</summary>
-    public void ClearGradients()
-    {
-        foreach (Parameter parameter in Trainable)
-            parameter.Value.grad = null;
-    }
-
     public void Dispose()
     {
         Tuner.Dispose();

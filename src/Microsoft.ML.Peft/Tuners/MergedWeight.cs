@@ -19,5 +19,5 @@ internal sealed record MergedWeight(string Name, Parameter? Origin, long[] Shape
     public bool HeadFollows { get; init; }
 
     /// <summary>A weight that trained as it is.</summary>
-    public static MergedWeight Of(string name, Parameter origin, Parameter trained) => new(name, origin, trained.Value.shape, _ => trained.Value.detach());
+    public static MergedWeight Of(string name, Parameter origin, Parameter trained) => new(name, origin, trained.Value.Sizes(), _ => trained.Value.detach());
 }

@@ -61,7 +61,7 @@ internal static class PeftNames
 
     private static void Fill(ITensorSource source, string name, Parameter parameter)
     {
-        CheckShape(source, name, parameter.Value.shape);
+        CheckShape(source, name, parameter.Value.Sizes());
         using Tensor values = source.Read(name);
         using Tensor here = values.to(parameter.Value.device);
         using Tensor differs = here.ne(parameter.Value).any();

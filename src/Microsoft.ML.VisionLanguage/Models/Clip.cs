@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
@@ -44,7 +45,7 @@ internal sealed class Clip : PretrainedModel, IPairedTowers, IReadsTokens
 
     public TokenEmbedding Tokens => TextTower.Tokens;
 
-    public int MaxLength => _config.Positions;
+    public int MaxLength => _config.MaxPositions;
 
     public override IReadOnlyList<string> DefaultTargets => ["q_proj", "v_proj"];
 
@@ -101,7 +102,7 @@ internal sealed record ClipTowerConfig(int Hidden, int Layers, int Heads, int In
 
 /// <summary>What CLIP reads from config.json. Where it says nothing, it means ViT-B/32.</summary>
 internal sealed record ClipConfig(
-    ClipTowerConfig Text, ClipTowerConfig Vision, int Vocabulary, int Positions, int ImageSize, int Patch, int Channels, int Projected, double InitialScale)
+    ClipTowerConfig Text, ClipTowerConfig Vision, int Vocabulary, int MaxPositions, int ImageSize, int Patch, int Channels, int Projected, double InitialScale)
 {
     public static ClipConfig From(HfConfig c)
     {
@@ -143,15 +144,15 @@ internal sealed class ClipPictureTower
     /// <exception cref="ArgumentException">The pictures are of another size than the model's.</exception>
     public Tensor Forward(Tensor pixels, PositionSelection rows, ForwardContext context)
     {
-        if (pixels.shape is not [_, var channels, var height, var width] || channels != _config.Channels || height != _config.ImageSize || width != _config.ImageSize)
+        if (pixels.Sizes() is not [_, var channels, var height, var width] || channels != _config.Channels || height != _config.ImageSize || width != _config.ImageSize)
         {
             throw new ArgumentException(
-                $"The model reads pictures of [{_config.Channels}, {_config.ImageSize}, {_config.ImageSize}], and these are [{string.Join(", ", pixels.shape.Skip(1))}].", nameof(pixels));
+                $"The model reads pictures of [{_config.Channels}, {_config.ImageSize}, {_config.ImageSize}], and these are [{string.Join(", ", pixels.Sizes().Skip(1))}].", nameof(pixels));
         }
         PrefixColumns? prefix = PrefixColumns.Of(_encoder.First, context);
         Tensor hidden = Embed(pixels, context);
         // Left to the caller's scope: under gradient checkpointing the backward pass reads it again.
-        AttentionMask? mask = AttentionMask.Padding(prefix?.RealWith(null, hidden.shape[0], hidden.shape[1], hidden.device));
+        AttentionMask? mask = AttentionMask.Padding(prefix?.RealWith(null, hidden.size(0), hidden.size(1), hidden.device));
         return _encoder.Forward(hidden, mask, mask, rows, context);
     }
 
@@ -162,8 +163,8 @@ internal sealed class ClipPictureTower
     {
         using var scope = NewDisposeScope();
         Tensor patches = nn.functional.conv2d(pixels, _patches.Value, strides: [_config.Patch, _config.Patch]).flatten(2).transpose(1, 2);
-        Tensor all = cat([_class.Value.expand(pixels.shape[0], 1, -1), patches], 1);
-        Tensor places = _positions.Forward(arange(0, all.shape[1], ScalarType.Int64, all.device).unsqueeze(0), context);
+        Tensor all = cat([_class.Value.expand(pixels.size(0), 1, -1), patches], 1);
+        Tensor places = _positions.Forward(arange(0, all.size(1), ScalarType.Int64, all.device).unsqueeze(0), context);
         return _before.Forward(Elementwise.Add(all, places), context).MoveToOuterDisposeScope();
     }
 }
@@ -182,7 +183,7 @@ internal sealed class ClipTextTower
         _config = config.Text;
         WeightScope embeddings = scope["embeddings"];
         _input = new InputSite(scope, TokenEmbedding.OfVocabulary(embeddings["token_embedding"], config.Vocabulary, _config.Hidden));
-        _positions = new TokenEmbedding(embeddings["position_embedding"], config.Positions, _config.Hidden);
+        _positions = new TokenEmbedding(embeddings["position_embedding"], config.MaxPositions, _config.Hidden);
         _encoder = new ClipEncoder(scope["encoder"], _config);
         _norm = new LayerNorm(scope["final_layer_norm"], _config.Hidden, _config.Epsilon);
     }
@@ -202,7 +203,7 @@ internal sealed class ClipTextTower
     {
         using var scope = NewDisposeScope();
         using Tensor vectors = pass.Input.Embeddings;
-        return Elementwise.Add(vectors, _positions.Forward(pass.Positions, context)).MoveToOuterDisposeScope();
+        return Elementwise.Add(vectors, _positions.Forward(pass.PositionIds, context)).MoveToOuterDisposeScope();
     }
 }
 

@@ -21,7 +21,7 @@ internal static class ContrastiveLoss
     public static Tensor Of(Tensor logits)
     {
         using var scope = NewDisposeScope();
-        Tensor own = arange(0, logits.shape[0], ScalarType.Int64, logits.device);
+        Tensor own = arange(0, logits.size(0), ScalarType.Int64, logits.device);
         Tensor sum = Peft.Layers.Elementwise.Add(nn.functional.cross_entropy(logits, own), nn.functional.cross_entropy(logits.t(), own));
         return (sum * 0.5).MoveToOuterDisposeScope();
     }

@@ -9,6 +9,7 @@ using Microsoft.ML.Peft.Training;
 using Microsoft.ML.VisionLanguage.Inputs;
 using Microsoft.ML.VisionLanguage.Models;
 using static TorchSharp.torch;
+using TensorPrimitives = System.Numerics.Tensors.TensorPrimitives;
 
 namespace Microsoft.ML.VisionLanguage.Tasks;
 
@@ -77,7 +78,7 @@ internal sealed class ContrastiveTask : PeftTask
         {
             using var scope = NewDisposeScope();
             Tensor mean = ContrastiveLoss.Of(ContrastiveLoss.Logits(answer.select(1, 0), answer.select(1, 1), _towers.Scale.Value));
-            return ((mean * answer.shape[0]).MoveToOuterDisposeScope(), answer.shape[0]);
+            return ((mean * answer.size(0)).MoveToOuterDisposeScope(), answer.size(0));
         }
 
         // The temperature must not leave the paper's bounds.
@@ -98,7 +99,7 @@ internal sealed class ContrastiveTask : PeftTask
                 [
                     OutputColumn<Pair>.Vector(task.ImageEmbeddingColumnName, vector, pair => pair.Picture),
                     OutputColumn<Pair>.Vector(task.TextEmbeddingColumnName, vector, pair => pair.Text),
-                    OutputColumn<Pair>.Of(task.ScoreColumnName, NumberDataViewType.Single, pair => pair.Picture.Zip(pair.Text, (picture, text) => picture * text).Sum()),
+                    OutputColumn<Pair>.Of(task.ScoreColumnName, NumberDataViewType.Single, pair => TensorPrimitives.Dot<float>(pair.Picture, pair.Text)),
                 ];
             }
         }
@@ -127,8 +128,8 @@ internal sealed class ContrastiveTask : PeftTask
         {
             using var scope = NewDisposeScope();
             Tensor nearest = answer.select(1, 0).mm(answer.select(1, 1).t()).argmax(1);
-            _right += nearest.eq(arange(0, answer.shape[0], ScalarType.Int64, answer.device)).sum().item<long>();
-            _all += answer.shape[0];
+            _right += nearest.eq(arange(0, answer.size(0), ScalarType.Int64, answer.device)).sum().item<long>();
+            _all += answer.size(0);
         }
 
         public IReadOnlyList<(string Name, double Value)> Result => [(TrainingMetrics.Accuracy, (double)_right / Math.Max(1, _all))];

@@ -9,6 +9,6 @@ internal static class Vectors
     public static float[][] Of(Tensor rows)
     {
         using var scope = NewDisposeScope();
-        return [.. rows.cpu().contiguous().data<float>().ToArray().Chunk((int)rows.shape[^1])];
+        return [.. rows.cpu().contiguous().data<float>().ToArray().Chunk((int)rows.size(-1))];
     }
 }

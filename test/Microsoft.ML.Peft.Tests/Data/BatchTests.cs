@@ -12,12 +12,12 @@ public sealed class BatchTests
     [TestMethod]
     public void RowsArePaddedToTheirLongestAndMasked()
     {
-        using Batch batch = Collate(new Example { Ids = [7, 8, 9], TypeIds = [0, 0, 1], Positions = [1], Labels = [4] },
-            new Example { Ids = [5], Positions = [0, 0], Labels = [3, -100] });
+        using Batch batch = Collate(new Example { Ids = [7, 8, 9], TypeIds = [0, 0, 1], ReadPositions = [1], Labels = [4] },
+            new Example { Ids = [5], ReadPositions = [0, 0], Labels = [3, -100] });
         AreEqual([7, 8, 9, 5, 0, 0], [2, 3], batch.Ids);
         AreEqual([1, 1, 1, 1, 0, 0], [2, 3], batch.Mask!.to(ScalarType.Int64));
         AreEqual([0, 0, 1, 0, 0, 0], [2, 3], batch.TypeIds!);
-        AreEqual([1, 0, 0, 0], [2, 2], batch.Positions!);
+        AreEqual([1, 0, 0, 0], [2, 2], batch.ReadPositions!);
         AreEqual([4, -100, 3, -100], [2, 2], batch.Labels!);
     }
 
@@ -25,7 +25,7 @@ public sealed class BatchTests
     public void WhatNobodyNeedsIsNotMade()
     {
         using Batch batch = Batch.Collate([new Example { Ids = [7], TypeIds = [0], Label = 2 }, new Example { Ids = [8], TypeIds = [0], Label = 1 }], CPU, withLabels: false);
-        Assert.IsNull(batch.Mask ?? batch.TypeIds ?? batch.Positions ?? batch.Labels ?? batch.Texts ?? batch.Pixels);
+        Assert.IsNull(batch.Mask ?? batch.TypeIds ?? batch.ReadPositions ?? batch.Labels ?? batch.Texts ?? batch.Pixels);
     }
 
     [TestMethod]

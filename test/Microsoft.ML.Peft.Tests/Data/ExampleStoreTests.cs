@@ -61,7 +61,7 @@ public sealed class ExampleStoreTests
         Ids = [.. Enumerable.Range(i, 1 + i % 9)],
         TypeIds = [.. Enumerable.Range(0, 1 + i % 9).Select(t => (byte)(t % 2))],
         Labels = [.. Enumerable.Range(0, i % 3)],
-        Positions = [.. Enumerable.Range(0, i % 4)],
+        ReadPositions = [.. Enumerable.Range(0, i % 4)],
         Starts = [.. Enumerable.Range(0, i % 5)],
         Truncated = i % 2 == 0,
         SplitsToken = i % 3 == 0,

@@ -78,7 +78,7 @@ public sealed class SiteRowsTests
         using var model = new Tuned(folder.Folder);
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
-        Tensor packed = model.Logits(new Example { Ids = [9, 8, 7, 11, 12, 13, 14], Starts = [0, 3], Positions = [2, 6] }, adapter);
+        Tensor packed = model.Logits(new Example { Ids = [9, 8, 7, 11, 12, 13, 14], Starts = [0, 3], ReadPositions = [2, 6] }, adapter);
         TensorAssert.Close(model.LastLogits([[9, 8, 7]], [adapter])[0], packed[0], 1e-4, 1e-4, "the first text");
         // A prompt's own states see the first text alone, and so the second text is compared where the prompt is keys and values.
         if (adapter == "prefix5")
@@ -116,7 +116,7 @@ public sealed class SiteRowsTests
 
         /// <summary>What follows each text's last token.</summary>
         public Tensor LastLogits(int[][] texts, string?[] adapters) => Run(
-            [.. texts.Select(ids => new Example { Ids = ids, Positions = [ids.Length - 1] })], adapters).squeeze(1);
+            [.. texts.Select(ids => new Example { Ids = ids, ReadPositions = [ids.Length - 1] })], adapters).squeeze(1);
 
         public Tensor Logits(Example row, string adapter) => Run([row], [adapter])[0];
 

@@ -63,7 +63,7 @@ internal sealed class TrainingRows
     private static Example NextTokens(int[] ids, int given) => new()
     {
         Ids = ids,
-        Positions = [.. Enumerable.Range(given - 1, ids.Length - given)],
+        ReadPositions = [.. Enumerable.Range(given - 1, ids.Length - given)],
         Labels = ids[given..],
     };
 

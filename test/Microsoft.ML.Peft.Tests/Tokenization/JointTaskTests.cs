@@ -108,9 +108,9 @@ public sealed class JointTaskTests
 
     private static void Check(TextTokenizer tokenizer, Example learnt, int[] prompt, Continuation answer)
     {
-        Shared.AreEqual(prompt, learnt.Ids[..(learnt.Positions[0] + 1)], "the prompt in training");
+        Shared.AreEqual(prompt, learnt.Ids[..(learnt.ReadPositions[0] + 1)], "the prompt in training");
         Shared.AreEqual([.. answer.Ids, tokenizer.EosId!.Value], learnt.Labels, "what is learnt");
-        Shared.AreEqual([.. Enumerable.Range(prompt.Length - 1, learnt.Labels.Length)], learnt.Positions, "positions");
+        Shared.AreEqual([.. Enumerable.Range(prompt.Length - 1, learnt.Labels.Length)], learnt.ReadPositions, "positions");
         Assert.AreEqual(answer.Splits, learnt.SplitsToken);
     }
 

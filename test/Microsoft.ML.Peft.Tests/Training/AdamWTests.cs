@@ -70,11 +70,11 @@ public sealed class AdamWTests
         using Parameter a = Trainable("a", 2, 2), b = Trainable("b", 5), none = Trainable("none", 3);
         SetGradient(a, 3);
         SetGradient(b, -2);
-        double norm = GradientNorm.Of([a, b, none]);
+        double norm = new[] { a, b, none }.GradientNorm();
         Assert.AreEqual(Math.Sqrt(4 * 9 + 5 * 4), norm, 1e-5);
-        Assert.AreEqual(1, norm * GradientNorm.Factor(norm, 1), 1e-5);
-        Assert.AreEqual(1, GradientNorm.Factor(norm, 100));
-        Assert.AreEqual(0, GradientNorm.Of([none]));
+        Assert.AreEqual(1, norm * ParameterGradients.ClippingFactor(norm, 1), 1e-5);
+        Assert.AreEqual(1, ParameterGradients.ClippingFactor(norm, 100));
+        Assert.AreEqual(0, new[] { none }.GradientNorm());
     }
 
     private static Parameter Trainable(string name, params long[] shape)

@@ -56,14 +56,14 @@ internal abstract record Arrangement
                 return RestoreOutputs(stored);
         }
 
-        public override Tensor StoreOutputs(Tensor rows) => Swap(rows, 2, rows.shape[0] / Heads / 2);
+        public override Tensor StoreOutputs(Tensor rows) => Swap(rows, 2, rows.size(0) / Heads / 2);
 
-        public override Tensor RestoreOutputs(Tensor rows) => Swap(rows, rows.shape[0] / Heads / 2, 2);
+        public override Tensor RestoreOutputs(Tensor rows) => Swap(rows, rows.size(0) / Heads / 2, 2);
 
         private Tensor Swap(Tensor rows, long outer, long inner)
         {
             using DisposeScope scope = NewDisposeScope();
-            return rows.reshape(Heads, outer, inner, -1).transpose(1, 2).reshape(rows.shape).MoveToOuterDisposeScope();
+            return rows.reshape(Heads, outer, inner, -1).transpose(1, 2).reshape(rows.Sizes()).MoveToOuterDisposeScope();
         }
     }
 }

@@ -110,11 +110,11 @@ internal sealed class GgufAdapter : IDisposable
         Tensor a = Matrix(tensor + A), b = Matrix(tensor + B);
         if (table)
             a = a.t();
-        if (a.shape[0] != b.shape[1])
-            throw Malformed.Tensor(Description, tensor, "A and B of one rank", $"{a.shape[0]} and {b.shape[1]}");
+        if (a.size(0) != b.size(1))
+            throw Malformed.Tensor(Description, tensor, "A and B of one rank", $"{a.size(0)} and {b.size(1)}");
         Arrangement arrangement = module.Arrangement(_heads);
-        if (arrangement.Refuses(b.shape) is { } needed)
-            throw Malformed.Tensor(Description, tensor + B, needed, Malformed.Shape(b.shape));
+        if (arrangement.Refuses(b.Sizes()) is { } needed)
+            throw Malformed.Tensor(Description, tensor + B, needed, Malformed.Shape(b.Sizes()));
         return new GgufUpdate(
             pattern.Replace("*", layer, StringComparison.Ordinal), table,
             a.clone().DetachFromDisposeScope(), arrangement.RestoreOutputs(b).clone().DetachFromDisposeScope());
@@ -123,6 +123,6 @@ internal sealed class GgufAdapter : IDisposable
     private Tensor Matrix(string name)
     {
         Tensor values = _file.Read(name).to(ScalarType.Float32);
-        return values.dim() == 2 ? values : throw Malformed.Tensor(Description, name, "two dimensions", Malformed.Shape(values.shape));
+        return values.dim() == 2 ? values : throw Malformed.Tensor(Description, name, "two dimensions", Malformed.Shape(values.Sizes()));
     }
 }

@@ -35,7 +35,7 @@ internal static class GgufWriter
             WriteText(writer, name);
             writer.Write((uint)tensor.dim());
             // GGML counts from the innermost dimension.
-            foreach (long size in Enumerable.Reverse(tensor.shape))
+            foreach (long size in Enumerable.Reverse(tensor.Sizes()))
                 writer.Write((ulong)size);
             writer.Write(Float32Tensor);
             writer.Write(offset);

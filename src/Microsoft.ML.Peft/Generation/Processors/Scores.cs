@@ -11,7 +11,7 @@ internal static class Scores
     /// <summary>The scores without single tokens of single rows; those outside the vocabulary are none of it.</summary>
     public static Tensor Without(this Tensor scores, IEnumerable<(int Row, int Token)> unwanted)
     {
-        long size = scores.shape[1];
+        long size = scores.size(1);
         long[] places = [.. unwanted.Where(place => place.Token < size).Select(place => place.Row * size + place.Token)];
         return places.Length == 0 ? scores : scores.flatten().index_fill(0, tensor(places, ScalarType.Int64, scores.device), float.NegativeInfinity).view_as(scores);
     }

@@ -40,7 +40,7 @@ internal sealed class Forecast
         }
         finally
         {
-            model.ClearGradients();
+            model.Trainable.ClearGradients();
         }
     }
 
@@ -53,7 +53,7 @@ internal sealed class Forecast
         int passes = Math.Min(2, steps.Max(step => step.Length));
         var measured = new ShortSteps(new BatchRunner(_model, _task, _device), _model, batch, passes, _options, _device);
         double seconds = steps.SelectMany(step => step).Sum(rows => measured.Time.Of(rows.Length, LongestOf(rows))) + (steps.Count * UpdateSeconds());
-        _model.ClearGradients();
+        _model.Trainable.ClearGradients();
         return new TrainingEstimate
         {
             MappedBytes = memory.Mapped,
@@ -75,7 +75,7 @@ internal sealed class Forecast
     {
         const long MostValues = 1 << 18;
         long start = Stopwatch.GetTimestamp();
-        GradientNorm.Of(_model.Trainable);
+        _model.Trainable.GradientNorm();
         double norm = Stopwatch.GetElapsedTime(start).TotalSeconds, values = _model.Trainable.Average(p => (double)p.Value.numel());
         long count = Math.Clamp((long)values, 1, MostValues);
         return norm + (OptimizerTime.Of(_options, count, _device) * _model.Trainable.Count * (values / count));

@@ -17,7 +17,7 @@ internal static class ShortRows
         int tokens = row.Length == longest ? length : Math.Clamp((int)Math.Round(row.Length * share), 1, Math.Max(1, length - 1));
         row = Thin(row, Fields.Ids, tokens);
         row = Thin(row, Fields.TypeIds, tokens);
-        row = Thin(row, Fields.Positions, Share(row.Positions.Length, share), position => (int)(position * share));
+        row = Thin(row, Fields.ReadPositions, Share(row.ReadPositions.Length, share), position => (int)(position * share));
         row = Thin(row, Fields.Starts, row.Starts.Length, start => (int)(start * share));
         // A label that no loss counts could leave nothing to learn.
         return Thin(row, Fields.Labels, Share(row.Labels.Length, share), label => Math.Max(label, 0));

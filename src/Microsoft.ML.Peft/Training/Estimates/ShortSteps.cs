@@ -58,7 +58,7 @@ internal sealed class ShortSteps
         Example[] rows = ShortRows.Of(_batch, size.Rows, size.Length);
         int[] numbers = [.. Enumerable.Range(0, rows.Length)];
         double share = (double)size.Rows * size.Length / ((long)_batch.Count * _length);
-        _model.ClearGradients();
+        _model.Trainable.ClearGradients();
         using AllocationRecorder? recorder = AllocationRecorder.Start(_device.type);
         double seconds = Enumerable.Range(0, _passes).Min(pass =>
         {

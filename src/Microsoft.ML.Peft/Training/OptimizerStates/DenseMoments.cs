@@ -8,8 +8,8 @@ internal sealed class DenseMoments(Tensor parameter, IStateMemory memory) : Mome
 {
     private static readonly IAdamWKernel Torch = new TorchAdamW(), Native = new NativeAdamW();
 
-    private readonly StateTensor _mean = memory.Zeros(parameter.shape, parameter.dtype, parameter.device);
-    private readonly StateTensor _variance = memory.Zeros(parameter.shape, parameter.dtype, parameter.device);
+    private readonly StateTensor _mean = memory.Zeros(parameter.Sizes(), parameter.dtype, parameter.device);
+    private readonly StateTensor _variance = memory.Zeros(parameter.Sizes(), parameter.dtype, parameter.device);
 
     protected override IReadOnlyList<(string Name, StateTensor State)> Parts => [(MeanPart, _mean), (VariancePart, _variance)];
 

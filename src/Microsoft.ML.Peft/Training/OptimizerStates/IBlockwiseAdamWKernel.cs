@@ -60,7 +60,7 @@ internal sealed class TorchBlockwiseAdamW : IBlockwiseAdamWKernel
     private static Tensor Unpack(in BlockwiseMoment moment, float[] levels, Tensor parameter)
     {
         Tensor values = tensor(levels, ScalarType.Float32, parameter.device).index_select(0, moment.Codes.to(ScalarType.Int64));
-        return (values * BlockScales.Spread(moment.Scales, BlockwiseMoments.Block, values.numel())).view(parameter.shape).to(parameter.dtype);
+        return (values * BlockScales.Spread(moment.Scales, BlockwiseMoments.Block, values.numel())).view(parameter.Sizes()).to(parameter.dtype);
     }
 
     private static void Pack(Tensor values, float[] levels, in BlockwiseMoment moment)

@@ -73,13 +73,13 @@ internal sealed class ScaledProjection : TunedPart, IProjectionDelta
     {
         var matrix = (_site.Weight as DenseWeight)?.Matrix;
         yield return new MergedWeight(
-            _site.Path + ".weight", matrix, matrix?.Value.shape ?? [_site.Weight.Outputs, _site.Weight.Inputs],
+            _site.Path + ".weight", matrix, matrix?.Value.Sizes() ?? [_site.Weight.Outputs, _site.Weight.Inputs],
             weight => weight * (matrix is not null && _site.Weight.IsTransposed ? _scale.Value.detach().t() : _scale.Value.detach()))
         {
             Packed = (_site.Weight as QuantizedWeight)?.Matrix,
         };
         if (!ChangesInput && _site.Bias is { } bias)
-            yield return new MergedWeight(bias.Name, bias, bias.Value.shape, value => value * Flat().detach());
+            yield return new MergedWeight(bias.Name, bias, bias.Value.Sizes(), value => value * Flat().detach());
     }
 
     private Tensor Flat() => _scale.Value.view(-1);

@@ -46,7 +46,7 @@ internal sealed class BaseTables
     {
         foreach (var (name, table) in All.Where(t => source.Names.Contains(PeftNames.Prefix + t.Key)))
         {
-            PeftNames.CheckShape(source, PeftNames.Prefix + name, table.Original.shape);
+            PeftNames.CheckShape(source, PeftNames.Prefix + name, table.Original.Sizes());
             using var scope = NewDisposeScope();
             Tensor here = source.Read(PeftNames.Prefix + name).to(table.Original.dtype, table.Original.device);
             if (here.ne(table.Original).any().item<bool>())

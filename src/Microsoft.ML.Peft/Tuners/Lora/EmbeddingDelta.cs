@@ -31,7 +31,7 @@ internal sealed class EmbeddingDelta(TokenEmbedding site, Parameter a, Parameter
         Tensor low = site.WithoutPadding(a.Value.t().index_select(0, flat), flat);
         Tensor plain = site.Lookup(flat);
         Tensor sum = plain.addmm(low, b.Value.t(), 1, (float)scale);
-        return (magnitude is null ? sum : sum * Gain()).view([.. ids.shape, -1]).MoveToOuterDisposeScope();
+        return (magnitude is null ? sum : sum * Gain()).view([.. ids.Sizes(), -1]).MoveToOuterDisposeScope();
     }
 
     public override void Attach(string adapter) => site.Attach(adapter, this);
@@ -50,7 +50,7 @@ internal sealed class EmbeddingDelta(TokenEmbedding site, Parameter a, Parameter
 
     public override IEnumerable<MergedWeight> MergedWeights()
     {
-        yield return new MergedWeight(site.Table.Name, site.Table, site.Table.Value.shape, table =>
+        yield return new MergedWeight(site.Table.Name, site.Table, site.Table.Value.Sizes(), table =>
         {
             using Tensor sum = Sum(table, a, b, scale);
             return magnitude is null ? sum.alias() : sum * Gain();

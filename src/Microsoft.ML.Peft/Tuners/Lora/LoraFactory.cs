@@ -27,7 +27,7 @@ internal sealed class LoraFactory(LoraOptions options, TuningTarget target, Gene
     public TunedPart Tune(TokenEmbedding site)
     {
         (int rank, double scale) = options.SizeOf(site.Path);
-        long entries = site.Table.Value.shape[0], width = site.Table.Value.shape[1];
+        long entries = site.Table.Value.size(0), width = site.Table.Value.size(1);
         target.CheckSaved(site.Path + ".lora_embedding_A", rank, entries);
         using var noGrad = no_grad();
         Parameter a = New(site.Path + ".lora_embedding_A", zeros([rank, entries], ScalarType.Float32, generator.device));

@@ -33,7 +33,7 @@ internal static class LoraGguf
             site.Site, site.IsTable, adapter.Tensors.Read(site.A), adapter.Tensors.Read(site.B)))];
         // Modules whose alpha is another than the file's take the difference into B.
         double alpha = AlphaOf(updates[0]);
-        double AlphaOf(GgufUpdate update) => settings.SizeOf(update.Path).Scale * update.A.shape[0];
+        double AlphaOf(GgufUpdate update) => settings.SizeOf(update.Path).Scale * update.A.size(0);
         GgufAdapter.Write(file, Type, alpha, adapter.BaseSha256, config, updates.Select(
             update => AlphaOf(update) == alpha ? update : update with { B = update.B * (AlphaOf(update) / alpha) }));
     }
@@ -44,16 +44,16 @@ internal static class LoraGguf
         IReadOnlyList<GgufUpdate> updates = file.Updates();
         if (updates.Count == 0)
             throw Malformed.File(file.Description, "low-rank updates", "none");
-        int rank = (int)updates[0].A.shape[0];
+        int rank = (int)updates[0].A.size(0);
         var settings = new LoraOptions
         {
             Rank = rank,
             Alpha = file.Alpha ?? rank,
             TargetModules = [.. updates.Select(update => update.Path)],
-            RankPattern = updates.Where(update => update.A.shape[0] != rank).ToDictionary(update => Regex.Escape(update.Path), update => (int)update.A.shape[0]),
+            RankPattern = updates.Where(update => update.A.size(0) != rank).ToDictionary(update => Regex.Escape(update.Path), update => (int)update.A.size(0)),
             // Without an alpha every scale is 1.
-            AlphaPattern = file.Alpha is not null ? [] : updates.Where(update => update.A.shape[0] != rank)
-                .ToDictionary(update => Regex.Escape(update.Path), update => (double)update.A.shape[0]),
+            AlphaPattern = file.Alpha is not null ? [] : updates.Where(update => update.A.size(0) != rank)
+                .ToDictionary(update => Regex.Escape(update.Path), update => (double)update.A.size(0)),
         };
         var tensors = new Dictionary<string, Tensor>(StringComparer.Ordinal);
         foreach (GgufUpdate update in updates)

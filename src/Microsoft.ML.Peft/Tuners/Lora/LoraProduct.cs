@@ -33,7 +33,7 @@ internal sealed class LoraProduct : GradientFunction<LoraProduct, LoraProduct.Se
         Tensor above = Flat(gradient), lowGradient = b.t().mm(above.t()).mul_(call.Scale);
         Tensor bGradient = low.mm(above).mul_(call.Scale).t().contiguous();
         Tensor aGradient = lowGradient.mm(Dropped(call, input));
-        return [call.InputAsks ? InputGradient(call, lowGradient, a, input.shape) : null, gradient.alias(), aGradient, bGradient];
+        return [call.InputAsks ? InputGradient(call, lowGradient, a, input.Sizes()) : null, gradient.alias(), aGradient, bGradient];
     }
 
     private static Tensor InputGradient(Settings call, Tensor lowGradient, Tensor a, long[] shape)
@@ -45,7 +45,7 @@ internal sealed class LoraProduct : GradientFunction<LoraProduct, LoraProduct.Se
     private static Tensor Dropped(Settings call, Tensor input) =>
         Flat(call.Dropout is null ? input : Dropout.Drop(input, call.Dropout));
 
-    private static Tensor Flat(Tensor x) => x.reshape(-1, x.shape[^1]);
+    private static Tensor Flat(Tensor x) => x.reshape(-1, x.size(-1));
 
     internal sealed record Settings(float Scale, DropoutSite? Dropout, bool InputAsks);
 }

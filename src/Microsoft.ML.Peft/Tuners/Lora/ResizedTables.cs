@@ -57,7 +57,7 @@ internal sealed class ResizedTables
     {
         if (!saved.Names.Contains(FileName(path)))
             return false;
-        long[] shape = saved.ShapeOf(FileName(path)), own = table.Value.shape;
+        long[] shape = saved.ShapeOf(FileName(path)), own = table.Value.Sizes();
         return shape.Length == 2 && shape[1] == own[1] && (trainsAsAWhole ? shape[0] > own[0] : shape[0] >= own[0]);
     }
 
@@ -66,9 +66,9 @@ internal sealed class ResizedTables
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
         Tensor here = table.Value, there = saved.Read(name).to(ScalarType.Float32, here.device);
-        long entries = here.shape[0];
+        long entries = here.size(0);
         Tensor differs = there.narrow(0, 0, entries).ne(here.to(ScalarType.Float32)).any(1);
-        return [.. differs.nonzero().flatten().cpu().data<long>().Select(id => (int)id), .. Enumerable.Range((int)entries, (int)(there.shape[0] - entries))];
+        return [.. differs.nonzero().flatten().cpu().data<long>().Select(id => (int)id), .. Enumerable.Range((int)entries, (int)(there.size(0) - entries))];
     }
 
     private static bool AreSame(ITensorSource saved, string first, string second)

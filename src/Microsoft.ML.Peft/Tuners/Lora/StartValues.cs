@@ -90,7 +90,7 @@ internal static class StartValues
     // Randomized subspace iteration (Halko et al. 2009): a basis of the largest parts, then an exact decomposition inside it.
     private static (Tensor U, Tensor S, Tensor V) Approximate(Tensor matrix, int rank, int iterations, Generator generator)
     {
-        Tensor basis = Basis(matrix.mm(normal(0, 1, [matrix.shape[1], rank], ScalarType.Float32, matrix.device, generator: generator)));
+        Tensor basis = Basis(matrix.mm(normal(0, 1, [matrix.size(1), rank], ScalarType.Float32, matrix.device, generator: generator)));
         for (int i = 0; i < iterations; i++)
             basis = Basis(matrix.mm(Basis(matrix.t().mm(basis))));
         (Tensor u, Tensor s, Tensor v) = linalg.svd(basis.t().mm(matrix), fullMatrices: false);

@@ -25,7 +25,7 @@ internal sealed class TokenRows : TunedPart, ITokenLookup, IProjectionDelta
         (_embedding, _head, Ids) = (embedding, head, ids);
         _table = embedding?.Table ?? MatrixOf(head!);
         Path = embedding?.Path ?? head!.Path;
-        int entries = (int)_table.Value.shape[0];
+        int entries = (int)_table.Value.size(0);
         Check(ids, entries);
 
         Device device = _table.Value.device;
@@ -57,9 +57,9 @@ internal sealed class TokenRows : TunedPart, ITokenLookup, IProjectionDelta
     {
         using var scope = NewDisposeScope();
         Tensor flat = ids.flatten(), place = _places.index_select(0, flat);
-        Tensor plain = _embedding!.Lookup(flat.clamp_max(_table.Value.shape[0] - 1));
+        Tensor plain = _embedding!.Lookup(flat.clamp_max(_table.Value.size(0) - 1));
         Tensor own = _embedding.WithoutPadding(_rows.Value.index_select(0, place.clamp_min(0)), flat);
-        return where(place.ge(0).unsqueeze(-1), own, plain).view([.. ids.shape, -1]).MoveToOuterDisposeScope();
+        return where(place.ge(0).unsqueeze(-1), own, plain).view([.. ids.Sizes(), -1]).MoveToOuterDisposeScope();
     }
 
     public Tensor Apply(Tensor input, Tensor output, ForwardContext context)
@@ -99,9 +99,9 @@ internal sealed class TokenRows : TunedPart, ITokenLookup, IProjectionDelta
 
     public override IEnumerable<MergedWeight> MergedWeights()
     {
-        long rows = _table.Value.shape[0], added = _newRows.numel();
+        long rows = _table.Value.size(0), added = _newRows.numel();
         string name = _embedding is null ? _head!.Path + ".weight" : _table.Name;
-        yield return new MergedWeight(name, _table, [rows + added, _table.Value.shape[1]], Merged) { HeadFollows = _head is not null };
+        yield return new MergedWeight(name, _table, [rows + added, _table.Value.size(1)], Merged) { HeadFollows = _head is not null };
         if (Grows && _head?.Bias is { } bias)
             yield return new MergedWeight(bias.Name, bias, [rows + added], values => cat([values, values.new_zeros(added)], 0));
     }
@@ -134,7 +134,7 @@ internal sealed class TokenRows : TunedPart, ITokenLookup, IProjectionDelta
         using var scope = NewDisposeScope();
         // In single precision, whatever the table's.
         Tensor table = _table.Value, mean = table.mean([0], type: ScalarType.Float32);
-        var rows = Ids.Select(id => id >= table.shape[0] || fresh.Contains(id) ? mean : table[id].to(ScalarType.Float32));
+        var rows = Ids.Select(id => id >= table.size(0) || fresh.Contains(id) ? mean : table[id].to(ScalarType.Float32));
         return stack(rows).DetachFromDisposeScope();
     }
 

@@ -41,7 +41,7 @@ internal sealed class TunedProjection(Projection site, IWeightDelta delta) : Tun
     {
         var packed = site.Weight as QuantizedWeight;
         Parameter? matrix = (site.Weight as DenseWeight)?.Matrix;
-        long[] shape = matrix?.Value.shape ?? [site.Weight.Outputs, site.Weight.Inputs];
+        long[] shape = matrix?.Value.Sizes() ?? [site.Weight.Outputs, site.Weight.Inputs];
         yield return new MergedWeight(site.Path + ".weight", matrix, shape, weight =>
         {
             // In the update's own memory: matrices are large.

@@ -32,7 +32,7 @@ internal sealed class PrefixTable(IReadOnlyList<AttentionSite> sites, Parameter 
 
     public override IReadOnlyList<Parameter> Parameters => [table];
 
-    public int Count => (int)table.Value.shape[0];
+    public int Count => (int)table.Value.size(0);
 
     /// <summary>Views of the table, so that a block that is computed again for its backward pass reads the same leaf.</summary>
     public (Tensor Keys, Tensor Values) Of(AttentionSite site)

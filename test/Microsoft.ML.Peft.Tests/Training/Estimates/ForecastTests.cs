@@ -100,16 +100,16 @@ public sealed class ForecastTests
         int[] ids = [.. Enumerable.Range(0, 40)];
         Example[] batch =
         [
-            new() { Ids = ids, Positions = ids[20..], Labels = ids[20..], Starts = [0, 20] },
-            new() { Ids = ids[..39], Positions = [38], Labels = [-100] },
-            new() { Ids = ids[..4], Positions = [3], Labels = [1] },
+            new() { Ids = ids, ReadPositions = ids[20..], Labels = ids[20..], Starts = [0, 20] },
+            new() { Ids = ids[..39], ReadPositions = [38], Labels = [-100] },
+            new() { Ids = ids[..4], ReadPositions = [3], Labels = [1] },
         ];
         Example[] rows = ShortRows.Of(batch, 3, 10);
 
         CollectionAssert.AreEqual(new[] { 10, 9, 1 }, rows.Select(row => row.Length).ToArray());
-        Assert.HasCount(5, rows[0].Positions);
+        Assert.HasCount(5, rows[0].ReadPositions);
         Assert.HasCount(5, rows[0].Labels);
-        Assert.IsTrue(rows.All(row => row.Positions.All(position => position < 10) && row.Labels.All(label => label >= 0)));
+        Assert.IsTrue(rows.All(row => row.ReadPositions.All(position => position < 10) && row.Labels.All(label => label >= 0)));
         CollectionAssert.AreEqual(new[] { 0, 5 }, rows[0].Starts);
         CollectionAssert.AreEqual(new[] { 10, 1 }, ShortRows.Of(batch, 2, 10).Select(row => row.Length).ToArray());
     }

@@ -39,7 +39,7 @@ internal sealed record FactorNames(string Site, string A, string B)
 /// <summary>One adapter's update s·B·A of one site, with the weight that it has in the mix.</summary>
 internal sealed record WeightedFactors(string Adapter, Tensor A, Tensor B, double Scale, double Weight)
 {
-    public long Rank => A.shape[0];
+    public long Rank => A.size(0);
 
     public Tensor Update() => B.mm(A) * Scale;
 }

@@ -12,8 +12,8 @@ internal sealed class SiteMixer(AdapterMixMethod method, AdapterMixOptions optio
     {
         (Tensor a, Tensor b) = _made is null ? Cat(parts) : _made.Decomposes ? Decomposed(site, parts, _made) : Factors(site, parts, _made);
         // A site that some of the adapters lack has less to fill the rank with.
-        long missing = rank - a.shape[0];
-        return missing == 0 ? (a, b) : (cat([a, a.new_zeros(missing, a.shape[1])], 0), cat([b, b.new_zeros(b.shape[0], missing)], 1));
+        long missing = rank - a.size(0);
+        return missing == 0 ? (a, b) : (cat([a, a.new_zeros(missing, a.size(1))], 0), cat([b, b.new_zeros(b.size(0), missing)], 1));
     }
 
     public static ArgumentException UnequalRanks(AdapterMixMethod method, IEnumerable<(string Name, long Rank)> ranks, string where) => new(
@@ -39,10 +39,10 @@ internal sealed class SiteMixer(AdapterMixMethod method, AdapterMixOptions optio
     {
         Tensor update = new TaskTensors(made, options, generator).Merge(
             [.. parts.Select(p => p.Update())], [.. parts.Select(p => p.Weight)]);
-        if (rank > Math.Min(update.shape[0], update.shape[1]))
+        if (rank > Math.Min(update.size(0), update.size(1)))
         {
             throw new ArgumentException(
-                $"{nameof(AdapterMixOptions)}.{nameof(options.SvdRank)} {rank} is larger than '{site}' allows, a matrix of {update.shape[0]} × {update.shape[1]}.");
+                $"{nameof(AdapterMixOptions)}.{nameof(options.SvdRank)} {rank} is larger than '{site}' allows, a matrix of {update.size(0)} × {update.size(1)}.");
         }
         (Tensor u, Tensor s, Tensor v) = linalg.svd(update, fullMatrices: false);
         Tensor b = u.narrow(1, 0, rank) * s.narrow(0, 0, rank), a = v.narrow(0, 0, rank);

@@ -28,6 +28,6 @@ internal sealed class TaskTensors(MixMethod method, AdapterMixOptions options, G
             return values * bernoulli(full_like(values, density), generator) / density;
         Tensor flat = values.abs().flatten(), kept = zeros_like(flat);
         (_, Tensor largest) = flat.topk((int)(density * flat.numel()));
-        return values * kept.index_fill_(0, largest, 1).view(values.shape);
+        return values * kept.index_fill_(0, largest, 1).view(values.Sizes());
     }
 }
