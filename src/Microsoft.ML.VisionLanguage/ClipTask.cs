@@ -12,15 +12,17 @@ public static class ClipTask
     /// <param name="imageEmbeddingColumnName">The pictures' vectors, of length 1.</param>
     /// <param name="textEmbeddingColumnName">The texts' vectors, of length 1.</param>
     /// <param name="scoreColumnName">The cosine of the two.</param>
+    /// <param name="maskSameTexts">Whether rows of a batch with the same text are no negatives of each other; true by default.</param>
     /// <returns>The task.</returns>
     public static PeftTask Pairs(
         string imageColumnName = "Image", string textColumnName = "Text", string imageEmbeddingColumnName = "ImageEmbedding",
-        string textEmbeddingColumnName = "TextEmbedding", string scoreColumnName = "Score") => new ContrastiveTask
+        string textEmbeddingColumnName = "TextEmbedding", string scoreColumnName = "Score", bool maskSameTexts = true) => new ContrastiveTask
         {
             ImageColumnName = imageColumnName,
             TextColumnName = textColumnName,
             ImageEmbeddingColumnName = imageEmbeddingColumnName,
             TextEmbeddingColumnName = textEmbeddingColumnName,
             ScoreColumnName = scoreColumnName,
+            MaskSameTexts = maskSameTexts,
         };
 }

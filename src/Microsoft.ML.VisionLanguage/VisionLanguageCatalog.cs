@@ -69,7 +69,7 @@ public sealed class VisionLanguageCatalog
         {
             BaseModel = model,
             Task = ClipTask.Pairs(imageColumnName, textColumnName),
-            Lora = new LoraOptions { Rank = rank, Alpha = alpha },
+            Adapter = new LoraOptions { Rank = rank, Alpha = alpha },
             Training = new TrainingOptions { MaxEpochs = maxEpochs, BatchSize = batchSize, LearningRate = learningRate },
             ValidationSet = validationSet,
         });

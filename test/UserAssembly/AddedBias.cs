@@ -18,7 +18,7 @@ internal sealed class AddedBiasTuner(AddedBiasOptions options) : PartTuner(optio
     protected override IEnumerable<TunedPart> Tune(TuningTarget target, Generator generator)
     {
         IReadOnlyList<string> names = options.TargetModules ?? target.DefaultTargets;
-        return target.Weights.Sites.Projections.Where(site => TargetMatcher.ByName(site.Path, names)).Select(site => new AddedBias(site, generator.device));
+        return target.Sites.Projections.Where(site => TargetMatcher.ByName(site.Path, names)).Select(site => new AddedBias(site, generator.device));
     }
 }
 

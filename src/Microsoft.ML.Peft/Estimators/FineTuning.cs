@@ -95,6 +95,8 @@ internal sealed class FineTuning
         var reader = new FitRows(_host, task, _options.Training.CancellationToken);
         RowSet train = session.Own(reader.Read(data, "training"));
         reader.CheckVariety(train);
+        foreach (string note in task.NotesOn(train.Examples))
+            _host.Info(note);
         RowSet? validation = _options.ValidationSet is { } set ? session.Own(reader.Read(set, "validation")) : null;
         AdapterState? start = _options.AdapterFolder is { } adapter ? session.Own(AdapterFiles.Open(adapter, model, _options.AllowOtherBase)) : null;
         TunedModel tuned = TunedModelFactory.Create(

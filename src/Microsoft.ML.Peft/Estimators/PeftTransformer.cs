@@ -137,7 +137,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
     public void SaveAdapter(string folder, PeftAdapter? adapter = null) => Save(folder, adapter, (tuner, settings, _) =>
     {
-        JsonObject config = tuner.SettingsForExport(settings).As<IPeftAdapterFormat>("makes no adapter that PEFT knows")
+        JsonObject config = tuner.SettingsForExport(settings).ForFiles<IPeftAdapterFormat>("makes no adapter that PEFT knows")
             .ToAdapterConfig(_archived.Task.Task.PeftTaskType, BaseName ?? "");
         AdapterFolder.Write(folder, tuner, config, _archived.Task.Processor, _archived.Task.Labels, BaseHash);
     });
@@ -152,7 +152,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     public void SaveGgufAdapter(string file, PeftAdapter? adapter = null) => Save(file, adapter, (tuner, settings, _) =>
     {
         using AdapterState state = AdapterState.Of(adapter?.Name ?? ForwardContext.DefaultAdapter, tuner, settings);
-        state.Settings.As<IGgufAdapterFormat>("makes no adapter that llama.cpp knows").WriteGguf(file, state with { BaseSha256 = BaseHash }, _archived.Model.Model.Config, OutputIfTied);
+        state.Settings.ForFiles<IGgufAdapterFormat>("makes no adapter that llama.cpp knows").WriteGguf(file, state with { BaseSha256 = BaseHash }, _archived.Model.Model.Config, OutputIfTied);
     });
 
     /// <summary>

@@ -41,6 +41,21 @@ internal sealed class TuningSites
     /// <summary>Whether <see cref="Output"/> multiplies by its table.</summary>
     public bool TiesOutput => Output is { IsTied: true };
 
+    /// <summary>Those whose paths meet a condition, in the same order.</summary>
+    public TuningSites Where(Func<string, bool> holds)
+    {
+        var part = new TuningSites();
+        part._projections.AddRange(_projections.Where(site => holds(site.Path)));
+        part._embeddings.AddRange(_embeddings.Where(site => holds(site.Path)));
+        part._attentions.AddRange(_attentions.Where(site => holds(site.Path)));
+        part._norms.AddRange(_norms.Where(site => holds(site.Path)));
+        part._sublayers.AddRange(_sublayers.Where(site => holds(site.Path)));
+        part._inputs.AddRange(_inputs.Where(site => holds(site.Tokens.Path)));
+        part._tokenTables.AddRange(_tokenTables.Where(site => holds(site.Path)));
+        part._outputs.AddRange(_outputs.Where(site => holds(site.Path)));
+        return part;
+    }
+
     public void Add(Projection projection) => _projections.Add(projection);
 
     public void Add(TokenEmbedding embedding) => _embeddings.Add(embedding);

@@ -33,7 +33,7 @@ internal static class TunedModelFactory
             ITuner tuner = settings.Create();
             return Failure.Disposes(tuner, () =>
             {
-                tuner.Attach(target, seed, key);
+                tuner.Attach(settings.Modules is { } modules ? target.Within(modules) : target, seed, key);
                 if (target.Saved is not null)
                     tuner.Import(target.Saved);
                 return tuner;

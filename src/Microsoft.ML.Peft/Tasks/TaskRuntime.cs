@@ -34,6 +34,9 @@ internal abstract class TaskRuntime(PeftTask task, LabelSet labels, InputProcess
     /// <summary>What whoever fits should know of the tokenizer and the model's folder; by default nothing.</summary>
     public virtual IEnumerable<string> Warnings => [];
 
+    /// <summary>What whoever fits should know of the rows to train on; by default nothing.</summary>
+    public virtual IEnumerable<string> NotesOn(IReadOnlyList<Example> rows) => [];
+
     /// <summary>
     /// A reader over a row's getters: what the model sees of the row, at once or one after the other (windows of a long text). With labels,
     /// nothing for a row that has none, and <see cref="Example.CutOff"/> for one whose length leaves nothing to learn.
@@ -57,6 +60,9 @@ internal abstract class TaskRuntime(PeftTask task, LabelSet labels, InputProcess
 
     /// <summary>By default it is a sum over rows.</summary>
     public virtual bool LossNeedsWholeBatch => false;
+
+    /// <summary>By default it may read anything.</summary>
+    public virtual bool LossReadsAnswersAlone => false;
 
     /// <inheritdoc/>
     public abstract ITaskMetrics CreateMetrics();

@@ -13,6 +13,9 @@ internal sealed class BatchRunner(TunedModel model, ITrainingObjective task, Dev
 
     public ITrainingObjective Task => task;
 
+    /// <summary>Rows that are run at once where the loss reads the rows' answers alone.</summary>
+    public int PieceSize { get; set; } = int.MaxValue;
+
     public Batch Collate(IReadOnlyList<Example> examples, bool withLabels) => task.Processor.Collate(examples, device, withLabels);
 
     public Tensor Features(Batch batch, ForwardContext context) => model.Features(batch, context);
@@ -34,6 +37,20 @@ internal sealed class BatchRunner(TunedModel model, ITrainingObjective task, Dev
         return task.Answer(model.Head, features, batch, context);
     }
 
+    /// <summary>Answers rows, piece by piece where they are more than a piece and the loss allows it; no graph is to be recorded.</summary>
+    /// <param name="prepared">The rows as the task prepared them.</param>
+    /// <param name="set">The data set that they are of.</param>
+    /// <param name="rows">Their numbers in it.</param>
+    /// <param name="context">The call.</param>
+    /// <returns>The answer, and its rows; both are the caller's.</returns>
+    public (Tensor Answer, Batch Batch) Answer(IReadOnlyList<Example> prepared, IReadOnlyList<Example> set, int[] rows, ForwardContext context)
+    {
+        if (RunsInPieces(rows.Length))
+            return (new BatchPieces(this, prepared, set, rows, context).Answer(), new Batch { Examples = prepared });
+        Batch batch = Collate(prepared, withLabels: true);
+        return (Answer(batch, set, rows, context), batch);
+    }
+
     /// <summary>Forward and backward pass: gradients add up, unless the loss is not finite.</summary>
     /// <param name="prepared">The rows as the task prepared them.</param>
     /// <param name="set">The data set that they are of.</param>
@@ -43,11 +60,22 @@ internal sealed class BatchRunner(TunedModel model, ITrainingObjective task, Dev
     public (double Sum, long Count) Learn(IReadOnlyList<Example> prepared, IReadOnlyList<Example> set, int[] rows, ForwardContext context)
     {
         using var scope = NewDisposeScope();
+        if (RunsInPieces(rows.Length))
+            return new BatchPieces(this, prepared, set, rows, context).Learn();
         using Batch batch = Collate(prepared, withLabels: true);
-        (Tensor loss, long count) = task.Loss(Answer(batch, set, rows, context), batch);
+        return LearnFrom(Answer(batch, set, rows, context), batch);
+    }
+
+    /// <summary>The loss of an answer, and its backward pass unless it is not finite.</summary>
+    public (double Sum, long Count) LearnFrom(Tensor answer, Batch batch)
+    {
+        (Tensor loss, long count) = task.Loss(answer, batch);
         double value = loss.ToDouble();
         if (count > 0 && double.IsFinite(value))
             BackwardPass.Run(loss);
         return (value, count);
     }
+
+    /// <summary>Whether so many rows are answered piece by piece.</summary>
+    public bool RunsInPieces(int rows) => task.LossReadsAnswersAlone && rows > PieceSize;
 }

@@ -21,8 +21,9 @@ internal static class Evaluator
         foreach (int[] rows in BatchPlanner.ForScoring([.. examples.Select(e => e.Length)], batchSize))
         {
             using var scope = NewDisposeScope();
-            using Batch batch = runner.Collate(runner.Task.Prepare(Array.ConvertAll(rows, row => examples[row]), random), withLabels: true);
-            Tensor answer = runner.Answer(batch, examples, rows, ForwardContext.Inference);
+            (Tensor answer, Batch batch) = runner.Answer(
+                runner.Task.Prepare(Array.ConvertAll(rows, row => examples[row]), random), examples, rows, ForwardContext.Inference);
+            using Batch owned = batch;
             (Tensor loss, long counted) = runner.Task.Loss(answer, batch);
             metrics.Add(answer, batch);
             sum += loss.ToDouble();

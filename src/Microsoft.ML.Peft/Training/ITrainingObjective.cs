@@ -30,6 +30,12 @@ internal interface ITrainingObjective
     /// </summary>
     bool LossNeedsWholeBatch { get; }
 
+    /// <summary>
+    /// Whether such a loss reads nothing of the model but the rows' answers, each made from its row alone, and weights that no answer needs: a large
+    /// batch is then answered piece by piece (<see cref="BatchPieces"/>), and the batch that the loss gets has its rows and no tensors.
+    /// </summary>
+    bool LossReadsAnswersAlone { get; }
+
     /// <summary>Metrics over a whole data set.</summary>
     ITaskMetrics CreateMetrics();
 }

@@ -36,7 +36,7 @@ internal sealed class TrainingLoop : IDisposable
     {
         (_train, _validation, _options, _reporter) = (train, validation, options, reporter);
         _plan = new TrainingPlan(options, train, seed, task.LossNeedsWholeBatch);
-        _runner = new BatchRunner(model, task, device);
+        _runner = new BatchRunner(model, task, device) { PieceSize = options.Given.MiniBatchSize };
         _optimizer = new AdamW(model.Trainable, options);
         _best = new BestWeights(model.Trainable);
         _selection = new ModelSelection(options.Given, _best, task);

@@ -11,7 +11,7 @@ public static class TrainingMetrics
     /// <summary>The mean loss, of every task. Lower is better.</summary>
     public const string Loss = "Loss";
 
-    /// <summary>The share of right labels, of text and token classification.</summary>
+    /// <summary>The share of right labels, of text and token classification; of pairs the share of pictures to which their own text is the nearest in its batch.</summary>
     public const string Accuracy = "Accuracy";
 
     /// <summary>The mean of all labels' F1, of text and token classification.</summary>
@@ -22,6 +22,12 @@ public static class TrainingMetrics
 
     /// <summary>The share of masked tokens that were found, of masked language modelling.</summary>
     public const string MaskedAccuracy = "MaskedAccuracy";
+
+    /// <summary>The share of pictures to which their own text is the nearest of all in the data set, of tasks over pairs of picture and text.</summary>
+    public const string ImageToTextRecall = "ImageToTextRecall@1";
+
+    /// <summary>The share of texts to which their own picture is the nearest of all in the data set, of tasks over pairs of picture and text.</summary>
+    public const string TextToImageRecall = "TextToImageRecall@1";
 
     /// <summary>A metric as a number of which more is better.</summary>
     internal static double Score(string name, double value) => name is Loss or Perplexity ? -value : value;

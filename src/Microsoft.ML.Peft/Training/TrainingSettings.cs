@@ -47,6 +47,7 @@ internal sealed record TrainingSettings(TrainingOptions Given, TrainingDefaults 
     public void Validate()
     {
         AtLeast(1, BatchSize, nameof(BatchSize));
+        AtLeast(1, Given.MiniBatchSize, nameof(Given.MiniBatchSize));
         AtLeast(1, MaxEpochs, nameof(MaxEpochs));
         AtLeast(1, Given.MaxSteps ?? 1, nameof(Given.MaxSteps));
         AtLeast(1, Given.GradientAccumulationSteps, nameof(Given.GradientAccumulationSteps));

@@ -12,11 +12,42 @@ namespace Microsoft.ML.Peft.Tuners;
 internal sealed record TuningTarget(
     ModelWeights Weights, IReadOnlyList<string> DefaultTargets, IReadOnlyList<Parameter> HeadParameters, ITensorSource? Saved = null)
 {
+    /// <summary>The places that may be tuned: the model's, or those of the modules that the tuner keeps to.</summary>
+    public TuningSites Sites { get; private init; } = Weights.Sites;
+
+    /// <summary>The weights that may train, likewise.</summary>
+    public IReadOnlyCollection<Parameter> Parameters { get; private init; } = Weights.All;
+
+    /// <summary>Whether a module or weight of the path is among them.</summary>
+    public Func<string, bool> Holds { get; private init; } = _ => true;
+
     /// <summary>Other adapters stand on the same weights, which must stay as they are.</summary>
     public bool IsShared { get; init; }
 
     /// <summary>Is told of what is odd and does no harm; null where nobody listens.</summary>
     public Action<string>? Warn { get; init; }
+
+    /// <summary>The same model, of which a tuner sees some modules and what lies in them.</summary>
+    /// <param name="modules">Paths; one that the model lacks is left out.</param>
+    /// <exception cref="ArgumentException">The model has none of them.</exception>
+    public TuningTarget Within(IReadOnlyList<string> modules)
+    {
+        bool IsWithin(string path) => TargetMatcher.Ancestors(path).Any(modules.Contains);
+        Parameter[] parameters = [.. Parameters.Where(parameter => IsWithin(parameter.Name))];
+        return parameters.Length > 0 ? this with { Parameters = parameters, Sites = Sites.Where(IsWithin), Holds = IsWithin } : throw new ArgumentException(
+            $"The model has none of the modules {string.Join(", ", modules)}, which alone are to be tuned.");
+    }
+
+    /// <summary>Takes note of names that match nothing, as <see cref="CheckMatches"/>.</summary>
+    /// <param name="option">What has them.</param>
+    /// <param name="names">Names of modules, or ends of their paths.</param>
+    /// <param name="paths">The modules that there are.</param>
+    /// <exception cref="ArgumentException">There is one, and no tensor is about to be read.</exception>
+    public void CheckNames(string option, IEnumerable<string> names, IReadOnlyCollection<string> paths) => CheckMatches(
+    [
+        .. names.Where(name => !paths.Any(path => TargetMatcher.ByName(path, [name])))
+            .Select(name => $"{option}: '{name}' matches no module that the method tunes. Near names: {string.Join(", ", TargetMatcher.Near(name, paths))}."),
+    ]);
 
     /// <summary>Takes note of settings that match nothing: an error, but where tensors are read, whose names decide, a warning.</summary>
     /// <param name="settings">A sentence for each.</param>

@@ -44,13 +44,13 @@ internal sealed record WholeModules(IReadOnlyList<Projection> Projections, IRead
     {
         bool Named(string path) => TargetMatcher.WithinSuffix(path, modulesToSave);
         var head = target.HeadParameters.ToHashSet();
-        TuningSites sites = target.Weights.Sites;
+        TuningSites sites = target.Sites;
         List<Projection> projections = [.. sites.Projections.Where(
             site => Named(site.Path) || (site.Parameters.Count > 0 && site.Parameters.All(head.Contains)))];
         List<TokenEmbedding> embeddings = [.. sites.Embeddings.Where(site => Named(site.Path))];
         var held = projections.SelectMany(site => site.Parameters).Concat(embeddings.Select(site => site.Table)).ToHashSet();
         return new WholeModules(projections, embeddings,
-            [.. target.Weights.All.Where(p => !held.Contains(p) && (head.Contains(p) || Named(p.ModulePath)))]);
+            [.. target.Parameters.Where(p => !held.Contains(p) && (head.Contains(p) || Named(p.ModulePath)))]);
     }
 
     /// <summary>The same without some.</summary>

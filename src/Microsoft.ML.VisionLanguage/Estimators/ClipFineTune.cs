@@ -4,13 +4,16 @@ using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Training;
 using Microsoft.ML.Peft.Tuners;
 using Microsoft.ML.Peft.Tuners.Full;
-using Microsoft.ML.VisionLanguage.Tasks;
+using Microsoft.ML.VisionLanguage.Models;
 
 namespace Microsoft.ML.VisionLanguage;
 
-/// <summary>Fine-tunes CLIP on pairs of a picture and a text, by its own contrastive loss: with LoRA in both towers, or all of its weights.</summary>
+/// <summary>
+/// Fine-tunes CLIP on pairs of a picture and a text, by the model's own contrastive loss: all weights of both towers or of one, or an adapter in them.
+/// </summary>
 /// <remarks>
-/// Each row is a pair, and the others of its batch are what it is told from: the loss is one of the whole batch, which is computed at once.
+/// Each row is a pair, and the others of its batch are what it is told from, but for those of the same text: the loss is one of the whole batch. A large
+/// one is run in pieces (<see cref="TrainingOptions.MiniBatchSize"/>). CLIP chooses by a softmax; a model with a bias (SigLIP) says yes or no to each pair.
 /// The transformer adds vectors of length 1 for picture and text, and their cosine. It holds native memory and is <see cref="IDisposable"/>.
 /// </remarks>
 public sealed class ClipFineTune : IEstimator<ITransformer>
@@ -36,14 +39,29 @@ public sealed class ClipFineTune : IEstimator<ITransformer>
         /// <summary>Pairs of the columns <c>Image</c> and <c>Text</c>; <see cref="FineTuneOptions.Task"/> says otherwise.</summary>
         public Options() => Task = ClipTask.Pairs();
 
-        /// <summary>Rank, scale, targets of LoRA; null to train every weight, the temperature included.</summary>
+        /// <summary>
+        /// The method, which adds an adapter: LoRA by default. Null to train every weight of <see cref="Towers"/>, the temperature included. Its target names
+        /// are looked for in these alone (<c>text_model.encoder.layers.0.self_attn.q_proj</c>, or the end of such a path).
+        /// </summary>
         [NotLearnt]
-        public LoraOptions? Lora { get; set; } = new();
+        public TunerOptions? Adapter { get; set; } = new LoraOptions();
 
-        internal override TunerOptions Tuner => Lora?.Over(new LoraOptions()) ?? (TunerOptions)new FullOptions();
+        /// <summary>The towers that are tuned; both by default. The others stay as they are.</summary>
+        public ClipTowers Towers { get; set; }
 
-        internal override TunerOptions Given => Lora ?? Tuner;
+        internal override TunerOptions Tuner => (Adapter ?? new FullOptions()).Settled().Within(TowerModules.Of(Towers));
 
-        private protected override TrainingDefaults Defaults => new(LearningRate: Lora is null ? 1e-5 : 1e-3);
+        internal override TunerOptions Given => Adapter ?? Tuner;
+
+        private protected override TrainingDefaults Defaults => new(LearningRate: Adapter is null ? 1e-5 : 1e-3);
+
+        internal override void Validate()
+        {
+            base.Validate();
+            if (!Enum.IsDefined(Towers))
+                throw new ArgumentOutOfRangeException(nameof(Towers), Towers, $"{nameof(Towers)} is none of the choices.");
+            if (AdapterFolder is not null && Towers != ClipTowers.Both)
+                throw new ArgumentException($"{nameof(AdapterFolder)} says itself where the adapter stands: leave {nameof(Towers)} at {ClipTowers.Both}.", nameof(Towers));
+        }
     }
 }

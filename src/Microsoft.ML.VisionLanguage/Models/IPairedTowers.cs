@@ -15,6 +15,9 @@ internal interface IPairedTowers
 
     /// <summary>The logarithm of what cosines are multiplied with to be logits.</summary>
     Parameter Scale { get; }
+
+    /// <summary>What is added to them then, of a model whose loss is the sigmoid's (SigLIP); null for one that chooses by a softmax (CLIP).</summary>
+    Parameter? Bias => null;
 }
 
 /// <summary>What the towers say, as it is or at length 1.</summary>

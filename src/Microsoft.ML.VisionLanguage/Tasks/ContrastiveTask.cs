@@ -34,6 +34,9 @@ internal sealed class ContrastiveTask : PeftTask
     [NotLearnt]
     public required string ScoreColumnName { get; init; }
 
+    /// <summary>Whether rows of a batch with the same text are no negatives of each other.</summary>
+    public bool MaskSameTexts { get; init; } = true;
+
     internal override IReadOnlyList<TaskColumn> Inputs => [Image, Text];
 
     private PictureColumn Image => new(ImageColumnName);
@@ -61,6 +64,14 @@ internal sealed class ContrastiveTask : PeftTask
 
         public override bool LossNeedsWholeBatch => true;
 
+        public override bool LossReadsAnswersAlone => true;
+
+        public override IEnumerable<string> NotesOn(IReadOnlyList<Example> rows)
+        {
+            if (task.MaskSameTexts && Captions.CountShared(rows) is > 0 and var shared)
+                yield return $"{shared} of {rows.Count} rows have the text of another row: where such rows meet in a batch, they are no negatives of each other.";
+        }
+
         public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
         {
             Func<byte[]> picture = task.Image.Read(row);
@@ -77,18 +88,20 @@ internal sealed class ContrastiveTask : PeftTask
         public override (Tensor Sum, long Count) Loss(Tensor answer, Batch batch)
         {
             using var scope = NewDisposeScope();
-            Tensor mean = ContrastiveLoss.Of(ContrastiveLoss.Logits(answer.select(1, 0), answer.select(1, 1), _towers.Scale.Value));
+            Tensor logits = ContrastiveLoss.Logits(answer.select(1, 0), answer.select(1, 1), _towers.Scale.Value, _towers.Bias?.Value);
+            Tensor? alike = task.MaskSameTexts ? Captions.Alike(batch.Examples, answer.device) : null;
+            Tensor mean = _towers.Bias is null ? ContrastiveLoss.Softmax(logits, alike) : ContrastiveLoss.Sigmoid(logits, alike);
             return ((mean * answer.size(0)).MoveToOuterDisposeScope(), answer.size(0));
         }
 
-        // The temperature must not leave the paper's bounds.
+        // CLIP's temperature must not leave the paper's bounds; SigLIP's has none.
         public void AfterStep(int step, int totalSteps)
         {
-            if (_towers.Scale.Value.requires_grad)
+            if (_towers.Bias is null && _towers.Scale.Value.requires_grad)
                 _towers.Scale.Value.clamp_(max: Math.Log(LargestScale));
         }
 
-        public override ITaskMetrics CreateMetrics() => new RetrievalMetrics();
+        public override ITaskMetrics CreateMetrics() => new PairMetrics();
 
         public override IReadOnlyList<OutputColumn<Pair>> Outputs
         {
@@ -117,21 +130,5 @@ internal sealed class ContrastiveTask : PeftTask
             return encoded.Ids is [.., var last] && last == Tokenizer.EosId ? encoded : throw new InvalidDataException(
                 $"The tokenizer does not end texts with an end token of its own (eos_token: {(Tokenizer.EosId is { } id ? $"'{Tokenizer.TokenOf(id)}'" : "none")}), and the model reads them there.");
         }
-    }
-
-    /// <summary>How often a picture is nearest to its own text of all in its batch.</summary>
-    private sealed class RetrievalMetrics : ITaskMetrics
-    {
-        private long _right, _all;
-
-        public void Add(Tensor answer, Batch batch)
-        {
-            using var scope = NewDisposeScope();
-            Tensor nearest = answer.select(1, 0).mm(answer.select(1, 1).t()).argmax(1);
-            _right += nearest.eq(arange(0, answer.size(0), ScalarType.Int64, answer.device)).sum().item<long>();
-            _all += answer.size(0);
-        }
-
-        public IReadOnlyList<(string Name, double Value)> Result => [(TrainingMetrics.Accuracy, (double)_right / Math.Max(1, _all))];
     }
 }

@@ -47,7 +47,7 @@ internal static class ClipParity
         (Tensor pictures, Tensor texts) = loaded.Encode(ForwardContext.Inference);
         Tensor logits = ContrastiveLoss.Logits(pictures, texts, loaded.Model.Scale.Value);
         parity.Check("out.logits_per_image", logits);
-        parity.Check("out.loss", ContrastiveLoss.Of(logits));
+        parity.Check("out.loss", ContrastiveLoss.Softmax(logits));
         if (parity.Has("out.image_embeds"))
             parity.Check("out.image_embeds", pictures);
         if (parity.Has("out.text_embeds"))
@@ -112,7 +112,7 @@ internal static class ClipParity
         public Tensor Loss(ForwardContext context)
         {
             (Tensor pictures, Tensor texts) = Encode(context);
-            return ContrastiveLoss.Of(ContrastiveLoss.Logits(pictures, texts, Model.Scale.Value));
+            return ContrastiveLoss.Softmax(ContrastiveLoss.Logits(pictures, texts, Model.Scale.Value));
         }
 
         public void Dispose()

@@ -11,7 +11,7 @@ public sealed class RunFactsTests
     /// <summary>What a run learns depends on it.</summary>
     private static readonly string[] Learnt =
     [
-        "TrainingOptions.BatchSize", "TrainingOptions.MaxEpochs", "TrainingOptions.MaxSteps", "TrainingOptions.LearningRate",
+        "TrainingOptions.BatchSize", "TrainingOptions.MiniBatchSize", "TrainingOptions.MaxEpochs", "TrainingOptions.MaxSteps", "TrainingOptions.LearningRate",
         "TrainingOptions.Beta1", "TrainingOptions.Beta2", "TrainingOptions.Epsilon", "TrainingOptions.WeightDecay",
         "TrainingOptions.DecayBiasesAndNorms", "TrainingOptions.Schedule", "TrainingOptions.WarmupRatio", "TrainingOptions.WarmupSteps",
         "TrainingOptions.MaxGradientNorm", "TrainingOptions.GradientAccumulationSteps", "TrainingOptions.GroupByLength",

@@ -19,9 +19,14 @@ internal sealed class TinyTask() : TaskRuntime<float>(null!, LabelSet.None, new 
 
     public bool WholeBatch { get; init; }
 
+    /// <summary>A loss over the answers of a whole batch and its rows' labels, in place of cross-entropy.</summary>
+    public Func<Tensor, IReadOnlyList<Example>, Tensor>? OfAnswers { get; init; }
+
     private int _losses;
 
-    public override bool LossNeedsWholeBatch => WholeBatch;
+    public override bool LossNeedsWholeBatch => WholeBatch || LossReadsAnswersAlone;
+
+    public override bool LossReadsAnswersAlone => OfAnswers is not null;
 
     public override IReadOnlyList<OutputColumn<float>> Outputs => [];
 
@@ -41,8 +46,9 @@ internal sealed class TinyTask() : TaskRuntime<float>(null!, LabelSet.None, new 
 
     public override Head CreateHead(PretrainedModel model) => throw new NotSupportedException();
 
-    public override (Tensor Sum, long Count) Loss(Tensor logits, Batch batch) =>
-        (OnLoss(_losses++, nn.functional.cross_entropy(logits, batch.Labels!, reduction: nn.Reduction.Sum)), batch.Examples.Count);
+    public override (Tensor Sum, long Count) Loss(Tensor logits, Batch batch) => OfAnswers is { } of
+        ? (OnLoss(_losses++, of(logits, batch.Examples)), batch.Examples.Count)
+        : (OnLoss(_losses++, nn.functional.cross_entropy(logits, batch.Labels!, reduction: nn.Reduction.Sum)), batch.Examples.Count);
 
     public override IReadOnlyList<Example> Prepare(IReadOnlyList<Example> examples, Random random) => OnPrepare(examples, random);
 
@@ -62,7 +68,7 @@ internal sealed class TinyTask() : TaskRuntime<float>(null!, LabelSet.None, new 
         public void Add(Tensor logits, Batch batch)
         {
             using var scope = NewDisposeScope();
-            _right += logits.argmax(-1).eq(batch.Labels!).sum().item<long>();
+            _right += logits.argmax(-1).data<long>().Zip(batch.Examples, (chosen, row) => chosen == row.Label).Count(right => right);
             _all += batch.Examples.Count;
         }
     }

@@ -25,7 +25,7 @@ public sealed class ClipFineTuneTests
         ITransformer model = _context.VisionLanguage().ClipFineTune(new ClipFineTune.Options
         {
             BaseModel = _clip.Folder,
-            Lora = lora ? new LoraOptions { Rank = 4 } : null,
+            Adapter = lora ? new LoraOptions { Rank = 4 } : null,
             Training = new TrainingOptions { MaxEpochs = 40, BatchSize = rows.Length, LearningRate = lora ? 2e-2 : 3e-3 },
         }).Fit(data);
         using var _ = (IDisposable)model;
@@ -55,7 +55,7 @@ public sealed class ClipFineTuneTests
         using var clip = new TinyClip(change: config => config["logit_scale_init_value"] = Beyond);
         var options = new ClipFineTune.Options { BaseModel = clip.Folder, Training = new TrainingOptions { MaxEpochs = 1, BatchSize = 4 } };
         if (!lora)
-            options.Lora = null;
+            options.Adapter = null;
         using var model = (PeftTransformer)_context.VisionLanguage().ClipFineTune(options).Fit(_context.Data.LoadFromEnumerable(PictureRow.Some(4)));
         Assert.AreEqual(lora ? Beyond : Math.Log(100), ((IPairedTowers)model.Scorer.Model.Model).Scale.Value.item<float>(), 1e-5);
     }

@@ -35,7 +35,7 @@ public sealed class ArchiveTests
     [TestMethod]
     public void AModelTrainedAsAWholeSaysTheSameInAFreshProcess() => AssertSame(_context.VisionLanguage().ClipFineTune(new ClipFineTune.Options
     {
-        BaseModel = _clip.Folder, Lora = null, Training = new() { MaxEpochs = 1, BatchSize = 4 },
+        BaseModel = _clip.Folder, Adapter = null, Training = new() { MaxEpochs = 1, BatchSize = 4 },
     }));
 
     [TestMethod]

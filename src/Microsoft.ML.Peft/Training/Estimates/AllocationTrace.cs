@@ -17,6 +17,15 @@ internal sealed record AllocationTrace(IReadOnlyList<AllocationEvent> Events)
             : e with { Bytes = Math.Max(1, (long)extrapolate([.. traces.Select(trace => (double)trace.Events[i].Bytes)], !alike)) })]);
     }
 
+    /// <summary>What comes of two steps one after the other.</summary>
+    /// <param name="next">The second.</param>
+    /// <param name="held">What is there during the second.</param>
+    public AllocationTrace Then(AllocationTrace next, long held)
+    {
+        int shift = Events.Select(e => e.Block + 1).DefaultIfEmpty().Max();
+        return new([.. Events, new(shift, Math.Max(1, held)), .. next.Events.Select(e => e with { Block = e.Block + shift + 1 }), new(shift, 0)]);
+    }
+
     /// <summary>Takes and gives back as the step does, and gives what it keeps.</summary>
     public IReadOnlyList<HeapBlock> Replay(HeapMeter meter)
     {

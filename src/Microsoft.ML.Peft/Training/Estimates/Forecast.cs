@@ -15,6 +15,7 @@ internal sealed class Forecast
     private readonly TrainingPlan _plan;
     private readonly IReadOnlyList<Example> _train;
     private readonly Device _device;
+    private long _largestMeasured;
 
     private Forecast(TunedModel model, ITrainingObjective task, IReadOnlyList<Example> train, TrainingSettings options, Device device, long seed)
     {
@@ -47,12 +48,10 @@ internal sealed class Forecast
     private TrainingEstimate Make(RunMemory memory)
     {
         IReadOnlyList<int[][]> steps = _plan.Epoch(0);
-        int[] largest = steps.SelectMany(step => step).MaxBy(rows => (long)rows.Length * LongestOf(rows))!;
-        IReadOnlyList<Example> batch = _task.Prepare(Array.ConvertAll(largest, row => _train[row]), new SplitMix64(_plan.Seed));
-        // The first pass of a step makes the gradients, those behind it add to them.
-        int passes = Math.Min(2, steps.Max(step => step.Length));
-        var measured = new ShortSteps(new BatchRunner(_model, _task, _device), _model, batch, passes, _options, _device);
-        double seconds = steps.SelectMany(step => step).Sum(rows => measured.Time.Of(rows.Length, LongestOf(rows))) + (steps.Count * UpdateSeconds());
+        var runner = new BatchRunner(_model, _task, _device) { PieceSize = _options.Given.MiniBatchSize };
+        int[] largest = Largest(steps.SelectMany(step => step));
+        var (step, seconds) = runner.RunsInPieces(largest.Length) ? InPieces(runner, largest, steps) : AtOnce(runner, largest, steps);
+        seconds += steps.Count * UpdateSeconds();
         _model.Trainable.ClearGradients();
         return new TrainingEstimate
         {
@@ -61,12 +60,41 @@ internal sealed class Forecast
             TrainableBytes = memory.Trainable,
             GradientBytes = memory.Gradients,
             OptimizerBytes = memory.Optimizer,
-            ActivationBytes = measured.Whole.PeakBesidesKept,
-            PeakMemoryBytes = memory.PeakOf(measured.Whole),
-            LargestMeasuredBytes = measured.Traces.Select(trace => trace.Peak).DefaultIfEmpty().Max(),
+            ActivationBytes = step.PeakBesidesKept,
+            PeakMemoryBytes = memory.PeakOf(step),
+            LargestMeasuredBytes = _largestMeasured,
             TimePerEpoch = TimeSpan.FromSeconds(Math.Min(seconds, TimeSpan.MaxValue.TotalSeconds / 2)),
         };
     }
+
+    /// <summary>What the largest step takes, and the seconds of an epoch's passes.</summary>
+    private (AllocationTrace Step, double Seconds) AtOnce(BatchRunner runner, int[] largest, IReadOnlyList<int[][]> steps)
+    {
+        // The first pass of a step makes the gradients, those behind it add to them.
+        int passes = Math.Min(2, steps.Max(step => step.Length));
+        ShortSteps measured = Measure(new ShortSteps(runner, _model, Prepared(largest), passes, _options, _device));
+        return (measured.Whole, steps.SelectMany(step => step).Sum(rows => measured.Time.Of(rows.Length, LongestOf(rows))));
+    }
+
+    /// <summary>The same where a batch is run in pieces: two of them, and the loss of all, come one after the other.</summary>
+    private (AllocationTrace Step, double Seconds) InPieces(BatchRunner runner, int[] largest, IReadOnlyList<int[][]> steps)
+    {
+        int size = runner.PieceSize;
+        LossOfAnswers loss = LossOfAnswers.Of(runner, Prepared(largest), _device);
+        ShortSteps measured = Measure(new ShortSteps(runner, _model, Prepared(Largest(largest.Chunk(size))), passes: 1, _options, _device, inPieces: true));
+        double seconds = steps.SelectMany(step => step).Sum(rows => loss.Seconds + rows.Chunk(size).Sum(piece => measured.Time.Of(piece.Length, LongestOf(piece))));
+        return (loss.Trace.Then(measured.Whole, loss.Held), seconds);
+    }
+
+    private ShortSteps Measure(ShortSteps measured)
+    {
+        _largestMeasured = measured.Traces.Select(trace => trace.Peak).DefaultIfEmpty().Max();
+        return measured;
+    }
+
+    private IReadOnlyList<Example> Prepared(int[] rows) => _task.Prepare(Array.ConvertAll(rows, row => _train[row]), new SplitMix64(_plan.Seed));
+
+    private int[] Largest(IEnumerable<int[]> batches) => batches.MaxBy(rows => (long)rows.Length * LongestOf(rows))!;
 
     private int LongestOf(int[] rows) => Math.Max(1, rows.Max(row => _plan.Lengths[row]));
 

@@ -13,7 +13,7 @@ internal sealed class ShortSteps
     private readonly BatchRunner _runner;
     private readonly TunedModel _model;
     private readonly IReadOnlyList<Example> _batch;
-    private readonly bool _checkpointing, _caches;
+    private readonly bool _checkpointing, _caches, _inPieces;
     private readonly int _passes;
     private readonly Device _device;
     private readonly StepGrid _grid;
@@ -21,12 +21,15 @@ internal sealed class ShortSteps
 
     /// <param name="runner">Model and task.</param>
     /// <param name="model">The model.</param>
-    /// <param name="batch">The rows that they stand for, as the task prepared them.</param>
+    /// <param name="batch">The rows that they stand for, as the task prepared them: of a batch, or of a piece of one.</param>
     /// <param name="passes">Passes over them that add up their gradients.</param>
     /// <param name="options">How.</param>
     /// <param name="device">Where the model is.</param>
-    public ShortSteps(BatchRunner runner, TunedModel model, IReadOnlyList<Example> batch, int passes, TrainingSettings options, Device device)
+    /// <param name="inPieces">Whether they are a piece: the steps then are over two of them.</param>
+    public ShortSteps(
+        BatchRunner runner, TunedModel model, IReadOnlyList<Example> batch, int passes, TrainingSettings options, Device device, bool inPieces = false)
     {
+        _inPieces = inPieces;
         (_runner, _model, _passes, _device) = (runner, model, passes, device);
         (_batch, _checkpointing, _caches) = ([.. batch.OrderByDescending(row => row.Length)], options.GradientCheckpointing, runner.CanCache(batch));
         // A picture has no tokens.
@@ -44,18 +47,20 @@ internal sealed class ShortSteps
         }
     }
 
-    /// <summary>How long a pass takes.</summary>
+    /// <summary>How long a pass takes, of a piece one without a graph and one with it.</summary>
     public PassTime Time { get; }
 
     /// <summary>What each of them took and gave back; none where libtorch does not tell.</summary>
     public IReadOnlyList<AllocationTrace> Traces { get; } = [];
 
-    /// <summary>What a step over the whole batch takes and gives back.</summary>
+    /// <summary>What a step over the whole batch, or over two pieces, takes and gives back.</summary>
     public AllocationTrace Whole { get; } = new([]);
 
     private (AllocationTrace? Trace, double Seconds) Run((int Rows, int Length) size)
     {
         Example[] rows = ShortRows.Of(_batch, size.Rows, size.Length);
+        if (_inPieces)
+            (rows, _runner.PieceSize) = ([.. rows, .. rows], rows.Length);
         int[] numbers = [.. Enumerable.Range(0, rows.Length)];
         double share = (double)size.Rows * size.Length / ((long)_batch.Count * _length);
         _model.Trainable.ClearGradients();
@@ -69,7 +74,7 @@ internal sealed class ShortSteps
             _runner.Learn(rows, rows, numbers, context);
             if (_device.type == DeviceType.CUDA)
                 cuda.synchronize(_device);
-            return Stopwatch.GetElapsedTime(start).TotalSeconds;
+            return Stopwatch.GetElapsedTime(start).TotalSeconds / (_inPieces ? 2 : 1);
         });
         return (recorder is null ? null : new AllocationTrace([.. recorder.Events]), seconds);
     }

@@ -13,7 +13,7 @@ internal sealed class BottleneckTuner(BottleneckOptions options) : PartTuner(opt
     {
         if (!options.AfterAttention && !options.AfterFeedForward)
             throw new ArgumentException("The adapter stands at none of the model's sublayers: choose the attention, the feed-forward layers, or both.");
-        return target.Weights.Sites.Sublayers.Where(options.Takes).Select(site => new BottleneckAdapter(site, options, generator)).ToArray();
+        return target.Sites.Sublayers.Where(options.Takes).Select(site => new BottleneckAdapter(site, options, generator)).ToArray();
     }
 }
 

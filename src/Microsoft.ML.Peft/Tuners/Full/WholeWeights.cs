@@ -9,9 +9,9 @@ internal sealed class FullOptions : TunerOptions
 {
     internal override ITuner Create() => new WholeWeights(Key, touchesBase: true, AllOf);
 
-    private static IReadOnlyList<Parameter> AllOf(TuningTarget target) => target.Weights.Quantized.FirstOrDefault() is { } frozen
+    private static IReadOnlyList<Parameter> AllOf(TuningTarget target) => target.Weights.Quantized.FirstOrDefault(weight => target.Holds(weight.Name)) is { } frozen
         ? throw new NotSupportedException($"'{frozen.Name}' is quantized: a model trains as a whole on a base of floats only.")
-        : [.. target.Weights.All];
+        : [.. target.Parameters];
 }
 
 /// <summary>Only the head trains: a linear probe of the frozen base.</summary>

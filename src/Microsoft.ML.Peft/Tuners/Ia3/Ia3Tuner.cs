@@ -14,9 +14,11 @@ internal sealed class Ia3Tuner(Ia3Options options) : PartTuner(options)
     protected override IEnumerable<TunedPart> Tune(TuningTarget target, Generator generator)
     {
         IReadOnlyList<string> names = options.TargetModules ?? target.DefaultTargets;
-        Projection[] sites = [.. target.Weights.Sites.Projections.Where(site => TargetMatcher.ByName(site.Path, names))];
+        Projection[] sites = [.. target.Sites.Projections.Where(site => TargetMatcher.ByName(site.Path, names))];
         if (sites.Length == 0)
             throw new ArgumentException($"{nameof(Ia3Options)}.{nameof(options.TargetModules)} '{string.Join(", ", names)}' matches no projection of the model.");
+        target.CheckNames($"{nameof(Ia3Options)}.{nameof(options.TargetModules)}", names, [.. target.Sites.Projections.Select(site => site.Path)]);
+        target.CheckNames($"{nameof(Ia3Options)}.{nameof(options.FeedForwardModules)}", options.FeedForwardModules, [.. sites.Select(site => site.Path)]);
         return sites.Select(site => new ScaledProjection(site, TargetMatcher.ByName(site.Path, options.FeedForwardModules), target.Weights.Device));
     }
 }

@@ -12,7 +12,8 @@ internal sealed class LayerNormTuner(LayerNormOptions options) : PartTuner(optio
 
     protected override IEnumerable<TunedPart> Tune(TuningTarget target, Generator generator)
     {
-        NormSite[] sites = [.. target.Weights.Sites.Norms.Where(site => options.TargetModules is not { } names || TargetMatcher.ByName(site.Path, names))];
+        target.CheckNames($"{nameof(LayerNormOptions)}.{nameof(options.TargetModules)}", options.TargetModules ?? [], [.. target.Sites.Norms.Select(site => site.Path)]);
+        NormSite[] sites = [.. target.Sites.Norms.Where(site => options.TargetModules is not { } names || TargetMatcher.ByName(site.Path, names))];
         return sites.Length > 0 ? sites.Select(site => new OwnNorm(site)) : throw new ArgumentException(
             $"{nameof(LayerNormOptions)}.{nameof(options.TargetModules)} '{string.Join(", ", options.TargetModules!)}' matches no norm of the model.");
     }

@@ -25,7 +25,7 @@ internal sealed class BaseTables
 
     public static BaseTables Of(LoraOptions options, TuningTarget target, LoraTargets targets)
     {
-        TuningSites sites = target.Weights.Sites;
+        TuningSites sites = target.Sites;
         var all = targets.Embeddings.Where(site => sites.TokenTables.Contains(site)).Select(site => (site.Path, Table: site.Table))
             .Concat(targets.Projections.Where(site => sites.Outputs.Any(output => ReferenceEquals(output.Projection, site)) && site.Weight is DenseWeight)
                 .Select(site => (site.Path, Table: ((DenseWeight)site.Weight).Matrix)))

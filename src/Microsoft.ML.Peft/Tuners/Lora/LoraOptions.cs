@@ -175,6 +175,10 @@ public sealed class LoraOptions : TunerOptions, IPeftAdapterFormat, IGgufAdapter
         return copy;
     }
 
+    internal override bool SaysWhatIsTuned => Modules is null || (Bias != LoraBias.All && ModulesToSave.Count == 0);
+
+    internal override TunerOptions Settled() => Over(new LoraOptions());
+
     TunerOptions IContinues.Continue(TunerOptions adapter, string path) => LoraContinuation.Of(this, (LoraOptions)adapter, path);
 
     JsonObject IPeftAdapterFormat.ToAdapterConfig(string? taskType, string baseModel) => HasOwnMatrices

@@ -12,7 +12,7 @@ internal sealed class LoraSelectors(LoraOptions options, TuningTarget target, Lo
     // PEFT names both in a classifier's file, whichever the model has.
     private static readonly string[] s_heads = ["classifier", "score"];
 
-    private readonly string[] _tunable = [.. target.Weights.Sites.Projections.Select(site => site.Path), .. target.Weights.Sites.Embeddings.Select(site => site.Path)];
+    private readonly string[] _tunable = [.. target.Sites.Projections.Select(site => site.Path), .. target.Sites.Embeddings.Select(site => site.Path)];
 
     /// <summary>Refuses names that are empty, and patterns that are no regular expressions.</summary>
     /// <exception cref="ArgumentException">There is one; the message names option and pattern.</exception>
@@ -47,7 +47,7 @@ internal sealed class LoraSelectors(LoraOptions options, TuningTarget target, Lo
     /// <summary>A sentence for each selector that matches nothing.</summary>
     public IReadOnlyList<string> Unmatched()
     {
-        string[] modules = [.. _tunable.Concat(target.Weights.All.Select(parameter => parameter.ModulePath)).SelectMany(TargetMatcher.Ancestors).Distinct()];
+        string[] modules = [.. _tunable.Concat(target.Parameters.Select(parameter => parameter.ModulePath)).SelectMany(TargetMatcher.Ancestors).Distinct()];
         string[] tuned = [.. chosen.Projections.Select(site => site.Path), .. chosen.Embeddings.Select(site => site.Path)];
         string[] saved = [.. options.ModulesToSave.Where(name => !modules.Any(path => path.EndsWith(name, StringComparison.Ordinal)))];
         bool hasHead = s_heads.Any(head => options.ModulesToSave.Contains(head) && !saved.Contains(head));

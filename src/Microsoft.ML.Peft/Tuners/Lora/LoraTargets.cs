@@ -8,7 +8,7 @@ internal sealed record LoraTargets(IReadOnlyList<Projection> Projections, IReadO
     /// <exception cref="ArgumentException">Nothing matches, or something that cannot be tuned.</exception>
     public static LoraTargets Choose(LoraOptions options, TuningTarget target, WholeModules whole)
     {
-        TuningSites sites = target.Weights.Sites;
+        TuningSites sites = target.Sites;
         bool Matches(string path) => !whole.Contains(path) && IsTarget(path, options, target);
         var chosen = new LoraTargets([.. sites.Projections.Where(s => Matches(s.Path))], [.. sites.Embeddings.Where(s => Matches(s.Path))]);
         var tunable = sites.Projections.Select(s => s.Path).Concat(sites.Embeddings.Select(s => s.Path)).ToHashSet(StringComparer.Ordinal);
@@ -21,9 +21,9 @@ internal sealed record LoraTargets(IReadOnlyList<Projection> Projections, IReadO
         return chosen.Projections.Count + chosen.Embeddings.Count > 0 ? chosen : throw Nothing(options, target);
     }
 
-    /// <summary>The names that choose these modules, as PEFT writes them: those given, the architecture's own, or every linear layer's path.</summary>
-    public IReadOnlyList<string> Names(LoraOptions options, TuningTarget target) => options.TargetModules is [LoraOptions.AllLinear]
-        ? [.. Projections.Select(site => site.Path)]
+    /// <summary>The names that choose these modules, as PEFT writes them: those given, the architecture's own, or all paths where a name would match more.</summary>
+    public IReadOnlyList<string> Names(LoraOptions options, TuningTarget target) => options.TargetModules is [LoraOptions.AllLinear] || options.Modules is not null
+        ? [.. Projections.Select(site => site.Path), .. Embeddings.Select(site => site.Path)]
         : options.TargetModules ?? target.DefaultTargets;
 
     private static bool IsTarget(string path, LoraOptions options, TuningTarget target)
@@ -33,7 +33,7 @@ internal sealed record LoraTargets(IReadOnlyList<Projection> Projections, IReadO
         if (options.TargetPattern is { } pattern)
             return TargetMatcher.ByPattern(path, pattern);
         if (options.TargetModules is [LoraOptions.AllLinear])
-            return target.Weights.Sites.Projections.Any(site => site.Path == path && !target.Weights.Sites.Outputs.Any(output => ReferenceEquals(output.Projection, site)));
+            return target.Sites.Projections.Any(site => site.Path == path && !target.Sites.Outputs.Any(output => ReferenceEquals(output.Projection, site)));
         IReadOnlyList<string> names = options.TargetModules ?? target.DefaultTargets;
         return names.Contains(path) || (TargetMatcher.ByName(path, names) && IsInLayers(path, options));
     }
@@ -47,12 +47,12 @@ internal sealed record LoraTargets(IReadOnlyList<Projection> Projections, IReadO
 
     // Modules show in the names of their weights, and those that hold others in the names of these.
     private static IEnumerable<string> ModulesOf(TuningTarget target) =>
-        target.Weights.All.SelectMany(parameter => TargetMatcher.Ancestors(parameter.ModulePath)).Distinct();
+        target.Parameters.SelectMany(parameter => TargetMatcher.Ancestors(parameter.ModulePath)).Distinct();
 
     private static ArgumentException Nothing(LoraOptions options, TuningTarget target)
     {
         string wanted = options.TargetPattern ?? string.Join(", ", options.TargetModules ?? target.DefaultTargets);
-        TuningSites sites = target.Weights.Sites;
+        TuningSites sites = target.Sites;
         var near = TargetMatcher.Near(wanted, sites.Projections.Select(s => s.Path).Concat(sites.Embeddings.Select(s => s.Path)));
         return new ArgumentException(
             $"{Wanted(options, target)} matches no module of the model (after exclusions and layer choice). "

@@ -27,8 +27,8 @@ internal sealed class LoraTuner(LoraOptions options) : PartTuner(options)
         LoraOptions settings = ((LoraOptions)given).ForPlainBase();
         settings.FanInFanOut = _targets.Projections.Any(site => site.Weight.IsTransposed);
         // Other tools want the list that was used.
-        if (settings.TargetPattern is null)
-            settings.TargetModules = _targetNames;
+        if (settings.TargetPattern is null || settings.Modules is not null)
+            (settings.TargetModules, settings.TargetPattern) = (_targetNames, null);
         // New tokens are trained tokens from now on; a head's own rows need its name.
         if (_growsHead || _resized.Paths.Count > 0)
         {
@@ -91,7 +91,7 @@ internal sealed class LoraTuner(LoraOptions options) : PartTuner(options)
         var replaced = whole.Projections.Select(site => site.Bias).OfType<Parameter>().ToHashSet();
         return options.Bias switch
         {
-            LoraBias.All => target.Weights.All.Where(p => p.Name.EndsWith(".bias", StringComparison.Ordinal) && !replaced.Contains(p)),
+            LoraBias.All => target.Parameters.Where(p => p.Name.EndsWith(".bias", StringComparison.Ordinal) && !replaced.Contains(p)),
             LoraBias.LoraOnly => _targets.Projections.Select(site => site.Bias).OfType<Parameter>(),
             _ => [],
         };

@@ -31,7 +31,7 @@ internal sealed class ResizedTables
     /// <exception cref="NotSupportedException">The base ties head and table, and in the file they differ.</exception>
     public static ResizedTables Of(TuningTarget target, WholeModules whole)
     {
-        TuningSites sites = target.Weights.Sites;
+        TuningSites sites = target.Sites;
         TokenEmbedding[] dense = [.. sites.TokenTables.Where(table => table.Weight is DenseWeight)];
         if (target.Saved is not { } saved || dense.Length == 0)
             return None;

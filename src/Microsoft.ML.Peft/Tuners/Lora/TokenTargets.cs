@@ -13,7 +13,7 @@ internal static class TokenTargets
     public static IReadOnlyList<TokenRows> Choose(
         LoraOptions options, TuningTarget target, IReadOnlyCollection<string> taken, IReadOnlyDictionary<string, int[]> read)
     {
-        TuningSites sites = target.Weights.Sites;
+        TuningSites sites = target.Sites;
         Dictionary<string, IReadOnlyList<int>> wanted = Wanted(options, sites);
         foreach (var (path, ids) in read)
             wanted[path] = [.. wanted.GetValueOrDefault(path, []).Union(ids)];

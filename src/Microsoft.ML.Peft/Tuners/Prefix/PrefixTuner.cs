@@ -20,7 +20,7 @@ internal sealed class PrefixTuner(PrefixOptions options) : VirtualTokenTuner(opt
     protected override TunedPart Part(TuningTarget target, Parameter table) => new PrefixTable(SitesOf(target), table);
 
     private static IReadOnlyList<AttentionSite> SitesOf(TuningTarget target) =>
-        [.. target.Weights.Sites.Attentions.Where(site => site.Kind == AttentionKind.Self)];
+        [.. target.Sites.Attentions.Where(site => site.Kind == AttentionKind.Self)];
 }
 
 /// <summary>The table, in the slots of the attentions.</summary>

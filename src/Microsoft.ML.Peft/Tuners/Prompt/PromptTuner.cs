@@ -8,7 +8,7 @@ internal sealed class PromptTuner(PromptOptions options) : VirtualTokenTuner(opt
 {
     protected override VirtualTokenSizes SizesOf(TuningTarget target)
     {
-        AttentionSite[] own = [.. target.Weights.Sites.Attentions.Where(site => site.Kind == AttentionKind.Self)];
+        AttentionSite[] own = [.. target.Sites.Attentions.Where(site => site.Kind == AttentionKind.Self)];
         return new VirtualTokenSizes(own.Length, own[0].Heads, (int)EntranceOf(target).Tokens.Weight.Inputs);
     }
 
@@ -16,7 +16,8 @@ internal sealed class PromptTuner(PromptOptions options) : VirtualTokenTuner(opt
 
     protected override TunedPart Part(TuningTarget target, Parameter table) => new PromptTable(EntranceOf(target), table);
 
-    private static InputSite EntranceOf(TuningTarget target) => target.Weights.Sites.Inputs[0];
+    private static InputSite EntranceOf(TuningTarget target) => target.Sites.Inputs.FirstOrDefault()
+        ?? throw new ArgumentException("Nothing that is to be tuned reads tokens: virtual ones have no place there.");
 }
 
 /// <summary>The vectors, in the slot of the entrance.</summary>
