@@ -72,7 +72,7 @@ public sealed class BatchPiecesTests
         using (TunedModel first = TinyModel.Create(dropout: 0.2))
         {
             Assert.ThrowsExactly<IOException>(() => TinyRun.Train(
-                first, Options(_folder), task: Task((n, loss) => n == killed ? throw new IOException("power cut") : loss)));
+                first, Options(_folder), Rows, task: Task((n, loss) => n == killed ? throw new IOException("power cut") : loss)));
         }
         CollectionAssert.AreEqual(whole, WeightsAfter(Options(_folder), dropout: 0.2));
     }
