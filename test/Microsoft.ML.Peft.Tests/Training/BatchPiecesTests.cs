@@ -37,7 +37,7 @@ public sealed class BatchPiecesTests
         float[][] learnt = Gradients(model);
         Assert.AreEqual(2 * ((Rows + piece - 1) / piece), ((TinyModel)model.Model).Forwards);
 
-        model.ClearGradients();
+        model.Trainable.ClearGradients();
         using var scope = NewDisposeScope();
         ForwardContext context = Call();
         Batch[] batches = [.. rows.Chunk(piece).Select(part => runner.Collate(part, withLabels: true))];

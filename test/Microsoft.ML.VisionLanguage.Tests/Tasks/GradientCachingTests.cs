@@ -34,7 +34,7 @@ public sealed class GradientCachingTests
 
         (double sum, long count) = Learn(Pairs);
         float[][] once = Gradients(model);
-        model.ClearGradients();
+        model.Trainable.ClearGradients();
         (double pieces, _) = Learn(Piece);
         Assert.AreEqual(Pairs, count);
         Assert.AreEqual(sum / count, pieces / count, 1e-5);
@@ -60,7 +60,7 @@ public sealed class GradientCachingTests
         }
         runner.Learn(rows, rows, numbers, new() { Seeds = new DropoutSeeds(3) });
         float[][] pieces = Gradients(model);
-        model.ClearGradients();
+        model.Trainable.ClearGradients();
 
         using var scope = NewDisposeScope();
         var context = new ForwardContext { Seeds = new DropoutSeeds(3) };

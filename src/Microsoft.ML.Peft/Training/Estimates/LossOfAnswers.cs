@@ -39,6 +39,6 @@ internal sealed record LossOfAnswers(AllocationTrace Trace, long Held, double Se
         using var scope = NewDisposeScope();
         (Tensor answer, Batch batch) = runner.Answer([row], [row], [0], ForwardContext.Inference);
         batch.Dispose();
-        return answer.shape[1..];
+        return answer.Sizes()[1..];
     }
 }
