@@ -19,7 +19,7 @@ public static class VisionLanguageExtensions
 }
 
 /// <summary>Estimators over models of pictures and texts. CLIP is the first; BLIP and BLIP-2 follow.</summary>
-public sealed class VisionLanguageCatalog
+public sealed partial class VisionLanguageCatalog
 {
     internal VisionLanguageCatalog(MLContext mlContext)
     {

@@ -19,6 +19,10 @@ internal sealed class VisionLanguageRegistration : IRegistration
         registry.AddModel("clip", "CLIP", Clip.BasePaths, (config, weights) => new Clip(config, weights));
         registry.AddTask<PictureEmbeddingTask>("picture-embedding");
         registry.AddTask<ContrastiveTask>("contrastive");
+        registry.AddTask<TowerTextEmbeddingTask>("tower-text-embedding");
+        registry.AddTask<ZeroShotTask>("zero-shot");
+        registry.AddTask<ImageTextScoringTask>("image-text-scoring");
+        registry.AddTask<RetrievalTask>("retrieval");
         registry.AddProcessor("pictures", (_, files) => PictureProcessor.Of(files));
     }
 }

@@ -11,9 +11,19 @@ IDataView rows = context.Data.LoadFromEnumerable(Directory.GetFiles(args[1]).Ord
 IDataView scored = model.Transform(rows);
 foreach (DataViewSchema.Column column in scored.Schema.Skip(rows.Schema.Count))
 {
-    IEnumerable<float[]> values = column.Type is VectorDataViewType ? scored.GetColumn<float[]>(column) : scored.GetColumn<float>(column).Select(value => new[] { value });
-    foreach (float[] row in values)
-        Console.WriteLine($"{column.Name} {string.Join(' ', row.Select(value => value.ToString("R", CultureInfo.InvariantCulture)))}");
+    foreach (string row in Read(column))
+        Console.WriteLine($"{column.Name} {row}");
 }
+
+IEnumerable<string> Read(DataViewSchema.Column column) => column.Type switch
+{
+    VectorDataViewType { ItemType: TextDataViewType } => scored.GetColumn<string[]>(column).Select(row => string.Join(' ', row)),
+    VectorDataViewType { ItemType: KeyDataViewType } => scored.GetColumn<uint[]>(column).Select(row => string.Join(' ', row)),
+    VectorDataViewType => scored.GetColumn<float[]>(column).Select(row => string.Join(' ', row.Select(Exact))),
+    KeyDataViewType => scored.GetColumn<uint>(column).Select(key => $"{key}"),
+    _ => scored.GetColumn<float>(column).Select(Exact),
+};
+
+static string Exact(float value) => value.ToString("R", CultureInfo.InvariantCulture);
 
 internal sealed record PictureFile(string Image, string Text);

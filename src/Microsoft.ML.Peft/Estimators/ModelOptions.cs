@@ -44,6 +44,15 @@ public abstract class ModelOptions
     /// <summary>How the base's matrices are kept, with the method's own values where nothing is said.</summary>
     internal virtual QuantizationOptions? Precision => Quantization?.Over(doubleQuantization: false);
 
+    /// <summary>Gives other settings the same model, held and run in the same way.</summary>
+    internal T WithSameModel<T>(T other)
+        where T : ModelOptions
+    {
+        (other.BaseModel, other.MaxLength, other.ScoringBatchSize) = (BaseModel, MaxLength, ScoringBatchSize);
+        (other.Quantization, other.GpuDeviceId, other.FallbackToCpu) = (Quantization, GpuDeviceId, FallbackToCpu);
+        return other;
+    }
+
     /// <exception cref="ArgumentException">A setting is missing or out of range; the message names it.</exception>
     /// <exception cref="DirectoryNotFoundException">There is no such model.</exception>
     internal virtual void Validate()

@@ -37,6 +37,9 @@ public sealed class TextEmbedder : IEstimator<PeftTransformer>
         _ => throw new NotSupportedException($"Pooling '{mode}' is not supported; known are mean_tokens, cls_token, max_tokens, lasttoken."),
     };
 
+    /// <summary>The transformer without data, for who has no rows.</summary>
+    internal PeftTransformer Open() => _model.Open();
+
     /// <summary>Settings of <see cref="TextEmbedder"/>.</summary>
     public sealed class Options : ModelOptions
     {

@@ -22,10 +22,22 @@ namespace Microsoft.ML.Peft.Estimators;
 internal sealed class UntrainedModel(
     PeftHost host, ModelOptions options, PeftTask task, int? maxLength, string? adapterPath, bool allowOtherBase = false)
 {
+    /// <summary>What the task chooses among; nothing by default.</summary>
+    public LabelSet Labels { get; init; } = LabelSet.None;
+
+    /// <summary>The weights of the task's head, where it has some that nobody trains; null (the default) for a head without. The caller owns them.</summary>
+    public ITensorSource? HeadWeights { get; init; }
+
     public PeftTransformer Fit(IDataView input)
     {
         ArgumentNullException.ThrowIfNull(input);
         task.CheckScoringSchema(SchemaShapes.Of(input.Schema));
+        return Open();
+    }
+
+    /// <summary>The same without data.</summary>
+    public PeftTransformer Open()
+    {
         using var session = new FitSession();
         session.Own(Gradients.AsByDefault());
         Device device = host.ChooseDevice(options.GpuDeviceId, options.FallbackToCpu);
@@ -36,12 +48,12 @@ internal sealed class UntrainedModel(
         // An adapter's tokenizer may have tokens whose rows the adapter brings.
         if (source == options.BaseModel)
             BaseModels.CheckVocabulary(model, processor.TokenizerOrNull);
-        TaskRuntime runtime = task.WithDefaultsOf(options.BaseModel).Bind(LabelSet.None, processor, BaseModels.MaxLength(model, processor, maxLength));
+        TaskRuntime runtime = task.WithDefaultsOf(options.BaseModel).Bind(Labels, processor, BaseModels.MaxLength(model, processor, maxLength));
         foreach (string warning in runtime.Warnings)
             host.Warning(warning);
         AdapterState? adapter = adapterPath is null ? null : session.Own(AdapterFiles.Open(adapterPath, model, allowOtherBase));
-        TunerOptions tuner = adapter?.Settings ?? new FrozenOptions();
-        TunedModel tuned = TunedModelFactory.Create(model, runtime, tuner, seed, adapter?.Tensors, host.Warning);
+        TunerOptions tuner = adapter?.Settings ?? (HeadWeights is null ? new FrozenOptions() : new LinearProbeOptions());
+        TunedModel tuned = TunedModelFactory.Create(model, runtime, tuner, seed, adapter?.Tensors ?? HeadWeights, host.Warning);
         session.Own(tuned.Tuner);
         var transformer = new PeftTransformer(
             host, new ArchivedModel(tuned, runtime, tuner, Path.GetFullPath(options.BaseModel), null, options.EmbedBase, options.ScoringBatchSize), device);

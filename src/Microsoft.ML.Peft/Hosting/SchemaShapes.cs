@@ -36,6 +36,10 @@ internal static class SchemaShapes
             .. ScoreKinds(),
         ]));
 
+    /// <summary>A vector of keys over the values of the label's key.</summary>
+    public static SchemaShape.Column Keys(string name, SchemaShape schema, string labelColumnName) => new(
+        name, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.UInt32, isKey: true, new SchemaShape([KeyValues("KeyValues", schema, labelColumnName)]));
+
     private static SchemaShape.Column KeyValues(string kind, SchemaShape schema, string labelColumnName)
     {
         DataViewType type = schema.TryFindColumn(labelColumnName, out SchemaShape.Column label)

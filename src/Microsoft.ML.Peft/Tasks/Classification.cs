@@ -60,6 +60,23 @@ internal static class Classification
         return best;
     }
 
+    /// <summary>The columns of one label a row: the predicted key, and the probabilities of all classes, which are the predictions.</summary>
+    public static IReadOnlyList<OutputColumn<float[]>> Outputs(string outputColumnName, string scoreColumnName, LabelSet labels) =>
+    [
+        OutputColumn<float[]>.Of(outputColumnName, new KeyDataViewType(typeof(uint), labels.Count),
+            scores => (uint)ArgMax(scores) + 1, PredictedLabelAnnotations(labels)),
+        OutputColumn<float[]>.Vector(scoreColumnName, new VectorDataViewType(NumberDataViewType.Single, labels.Count),
+            scores => scores, ScoreAnnotations(labels)),
+    ];
+
+    /// <summary>Annotations of keys that are no prediction by themselves: their values.</summary>
+    public static DataViewSchema.Annotations KeyAnnotations(LabelSet labels)
+    {
+        var builder = new DataViewSchema.Annotations.Builder();
+        labels.Annotate(builder, "KeyValues");
+        return builder.ToAnnotations();
+    }
+
     /// <summary>Annotations of a predicted key: its values, and what kind of score column it is.</summary>
     public static DataViewSchema.Annotations PredictedLabelAnnotations(LabelSet labels)
     {

@@ -42,6 +42,24 @@ internal sealed class LabelSet
 
     public static LabelSet Text(IReadOnlyList<string> names) => new(names, TextDataViewType.Instance);
 
+    /// <summary>The type of the values.</summary>
+    public PrimitiveDataViewType Type => _type;
+
+    /// <summary>Values of a type as text in the invariant culture.</summary>
+    /// <exception cref="ArgumentException">They are of a type that an archive does not keep.</exception>
+    public static LabelSet Of(PrimitiveDataViewType type, IReadOnlyList<string> names) => Types.ContainsKey(type.ToString()!)
+        ? new LabelSet(names, type)
+        : throw new ArgumentException($"Values of type {type} are not supported; supported are {string.Join(", ", Types.Keys)}.");
+
+    /// <summary>A value as <see cref="Names"/> has it.</summary>
+    public static string NameOf<T>(T value) => Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
+
+    /// <summary>The values.</summary>
+    /// <typeparam name="T">The raw type of <see cref="Type"/>.</typeparam>
+    public T[] Values<T>() => [.. Names.Select(name => typeof(T) == typeof(ReadOnlyMemory<char>)
+        ? (T)(object)name.AsMemory()
+        : (T)Convert.ChangeType(name, typeof(T), CultureInfo.InvariantCulture))];
+
     /// <summary>Takes the values of a key column; keys without values are named by their index.</summary>
     /// <exception cref="ArgumentException">The column holds no keys, keys over values of an unknown type, or more keys than a task can have.</exception>
     public static LabelSet Of(DataViewSchema.Column column)
@@ -96,7 +114,7 @@ internal sealed class LabelSet
     public void Annotate(DataViewSchema.Annotations.Builder builder, string kind)
     {
         var vector = new VectorDataViewType(_type, Math.Max(1, Count));
-        Generic.Invoke<bool>(Add<int>, _type.RawType, builder, kind, vector, Names);
+        Generic.Invoke<bool>(Add<int>, _type.RawType, this, builder, kind, vector);
     }
 
     /// <summary>Writes the labels into a model's config.json.</summary>
@@ -132,14 +150,12 @@ internal sealed class LabelSet
     {
         VBuffer<T> values = default;
         column.Annotations.GetValue("KeyValues", ref values);
-        return [.. values.DenseValues().Select(v => Convert.ToString(v, CultureInfo.InvariantCulture) ?? "")];
+        return [.. values.DenseValues().Select(value => NameOf(value))];
     }
 
-    private static bool Add<T>(DataViewSchema.Annotations.Builder builder, string kind, VectorDataViewType vector, IReadOnlyList<string> names)
+    private static bool Add<T>(LabelSet labels, DataViewSchema.Annotations.Builder builder, string kind, VectorDataViewType vector)
     {
-        T[] values = [.. names.Select(name => typeof(T) == typeof(ReadOnlyMemory<char>)
-            ? (T)(object)name.AsMemory()
-            : (T)Convert.ChangeType(name, typeof(T), CultureInfo.InvariantCulture))];
+        T[] values = labels.Values<T>();
         builder.Add(kind, vector, (ref VBuffer<T> buffer) => buffer = new VBuffer<T>(values.Length, values));
         return true;
     }

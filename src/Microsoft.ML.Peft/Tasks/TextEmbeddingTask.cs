@@ -68,20 +68,22 @@ namespace Microsoft.ML.Peft.Tasks
         internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, processor, maxLength);
 
         private sealed class Runtime(TextEmbeddingTask task, InputProcessor processor, int maxLength)
-            : TaskRuntime<float[]>(task, LabelSet.None, processor, maxLength)
+            : TaskRuntime<float[]>(task, LabelSet.None, processor, maxLength), IEmbeds<string>
         {
-            private int _size;
+            public int Width { get; private set; }
+
+            public Example Encode(string input, string name) => Example.From(Tokenizer.Encode(input, null, MaxLength));
 
             public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
             {
                 Func<string> text = task.Input.Read(row);
-                return OneEach(() => Example.From(Tokenizer.Encode(text(), null, MaxLength)));
+                return OneEach(() => Encode(text(), task.InputColumnName));
             }
 
             public override Head CreateHead(PretrainedModel model)
             {
                 TextModel text = model.As<TextModel>();
-                _size = text.HiddenSize;
+                Width = text.HiddenSize;
                 return new PoolingHead(task.Pooling ?? (text.IsCausal ? TextPooling.Last : TextPooling.Mean), task.Normalize);
             }
 
@@ -91,10 +93,10 @@ namespace Microsoft.ML.Peft.Tasks
             public override ITaskMetrics CreateMetrics() => throw new NotSupportedException("Text embedding has no metrics: it is not trained.");
 
             public override IReadOnlyList<OutputColumn<float[]>> Outputs =>
-                [OutputColumn<float[]>.Vector(task.OutputColumnName, new VectorDataViewType(NumberDataViewType.Single, _size), vector => vector)];
+                [OutputColumn<float[]>.Vector(task.OutputColumnName, new VectorDataViewType(NumberDataViewType.Single, Width), vector => vector)];
 
             public override IReadOnlyList<float[]> Predict(Tensor logits, Batch batch) =>
-                [.. logits.cpu().contiguous().data<float>().ToArray().Chunk(_size)];
+                [.. logits.cpu().contiguous().data<float>().ToArray().Chunk(Width)];
         }
 
         private sealed class PoolingHead(TextPooling pooling, bool normalize) : Head

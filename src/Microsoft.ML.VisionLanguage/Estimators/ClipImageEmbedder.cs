@@ -27,6 +27,9 @@ public sealed class ClipImageEmbedder : IEstimator<ITransformer>
     /// <inheritdoc/>
     public SchemaShape GetOutputSchema(SchemaShape inputSchema) => _model.GetOutputSchema(inputSchema);
 
+    /// <summary>The transformer without data, for who has no rows.</summary>
+    internal PeftTransformer Open() => _model.Open();
+
     /// <summary>Settings of <see cref="ClipImageEmbedder"/>.</summary>
     public sealed class Options : ModelOptions
     {

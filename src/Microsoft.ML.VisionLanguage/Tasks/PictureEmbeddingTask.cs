@@ -37,19 +37,21 @@ internal sealed class PictureEmbeddingTask : PeftTask
     internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, processor, maxLength);
 
     private sealed class Runtime(PictureEmbeddingTask task, InputProcessor processor, int maxLength)
-        : TaskRuntime<float[]>(task, LabelSet.None, processor, maxLength)
+        : TaskRuntime<float[]>(task, LabelSet.None, processor, maxLength), IEmbeds<byte[]>
     {
-        private int _size;
+        public int Width { get; private set; }
+
+        public Example Encode(byte[] input, string name) => Example.Of([(Fields.Picture, input)]);
 
         public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
         {
             Func<byte[]> picture = task.Image.Read(row);
-            return () => [Example.Of([(Fields.Picture, picture())])];
+            return () => [Encode(picture(), task.ImageColumnName)];
         }
 
         public override Head CreateHead(PretrainedModel model)
         {
-            _size = model.As<IPairedTowers>().Width;
+            Width = model.As<IPairedTowers>().Width;
             return new TowersHead(task.Normalize);
         }
 
@@ -59,7 +61,7 @@ internal sealed class PictureEmbeddingTask : PeftTask
         public override ITaskMetrics CreateMetrics() => throw new NotSupportedException("Picture embedding has no metrics: it is not trained.");
 
         public override IReadOnlyList<OutputColumn<float[]>> Outputs =>
-            [OutputColumn<float[]>.Vector(task.OutputColumnName, new VectorDataViewType(NumberDataViewType.Single, _size), vector => vector)];
+            [OutputColumn<float[]>.Vector(task.OutputColumnName, new VectorDataViewType(NumberDataViewType.Single, Width), vector => vector)];
 
         public override IReadOnlyList<float[]> Predict(Tensor answer, Batch batch) => Vectors.Of(answer);
     }

@@ -107,7 +107,7 @@ internal sealed class Rooms
     // A file before a file of its kind, before a folder of a folder, before the folder.
     private Room? Of(string file, bool concrete) => _lines
         .Select(line => line.NameOf(file, concrete) is { } name ? new Room(name, line) : null).OfType<Room>()
-        .OrderByDescending(room => room.Line.Pattern == file).ThenByDescending(room => room.Name.Length).FirstOrDefault();
+        .OrderByDescending(room => room.Line.Pattern == file).ThenByDescending(room => room.Line.IsOfNames).ThenByDescending(room => room.Name.Length).FirstOrDefault();
 
     private static bool Allows(HashSet<string> allowed, Room room) => allowed.Contains(room.Name) || allowed.Contains(room.Line.Pattern);
 

@@ -29,6 +29,22 @@ public sealed class ArchiveTests
         AssertSame(_context.VisionLanguage().ClipImageEmbedder(_clip.Folder));
 
     [TestMethod]
+    public void ATextEmbedderSaysTheSameInAFreshProcess() =>
+        AssertSame(_context.VisionLanguage().ClipTextEmbedder(_clip.Folder));
+
+    [TestMethod]
+    public void AZeroShotClassifierSaysTheSameInAFreshProcess() =>
+        AssertSame(_context.VisionLanguage().ClipZeroShotClassifier(_clip.Folder, ["red", "green", "blue"], ["a {}", "a dark {}"], topK: 2));
+
+    [TestMethod]
+    public void AScorerSaysTheSameInAFreshProcess() =>
+        AssertSame(_context.VisionLanguage().ClipImageTextScorer(_clip.Folder, similarity: ClipSimilarity.Logit));
+
+    [TestMethod]
+    public void ARetrieverSaysTheSameInAFreshProcess() =>
+        AssertSame(_context.VisionLanguage().ClipRetriever(_clip.Folder, idColumnName: "Text", topK: 3));
+
+    [TestMethod]
     public void AFineTunedModelSaysTheSameInAFreshProcess() =>
         AssertSame(_context.VisionLanguage().ClipFineTune(_clip.Folder, rank: 2, maxEpochs: 2, batchSize: 4, learningRate: 1e-2));
 
@@ -77,9 +93,19 @@ public sealed class ArchiveTests
         }
     }
 
-    private static IEnumerable<string> Lines(IDataView scored, int first) => scored.Schema.Skip(first).SelectMany(column =>
-        (column.Type is VectorDataViewType ? scored.GetColumn<float[]>(column) : scored.GetColumn<float>(column).Select(value => new[] { value }))
-            .Select(row => $"{column.Name} {string.Join(' ', row.Select(value => value.ToString("R", CultureInfo.InvariantCulture)))}"));
+    private static IEnumerable<string> Lines(IDataView scored, int first) =>
+        scored.Schema.Skip(first).SelectMany(column => Read(scored, column).Select(row => $"{column.Name} {row}"));
+
+    private static IEnumerable<string> Read(IDataView scored, DataViewSchema.Column column) => column.Type switch
+    {
+        VectorDataViewType { ItemType: TextDataViewType } => scored.GetColumn<string[]>(column).Select(row => string.Join(' ', row)),
+        VectorDataViewType { ItemType: KeyDataViewType } => scored.GetColumn<uint[]>(column).Select(row => string.Join(' ', row)),
+        VectorDataViewType => scored.GetColumn<float[]>(column).Select(row => string.Join(' ', row.Select(Exact))),
+        KeyDataViewType => scored.GetColumn<uint>(column).Select(key => $"{key}"),
+        _ => scored.GetColumn<float>(column).Select(Exact),
+    };
+
+    private static string Exact(float value) => value.ToString("R", CultureInfo.InvariantCulture);
 
     private static string[] Run(params string[] arguments)
     {

@@ -1,0 +1,83 @@
+using Microsoft.ML.Data;
+using Microsoft.ML.Peft;
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.Training;
+using Microsoft.ML.VisionLanguage.Inputs;
+using Microsoft.ML.VisionLanguage.Models;
+using static TorchSharp.torch;
+using TensorPrimitives = System.Numerics.Tensors.TensorPrimitives;
+
+namespace Microsoft.ML.VisionLanguage.Tasks;
+
+/// <summary>Says how well a text fits a picture, without training.</summary>
+internal sealed class ImageTextScoringTask : PeftTask
+{
+    [NotLearnt]
+    public required string ImageColumnName { get; init; }
+
+    [NotLearnt]
+    public required string TextColumnName { get; init; }
+
+    [NotLearnt]
+    public required string ScoreColumnName { get; init; }
+
+    [NotLearnt]
+    public required ClipSimilarity Similarity { get; init; }
+
+    /// <summary>Whether longer texts are cut; else they are errors.</summary>
+    [NotLearnt]
+    public required bool TruncateTexts { get; init; }
+
+    internal override IReadOnlyList<TaskColumn> Inputs => [Image, Text];
+
+    private PictureColumn Image => new(ImageColumnName);
+
+    private TextColumn Text => new(TextColumnName, "Text");
+
+    internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
+        [SchemaShapes.Column(ScoreColumnName, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single)];
+
+    internal override InputProcessor OpenProcessor(string folder) => PictureProcessor.Load(folder, withTexts: true);
+
+    internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, processor, maxLength);
+
+    private sealed class Runtime(ImageTextScoringTask task, InputProcessor processor, int maxLength)
+        : TaskRuntime<float>(task, LabelSet.None, processor, maxLength)
+    {
+        private readonly TowerTexts _texts = new(processor.Tokenizer, maxLength, task.TruncateTexts);
+        private IPairedTowers _towers = null!;
+
+        public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
+        {
+            Func<byte[]> picture = task.Image.Read(row);
+            Func<string> text = task.Text.Read(row);
+            return () => [_texts.Encode(text(), RowNames.Of(row, "text", task.TextColumnName)).With(Fields.Picture, picture())];
+        }
+
+        public override Head CreateHead(PretrainedModel model)
+        {
+            _towers = model.As<IPairedTowers>();
+            return new TowersHead(normalizes: true);
+        }
+
+        public override (Tensor Sum, long Count) Loss(Tensor answer, Batch batch) =>
+            throw new NotSupportedException("Scoring of pictures and texts has no loss: it is not trained.");
+
+        public override ITaskMetrics CreateMetrics() => throw new NotSupportedException("Scoring of pictures and texts has no metrics: it is not trained.");
+
+        public override IReadOnlyList<OutputColumn<float>> Outputs =>
+            [OutputColumn<float>.Of(task.ScoreColumnName, NumberDataViewType.Single, score => score)];
+
+        public override IReadOnlyList<float> Predict(Tensor answer, Batch batch)
+        {
+            using var scope = NewDisposeScope();
+            float[] cosines = [.. Vectors.Of(answer.select(1, 0)).Zip(Vectors.Of(answer.select(1, 1)), (picture, text) => TensorPrimitives.Dot<float>(picture, text))];
+            if (task.Similarity == ClipSimilarity.Logit)
+                TensorPrimitives.Multiply<float>(cosines, _towers.Scale.Value.exp().item<float>(), cosines);
+            return cosines;
+        }
+    }
+}
