@@ -25,4 +25,37 @@ public static class ClipTask
             ScoreColumnName = scoreColumnName,
             MaskSameTexts = maskSameTexts,
         };
+
+    /// <summary>Classes of pictures, told by texts whose context is learned.</summary>
+    /// <param name="imageColumnName">The pictures: bytes, paths of files, or images.</param>
+    /// <param name="labelColumnName">The label, a key over the classes' names.</param>
+    /// <param name="contextLength">Vectors of a prompt.</param>
+    /// <param name="classPosition">Where the classes' names stand.</param>
+    /// <param name="classSpecific">Whether each class has vectors of its own.</param>
+    /// <param name="initialText">The text from whose words the vectors start, as many as it has tokens; null (the default) to draw them, with the standard deviation that the model's configuration has for new weights.</param>
+    /// <param name="outputColumnName">The predicted label, a key over the same values.</param>
+    /// <param name="scoreColumnName">The probabilities of all classes.</param>
+    /// <returns>The task.</returns>
+    /// <exception cref="ArgumentException">A number is out of range, or the text is empty.</exception>
+    public static PeftTask LearnedPrompts(
+        string imageColumnName = "Image", string labelColumnName = "Label", int contextLength = 16, ClassPosition classPosition = ClassPosition.End,
+        bool classSpecific = false, string? initialText = null, string outputColumnName = "PredictedLabel", string scoreColumnName = "Score")
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(contextLength, 1);
+        if (!Enum.IsDefined(classPosition))
+            throw new ArgumentOutOfRangeException(nameof(classPosition), classPosition, $"{nameof(classPosition)} is not one of the positions.");
+        if (initialText is not null)
+            ArgumentException.ThrowIfNullOrWhiteSpace(initialText);
+        return new LearnedPromptsTask
+        {
+            ImageColumnName = imageColumnName,
+            LabelColumnName = labelColumnName,
+            OutputColumnName = outputColumnName,
+            ScoreColumnName = scoreColumnName,
+            ContextLength = contextLength,
+            ClassPosition = classPosition,
+            ClassSpecific = classSpecific,
+            InitialText = initialText,
+        };
+    }
 }

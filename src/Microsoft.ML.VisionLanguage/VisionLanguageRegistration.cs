@@ -23,6 +23,8 @@ internal sealed class VisionLanguageRegistration : IRegistration
         registry.AddTask<ZeroShotTask>("zero-shot");
         registry.AddTask<ImageTextScoringTask>("image-text-scoring");
         registry.AddTask<RetrievalTask>("retrieval");
+        registry.AddTask<LinearProbeTask>("picture-linear-probe");
+        registry.AddTask<LearnedPromptsTask>("learned-prompts");
         registry.AddProcessor("pictures", (_, files) => PictureProcessor.Of(files));
     }
 }

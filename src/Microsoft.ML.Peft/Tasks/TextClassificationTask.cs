@@ -48,13 +48,7 @@ namespace Microsoft.ML.Peft.Tasks
         private sealed class Runtime(TextClassificationTask task, LabelSet labels, InputProcessor processor, int maxLength)
             : SequenceClassificationRuntime<float[]>(task, labels, processor, maxLength)
         {
-            public override IReadOnlyList<OutputColumn<float[]>> Outputs =>
-            [
-                OutputColumn<float[]>.Of(task.OutputColumnName, new KeyDataViewType(typeof(uint), Labels.Count),
-                    scores => (uint)Classification.ArgMax(scores) + 1, Classification.PredictedLabelAnnotations(Labels)),
-                OutputColumn<float[]>.Vector(task.ScoreColumnName, new VectorDataViewType(NumberDataViewType.Single, Labels.Count),
-                    scores => scores, Classification.ScoreAnnotations(Labels)),
-            ];
+            public override IReadOnlyList<OutputColumn<float[]>> Outputs => Classification.Outputs(task.OutputColumnName, task.ScoreColumnName, Labels);
 
             protected override Func<int> ReadLabel(DataViewRow row) => task.Label.Read(row, Labels);
 

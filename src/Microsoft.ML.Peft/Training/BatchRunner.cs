@@ -16,7 +16,12 @@ internal sealed class BatchRunner(TunedModel model, ITrainingObjective task, Dev
     /// <summary>Rows that are run at once where the loss reads the rows' answers alone.</summary>
     public int PieceSize { get; set; } = int.MaxValue;
 
+    /// <summary>Rows as the model reads them.</summary>
     public Batch Collate(IReadOnlyList<Example> examples, bool withLabels) => task.Processor.Collate(examples, device, withLabels);
+
+    /// <summary>Rows with what is learnt, for <c>Answer</c>: where features were computed before, what a processor makes (pixels) is left out.</summary>
+    public Batch CollateToLearn(IReadOnlyList<Example> prepared) =>
+        Cache is null ? Collate(prepared, withLabels: true) : Batch.Collate(prepared, device, withLabels: true);
 
     public Tensor Features(Batch batch, ForwardContext context) => model.Features(batch, context);
 
@@ -47,7 +52,7 @@ internal sealed class BatchRunner(TunedModel model, ITrainingObjective task, Dev
     {
         if (RunsInPieces(rows.Length))
             return (new BatchPieces(this, prepared, set, rows, context).Answer(), new Batch { Examples = prepared });
-        Batch batch = Collate(prepared, withLabels: true);
+        Batch batch = CollateToLearn(prepared);
         return (Answer(batch, set, rows, context), batch);
     }
 
@@ -62,7 +67,7 @@ internal sealed class BatchRunner(TunedModel model, ITrainingObjective task, Dev
         using var scope = NewDisposeScope();
         if (RunsInPieces(rows.Length))
             return new BatchPieces(this, prepared, set, rows, context).Learn();
-        using Batch batch = Collate(prepared, withLabels: true);
+        using Batch batch = CollateToLearn(prepared);
         return LearnFrom(Answer(batch, set, rows, context), batch);
     }
 

@@ -16,6 +16,7 @@ public sealed class ParityTests
         ["bottleneck"] = (BottleneckParity.Run, null),
         ["clip"] = (ClipParity.Run, null),
         ["picture"] = (PictureParity.Run, null),
+        ["probe"] = (ProbeParity.Run, null),
         ["start"] = (StartParity.Run, null),
         ["loftq"] = (StartParity.RunLoftq, null),
         ["mix"] = (MixParity.Run, null),
