@@ -47,6 +47,11 @@ IBenchmark[] benchmarks =
     new LargeQloraBenchmark("qlora-7b", StepShape.Llama7B, memory: 6, fourRows: true),
     new LargeQloraBenchmark("qlora-13b", StepShape.Llama13B, memory: 10, fourRows: false),
     new LargeQloraBenchmark("qlora-33b", StepShape.Llama33B, memory: 22, fourRows: false),
+    new ClipTowerBenchmark("clip-image-1", ClipTowerShape.Pictures(rows: 1), goal: 0.65, peer: 0.47),
+    new ClipTowerBenchmark("clip-image-16", ClipTowerShape.Pictures(rows: 16), goal: 0.85, peer: 0.74),
+    new ClipTowerBenchmark("clip-text", ClipTowerShape.Texts(rows: 32), goal: 0.85, peer: null),
+    new ClipIDataViewBenchmark(),
+    new ClipPrepareBenchmark(),
 ];
 
 if (args is ["all"])
