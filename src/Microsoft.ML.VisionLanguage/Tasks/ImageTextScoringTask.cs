@@ -75,9 +75,10 @@ internal sealed class ImageTextScoringTask : PeftTask
         {
             using var scope = NewDisposeScope();
             float[] cosines = [.. Vectors.Of(answer.select(1, 0)).Zip(Vectors.Of(answer.select(1, 1)), (picture, text) => TensorPrimitives.Dot<float>(picture, text))];
-            if (task.Similarity == ClipSimilarity.Logit)
-                TensorPrimitives.Multiply<float>(cosines, _towers.Scale.Value.exp().item<float>(), cosines);
-            return cosines;
+            if (task.Similarity == ClipSimilarity.Cosine)
+                return cosines;
+            float scale = MathF.Exp(_towers.Scale.Value.item<float>()), bias = _towers.Bias?.Value.item<float>() ?? 0;
+            return Array.ConvertAll(cosines, cosine => (cosine * scale) + bias);
         }
     }
 }

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.AI;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.VisionLanguage;
 
 namespace Microsoft.ML.Peft.Tests.Documentation;
 
@@ -28,5 +29,18 @@ public sealed class ReadmeTests
         using IChatClient chat = writer.AsChatClient();
         await foreach (ChatResponseUpdate piece in chat.GetStreamingResponseAsync("Who wrote Faust?"))
             Console.Write(piece.Text);
+    }
+
+    internal static void Classify()
+    {
+        var context = new MLContext();
+        string[] files = Directory.GetFiles("photos");
+        IDataView photos = context.Data.LoadFromEnumerable(files.Select(file => new { Image = file }));
+        var zeroShot = context.VisionLanguage().ClipZeroShotClassifier("models/clip-vit-base-patch32", ["cat", "dog", "goldfish"], ClipTemplates.ImageNet)
+            .Append(context.Transforms.Conversion.MapKeyToValue("Answer", "PredictedLabel"));
+        ITransformer classifier = zeroShot.Fit(photos);
+        foreach (var (file, answer) in files.Zip(classifier.Transform(photos).GetColumn<string>("Answer")))
+            Console.WriteLine($"{answer}: {file}");
+        context.Model.SaveAtomically(classifier, photos.Schema, "pets.zip");
     }
 }

@@ -63,6 +63,36 @@ public sealed class ClipRetrieverTests
     }
 
     [TestMethod]
+    public void OneQueryAtATime()
+    {
+        ITransformer model = _context.VisionLanguage().ClipRetriever(_clip.Folder, topK: 2).Fit(Gallery);
+        string[][] expected = [.. model.Transform(Gallery).GetColumn<string[]>("Ids")];
+        using var engine = _context.Model.CreatePredictionEngine<Item, Answer>(model);
+        for (int row = 0; row < _items.Length; row++)
+        {
+            Answer answer = engine.Predict(_items[row]);
+            CollectionAssert.AreEqual(expected[row], answer.Ids);
+            Assert.IsGreaterThanOrEqualTo(answer.Scores[1], answer.Scores[0]);
+        }
+    }
+
+    /// <summary>A base that stays outside is found again, and holds no vector of the gallery.</summary>
+    [TestMethod]
+    public void ABaseOutsideStaysThere()
+    {
+        ITransformer model = _context.VisionLanguage().ClipRetriever(new ClipRetriever.Options { BaseModel = _clip.Folder, TopK = 2, EmbedBase = false }).Fit(Gallery);
+        using var file = new MemoryStream();
+        _context.Model.Save(model, Gallery.Schema, file);
+        string[][] expected = [.. model.Transform(Gallery).GetColumn<string[]>("Ids")];
+        ((IDisposable)model).Dispose();
+        ITransformer loaded = new MLContext().Model.Load(file, out DataViewSchema _);
+        using var _ = (IDisposable)loaded;
+        string[][] found = [.. loaded.Transform(Gallery).GetColumn<string[]>("Ids")];
+        for (int row = 0; row < expected.Length; row++)
+            CollectionAssert.AreEqual(expected[row], found[row]);
+    }
+
+    [TestMethod]
     public void AnIdIsThereOnce()
     {
         _items[3].Id = _items[1].Id;
@@ -108,6 +138,13 @@ public sealed class ClipRetrieverTests
         public byte[] Image { get; set; } = [];
 
         public string Text { get; set; } = "";
+    }
+
+    private sealed class Answer
+    {
+        public string[] Ids { get; set; } = [];
+
+        public float[] Scores { get; set; } = [];
     }
 
     private sealed class Picture

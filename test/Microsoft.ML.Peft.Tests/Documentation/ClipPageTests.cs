@@ -1,0 +1,44 @@
+using Microsoft.Extensions.AI;
+using Microsoft.ML.Data;
+using Microsoft.ML.VisionLanguage;
+
+namespace Microsoft.ML.Peft.Tests.Documentation;
+
+/// <summary>The code of docs/clip.md compiles: its lines stand here.</summary>
+[TestClass]
+public sealed class ClipPageTests
+{
+    [TestMethod]
+    public void TheCodeOfThePageStandsHere() => PageCode.AssertStandsIn(nameof(ClipPageTests), "docs/clip.md");
+
+    internal static async Task ZeroShot(MLContext ml, string model, IDataView photos, IDataView labelled, IDataView pairs, IDataView gallery, IDataView questions, IDataView embedded)
+    {
+        var pipeline = ml.VisionLanguage().ClipZeroShotClassifier(model, ["cat", "dog", "goldfish"], ClipTemplates.ImageNet, topK: 2)
+            .Append(ml.Transforms.Conversion.MapKeyToValue("Answer", "PredictedLabel"));
+        ITransformer classifier = pipeline.Fit(photos);
+        ml.Model.SaveAtomically(classifier, photos.Schema, "pets.zip");
+
+        var known = ml.Transforms.Conversion.MapValueToKey("Label").Fit(labelled).Transform(labelled);
+        var options = new ClipZeroShotClassifier.Options { BaseModel = model, LabelColumnName = "Label" };
+        ITransformer judged = ml.VisionLanguage().ClipZeroShotClassifier(options).Fit(known);
+        MulticlassClassificationMetrics metrics = ml.MulticlassClassification.Evaluate(judged.Transform(known), topKPredictionCount: 5);
+        Console.WriteLine($"{metrics.MicroAccuracy}, among the first five {metrics.TopKAccuracy}");
+
+        IDataView vectors = ml.VisionLanguage().ClipImageEmbedder(model, outputColumnName: "ImageEmbedding").Fit(pairs).Transform(pairs);
+        IDataView scored = ml.VisionLanguage().ClipImageTextScorer(model).Fit(pairs).Transform(pairs);
+
+        using var ofTexts = ClipEmbeddingGenerators.ForTexts(new() { BaseModel = model });
+        using var ofPictures = ClipEmbeddingGenerators.ForImages(new() { BaseModel = model });
+        var text = await ofTexts.GenerateVectorAsync("two yellow flowers");
+        var picture = await ofPictures.GenerateVectorAsync(new DataContent(File.ReadAllBytes("flowers.jpg"), "image/jpeg"));
+
+        ITransformer search = ml.VisionLanguage().ClipRetriever(model, gallery: ClipModality.Image, query: ClipModality.Text, topK: 5).Fit(gallery);
+        IDataView found = search.Transform(questions);
+        foreach (string[] ids in found.GetColumn<string[]>("Ids"))
+            Console.WriteLine(string.Join(", ", ids));
+
+        RetrievalMetrics both = ml.VisionLanguage().EvaluateRetrieval(embedded, embedded, "TextEmbedding", "ImageEmbedding", idColumnName: "Id", depths: [1, 5, 10]);
+        Console.WriteLine($"recall@5 {both.RecallAt(5)}, median rank {both.MedianRank}, mAP {both.MeanAveragePrecision}");
+        RetrievalMetrics searched = ml.VisionLanguage().EvaluateRetrieval(found, idColumnName: "Id");
+    }
+}
