@@ -52,6 +52,7 @@ IBenchmark[] benchmarks =
     new ClipTowerBenchmark("clip-text", ClipTowerShape.Texts(rows: 32), goal: 0.85, peer: null),
     new ClipIDataViewBenchmark(),
     new ClipPrepareBenchmark(),
+    new ContrastiveBenchmark(),
 ];
 
 if (args is ["all"])

@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Training;
 using Microsoft.ML.Peft.Tuners;
 
@@ -54,7 +55,16 @@ public abstract class FineTuneOptions : ModelOptions
     private protected abstract TrainingDefaults Defaults { get; }
 
     /// <summary>How the run goes.</summary>
-    internal TrainingSettings Run => new(Training, Defaults);
+    internal TrainingSettings Run => new(Training, Defaults) { KeepsStart = KeepsStart };
+
+    /// <inheritdoc cref="TrainingSettings.KeepsStart"/>
+    private protected virtual bool KeepsStart => false;
+
+    /// <summary>What the method does beside a run, of which it is told before the first step; null for nothing.</summary>
+    /// <param name="run">The run.</param>
+    /// <param name="reporter">The log.</param>
+    /// <param name="token">Ends the fit.</param>
+    internal virtual IRunCompanion? Accompany(FitRun run, ITrainingReporter reporter, CancellationToken token) => null;
 
     internal override void Validate()
     {

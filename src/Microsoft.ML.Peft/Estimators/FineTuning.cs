@@ -40,11 +40,13 @@ internal sealed class FineTuning
     public PeftTransformer Fit(IDataView data)
     {
         using var session = new FitSession();
-        Run run = Prepare(data, session);
+        FitRun run = Prepare(data, session);
         using var reporter = new HostReporter(_host, _options.Training.CancellationToken);
         reporter.Info(Estimate(run, session).ToString());
+        using IRunCompanion? companion = _options.Accompany(run, reporter, reporter.Token);
         TrainingResult result = TrainingLoop.Run(
             run.Model, run.Task, run.Train, run.Validation, _options.Run, run.Device, run.Seed, reporter, reporter.Token, run.Facts);
+        result = companion?.Finish(result) ?? result;
         var archived = new ArchivedModel(
             run.Model, run.Task, run.Tuner, Path.GetFullPath(_options.BaseModel), null, _options.EmbedBase, _options.ScoringBatchSize);
         var transformer = new PeftTransformer(_host, archived, run.Device, result);
@@ -67,11 +69,11 @@ internal sealed class FineTuning
             + $"into the base ({nameof(PeftCatalog.MergeAdapter)}) and start from that.", nameof(options.AdapterFolder));
     }
 
-    private TrainingEstimate Estimate(Run run, FitSession session) =>
+    private TrainingEstimate Estimate(FitRun run, FitSession session) =>
         Forecast.Of(run.Model, run.Task, run.Train, run.Validation is { Count: > 0 }, _options.Run, run.Device, run.Seed, session.HeldBefore);
 
     /// <summary>Does all that comes before training; what is made is the session's.</summary>
-    private Run Prepare(IDataView data, FitSession session)
+    private FitRun Prepare(IDataView data, FitSession session)
     {
         ArgumentNullException.ThrowIfNull(data);
         session.Own(Gradients.AsByDefault());
@@ -104,7 +106,7 @@ internal sealed class FineTuning
         session.Own(tuned.Tuner);
         if (start is null && FolderHead.Of(model)?.Check(_task, labels, _options.BaseModel) is { } other)
             _host.Warning(other);
-        return new Run(
+        return new FitRun(
             tuned, task, tuner, task.Pack(train.Examples), validation is null ? null : task.Pack(validation.Examples), device, seed,
             _options.Training.CheckpointFolder is null ? null : FactsOf(model, task, tuner, start));
     }
@@ -138,9 +140,4 @@ internal sealed class FineTuning
         .WithContent("labels", RunFacts.HashOf(task.Labels.ToJson()))
         .WithContent("base weights", model.Weights.Checkpoint?.ContentHash)
         .WithContent("weights in the adapter folder", start is null ? null : ContentHash.Of(start.Tensors));
-
-    /// <summary>All that training needs.</summary>
-    private sealed record Run(
-        TunedModel Model, TaskRuntime Task, TunerOptions Tuner, IReadOnlyList<Example> Train, IReadOnlyList<Example>? Validation,
-        Device Device, long Seed, RunFacts? Facts);
 }

@@ -16,7 +16,7 @@ public sealed record TrainingEstimate
     /// <summary>Weights of the base that are held beside the files: those of another type or on a GPU, and quantized ones with the room to unpack the largest.</summary>
     public required long WeightBytes { get; init; }
 
-    /// <summary>What trains, and the copy of the best of it where there is a validation set.</summary>
+    /// <summary>What trains, with the copy of the best of it where there is a validation set, and of its start where the end goes back towards it.</summary>
     public required long TrainableBytes { get; init; }
 
     /// <summary>The gradients of what trains.</summary>

@@ -38,6 +38,9 @@ public sealed record TrainingResult
     /// <summary>The epochs that were done, those before a resumption included.</summary>
     public required IReadOnlyList<TrainingEpoch> History { get; init; }
 
+    /// <summary>What the model can no longer do, and how much of the change was kept; null for a method that does not ask.</summary>
+    public ForgettingReport? Forgetting { get; init; }
+
     /// <summary>The result in one line.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture,
         $"{End} at step {Steps}: training loss {Loss:f4}{(BestMetrics is null ? "" : $"; best evaluation{(BestStep is { } step ? $", at step {step}" : "")}: {TrainingMetrics.Text(BestMetrics)}")}.");

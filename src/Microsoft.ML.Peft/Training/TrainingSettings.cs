@@ -24,6 +24,9 @@ internal sealed record TrainingDefaults(double LearningRate)
 /// <param name="Method">The method's own values.</param>
 internal sealed record TrainingSettings(TrainingOptions Given, TrainingDefaults Method)
 {
+    /// <summary>Whether what moves is kept as it was at the start, to go back towards it in the end (<see cref="WeightInterpolation"/>).</summary>
+    public bool KeepsStart { get; init; }
+
     public int BatchSize => Given.BatchSize ?? Method.BatchSize;
 
     public int MaxEpochs => Given.MaxEpochs ?? Method.MaxEpochs;

@@ -110,6 +110,12 @@ internal interface ITuner : IDisposable
     /// <summary>Whether something of what trains is the tuner's own, which a call asks for by name.</summary>
     bool IsAdapter => Trainable.Count > InPlace.Count;
 
+    /// <summary>
+    /// What moves where the model is brought between what it was and what it has become, so that it goes
+    /// straight: what trains, but for a factor whose product another moves. It is asked before the first step.
+    /// </summary>
+    IReadOnlyList<Parameter> Interpolated => Trainable;
+
     /// <summary>What merging makes of the model's weights, without doing it.</summary>
     IReadOnlyList<MergedWeight> MergedWeights() => [.. InPlace.Select(p => MergedWeight.Of(p.Name, p, p))];
 

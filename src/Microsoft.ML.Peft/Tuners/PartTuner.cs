@@ -26,6 +26,8 @@ internal abstract class PartTuner(TunerOptions options) : ITuner
 
     public IReadOnlyList<Parameter> InPlace { get; private set; } = [];
 
+    public IReadOnlyList<Parameter> Interpolated => [.. _parts.SelectMany(part => part.Interpolated), .. InPlace];
+
     /// <summary>Modules that train as a whole beside the head.</summary>
     protected virtual IReadOnlyList<string> ModulesToSave => [];
 

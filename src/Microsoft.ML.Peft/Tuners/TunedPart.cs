@@ -12,6 +12,9 @@ internal abstract class TunedPart : IDisposable
     /// <summary>What trains, named as in PEFT's files.</summary>
     public abstract IReadOnlyList<Parameter> Parameters { get; }
 
+    /// <summary>Those that move between start and end (<see cref="ITuner.Interpolated"/>): by default all.</summary>
+    public virtual IReadOnlyList<Parameter> Interpolated => Parameters;
+
     /// <summary>What is saved: the parameters, where the method makes nothing else of them.</summary>
     public virtual IEnumerable<(string Name, Tensor Value)> Export() => Parameters.Select(p => (p.Name, p.Value));
 

@@ -49,15 +49,33 @@ public sealed class ClipFineTune : IEstimator<ITransformer>
         /// <summary>The towers that are tuned; both by default. The others stay as they are.</summary>
         public ClipTowers Towers { get; set; }
 
+        /// <summary>
+        /// Which part of what was learnt is kept, chosen on <see cref="FineTuneOptions.ValidationSet"/> and <see cref="ZeroShot"/>; null (the default) for all of
+        /// it. What comes of it stands in <see cref="TrainingResult.Forgetting"/>, and in the log.
+        /// </summary>
+        public WiseFtOptions? WiseFt { get; set; }
+
+        /// <summary>A task that the model could do before, measured before and after the fit; null (the default) for none, of which the log warns.</summary>
+        [NotLearnt]
+        public ZeroShotCheck? ZeroShot { get; set; }
+
+        private protected override bool KeepsStart => WiseFt is not null;
+
         internal override TunerOptions Tuner => (Adapter ?? new FullOptions()).Settled().Within(TowerModules.Of(Towers));
 
         internal override TunerOptions Given => Adapter ?? Tuner;
 
         private protected override TrainingDefaults Defaults => new(LearningRate: Adapter is null ? 1e-5 : 1e-3);
 
+        internal override IRunCompanion Accompany(FitRun run, ITrainingReporter reporter, CancellationToken token) => new Forgetting(run, this, reporter, token);
+
         internal override void Validate()
         {
             base.Validate();
+            WiseFt?.Validate();
+            ZeroShot?.Validate();
+            if (WiseFt is not null && ValidationSet is null)
+                throw new ArgumentException($"{nameof(WiseFt)} chooses on a validation set: set {nameof(ValidationSet)}.", nameof(WiseFt));
             if (!Enum.IsDefined(Towers))
                 throw new ArgumentOutOfRangeException(nameof(Towers), Towers, $"{nameof(Towers)} is none of the choices.");
             if (AdapterFolder is not null && Towers != ClipTowers.Both)

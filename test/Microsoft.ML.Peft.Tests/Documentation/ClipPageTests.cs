@@ -41,4 +41,23 @@ public sealed class ClipPageTests
         Console.WriteLine($"recall@5 {both.RecallAt(5)}, median rank {both.MedianRank}, mAP {both.MeanAveragePrecision}");
         RetrievalMetrics searched = ml.VisionLanguage().EvaluateRetrieval(found, idColumnName: "Id");
     }
+
+    internal static void FineTune(MLContext ml, string model, IDataView train, IDataView validation, IDataView held)
+    {
+        var options = new ClipFineTune.Options
+        {
+            BaseModel = model,
+            Towers = ClipTowers.Both,
+            Adapter = new LoraOptions { Rank = 8 },
+            ValidationSet = validation,
+            Training = new TrainingOptions { BatchSize = 1024, MiniBatchSize = 32, MaxEpochs = 5 },
+        };
+        using var tuned = (PeftTransformer)ml.VisionLanguage().ClipFineTune(options).Fit(train);
+
+        options.ZeroShot = new ZeroShotCheck { Data = held, LabelColumnName = "Label", Templates = ["a photo of a {}."] };
+        options.WiseFt = new WiseFtOptions();
+        using var kept = (PeftTransformer)ml.VisionLanguage().ClipFineTune(options).Fit(train);
+        ForgettingReport report = kept.Training!.Forgetting!;
+        Console.WriteLine($"{report.ZeroShotBefore} before, {report.ZeroShotAfter} after, with {report.Share} of what was learnt");
+    }
 }

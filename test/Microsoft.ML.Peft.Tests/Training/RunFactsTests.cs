@@ -39,8 +39,8 @@ public sealed class RunFactsTests
         "QuantizationOptions.RequantizeMerged", "FineTuneOptions.AllowOtherBase", "BottleneckOptions.Name",
         "GenerationTask.OutputColumnName", "GenerationTask.Generation", "GenerationTask.FolderGeneration",
         "TextEmbeddingTask.InputColumnName", "TextEmbeddingTask.OutputColumnName", "TextEmbeddingTask.Pooling", "TextEmbeddingTask.Normalize",
-        "BinaryTextClassificationTask.OutputColumnName", "BinaryTextClassificationTask.ScoreColumnName", "BinaryTextClassificationTask.ProbabilityColumnName",
-        "TextClassificationTask.OutputColumnName", "TextClassificationTask.ScoreColumnName", "TokenClassificationTask.OutputColumnName",
+        "SequenceClassificationTask.OutputColumnName", "SequenceClassificationTask.ScoreColumnName", "BinaryTextClassificationTask.ProbabilityColumnName",
+        "TokenClassificationTask.OutputColumnName",
         "TokenClassificationTask.ScoreColumnName", "TokenClassificationTask.SpansColumnName", "MaskedLanguageModelTask.OutputColumnName",
         "CausalLanguageModelTask.OutputColumnName",
     ];
@@ -50,8 +50,7 @@ public sealed class RunFactsTests
     [
         "TrainingOptions.Optimizer", "ModelOptions.BaseModel", "ModelOptions.MaxLength", "ModelOptions.Quantization", "FineTuneOptions.AdapterFolder",
         "FineTuneOptions.Task", "FineTuneOptions.Training", "FineTuneOptions.ValidationSet", "Options.Lora",
-        "BinaryTextClassificationTask.Sentence1ColumnName", "BinaryTextClassificationTask.Sentence2ColumnName", "BinaryTextClassificationTask.LabelColumnName",
-        "TextClassificationTask.Sentence1ColumnName", "TextClassificationTask.Sentence2ColumnName", "TextClassificationTask.LabelColumnName",
+        "SequenceClassificationTask.Sentence1ColumnName", "SequenceClassificationTask.Sentence2ColumnName", "SequenceClassificationTask.LabelColumnName",
         "TokenClassificationTask.Sentence1ColumnName", "TokenClassificationTask.LabelColumnName", "MaskedLanguageModelTask.TextColumnName",
         "CausalLanguageModelTask.TextColumnName", "TextGenerationTask.PromptColumnName", "TextGenerationTask.CompletionColumnName",
         "ChatTask.MessagesColumnName",

@@ -32,3 +32,20 @@ public sealed class ClipFineTuneContract : TinyClipContract
 
     protected override IEstimator<ITransformer> CreateEstimator() => Context.VisionLanguage().ClipFineTune(Folder, rank: 2, maxEpochs: 1, batchSize: 4);
 }
+
+/// <summary>With all that a fit can be asked for: a locked tower, batches in pieces, weights between start and end.</summary>
+[TestClass]
+public sealed class ClipLockedFineTuneContract : TinyClipContract
+{
+    protected override IReadOnlyList<string> InputColumns => ["Image", "Text"];
+
+    protected override IEstimator<ITransformer> CreateEstimator() => Context.VisionLanguage().ClipFineTune(new ClipFineTune.Options
+    {
+        BaseModel = Folder,
+        Adapter = null,
+        Towers = ClipTowers.Text,
+        ValidationSet = CreateData(),
+        WiseFt = new WiseFtOptions { Shares = [0.5, 1] },
+        Training = new() { MaxEpochs = 1, BatchSize = 8, MiniBatchSize = 3, LearningRate = 1e-3 },
+    });
+}

@@ -16,6 +16,7 @@ internal sealed class RunMemory
     private readonly long[] _parameters;
     private readonly long[] _moments;
     private readonly bool _onHost, _keepsBest;
+    private readonly long[] _start;
     private readonly long? _heldBefore;
 
     public RunMemory(TunedModel model, TrainingSettings options, bool validates, Device device, long? heldBefore)
@@ -23,6 +24,7 @@ internal sealed class RunMemory
         _layout = OptimizerLayout.Of(options.Optimizer);
         (_onHost, _keepsBest, _heldBefore) = (device.type == DeviceType.CPU, validates && options.Given.KeepBest, heldBefore);
         _parameters = [.. model.Trainable.Select(BytesOf)];
+        _start = options.KeepsStart ? [.. model.Tuner.Interpolated.Select(BytesOf)] : [];
         _moments = [.. model.Trainable.Select(parameter => _layout.Format.Bytes(parameter.Value))];
         Mapped = _onHost ? model.Model.Weights.Checkpoint?.FileBytes ?? 0 : 0;
         IReadOnlyCollection<QuantizedWeight> quantized = model.Model.Weights.Quantized;
@@ -36,7 +38,7 @@ internal sealed class RunMemory
 
     public long Gradients => _parameters.Sum();
 
-    public long Trainable => _keepsBest ? 2 * Gradients : Gradients;
+    public long Trainable => (_keepsBest ? 2 * Gradients : Gradients) + _start.Sum();
 
     public long Optimizer => _moments.Sum();
 
@@ -56,6 +58,7 @@ internal sealed class RunMemory
     {
         var meter = new HeapMeter(heap);
         var kept = new List<HeapBlock>();
+        kept.AddRange(_start.Select(meter.Take));
         Step(_layout.IsPaged ? [] : _moments);
         Step(_keepsBest ? _parameters : []);
         Step([]);

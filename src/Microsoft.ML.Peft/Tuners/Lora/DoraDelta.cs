@@ -12,6 +12,8 @@ internal sealed class DoraDelta(Projection site, IWeightDelta direction, Paramet
 {
     public IReadOnlyList<Parameter> Parameters => [.. direction.Parameters, magnitude];
 
+    public IReadOnlyList<Parameter> Interpolated => [.. direction.Interpolated, magnitude];
+
     /// <summary>The lengths of the rows of W + update.</summary>
     public static Tensor Norm(Projection site, IWeightDelta direction)
     {

@@ -20,6 +20,8 @@ internal sealed class EmbeddingDelta(TokenEmbedding site, Parameter a, Parameter
 
     public override IReadOnlyList<Parameter> Parameters => magnitude is null ? [a, b] : [a, b, magnitude];
 
+    public override IReadOnlyList<Parameter> Interpolated => [.. LoraDelta.MovingOf(a, b), .. magnitude is null ? [] : new[] { magnitude }];
+
     public override IEnumerable<(string Name, Tensor Value)> Export() => DoublesRank
         ? [(a.Name, Doubled(a, 0)), (b.Name, Doubled(b, 1)), .. magnitude is null ? [] : new[] { (magnitude.Name, magnitude.Value) }]
         : base.Export();

@@ -15,6 +15,11 @@ internal sealed class LoraDelta(Parameter a, Parameter b, double scale, double d
 
     public IReadOnlyList<Parameter> Parameters => [A, B];
 
+    public IReadOnlyList<Parameter> Interpolated => MovingOf(A, B);
+
+    /// <summary>Of two factors that which is zero at the start: then the product goes straight from nothing to what it becomes. Both where none is.</summary>
+    public static IReadOnlyList<Parameter> MovingOf(Parameter a, Parameter b) => IsZero(b) ? [b] : IsZero(a) ? [a] : [a, b];
+
     public Tensor Apply(Tensor input, Tensor output, ForwardContext context) =>
         LoraProduct.AddTo(input, output, A.Value, B.Value, Scale, context.NextDropout(dropout));
 
@@ -26,4 +31,10 @@ internal sealed class LoraDelta(Parameter a, Parameter b, double scale, double d
     }
 
     public IEnumerable<(string Name, Tensor Value)> Export() => Parameters.Select(p => (p.Name, p.Value));
+
+    private static bool IsZero(Parameter factor)
+    {
+        using Tensor any = factor.Value.any();
+        return !any.item<bool>();
+    }
 }

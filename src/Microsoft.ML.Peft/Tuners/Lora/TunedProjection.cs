@@ -8,6 +8,9 @@ internal interface IWeightDelta : IProjectionDelta
 {
     IReadOnlyList<Parameter> Parameters { get; }
 
+    /// <inheritdoc cref="TunedPart.Interpolated"/>
+    IReadOnlyList<Parameter> Interpolated => Parameters;
+
     /// <summary>The change of the matrix [out, in] as it is now; the caller disposes it.</summary>
     Tensor Matrix();
 
@@ -21,6 +24,8 @@ internal sealed class TunedProjection(Projection site, IWeightDelta delta) : Tun
     public override string Path => site.Path;
 
     public override IReadOnlyList<Parameter> Parameters => delta.Parameters;
+
+    public override IReadOnlyList<Parameter> Interpolated => delta.Interpolated;
 
     public override IEnumerable<(string Name, Tensor Value)> Export() => delta.Export();
 

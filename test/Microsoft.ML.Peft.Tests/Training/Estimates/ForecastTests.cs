@@ -55,9 +55,12 @@ public sealed class ForecastTests
         long plain = new RunMemory(model, TinyRun.Settings(options), validates: false, CPU, heldBefore: null).PeakOf(step);
         long validated = new RunMemory(model, TinyRun.Settings(options), validates: true, CPU, heldBefore: null).PeakOf(step);
 
+        long kept = new RunMemory(model, TinyRun.Settings(options) with { KeepsStart = true }, validates: false, CPU, heldBefore: null).PeakOf(step);
+
         // The weights, two moments for each, and the step.
         Assert.AreEqual(RunMemory.ProductBuffers + (3 * weights) + 1500, plain);
         Assert.AreEqual(plain + weights, validated);
+        Assert.AreEqual(plain + weights, kept);
         Assert.AreEqual(500, step.PeakBesidesKept);
     }
 
@@ -92,6 +95,14 @@ public sealed class ForecastTests
         double Seconds(int rows, int length) => 0.01 + (rows * length * (2e-5 + (1e-8 * length)));
         var time = new PassTime([.. StepGrid.For(16, 512).Sizes.Select(size => (size.Rows, size.Length, Seconds(size.Rows, size.Length)))]);
         Assert.AreEqual(Seconds(16, 512), time.Of(16, 512), 0.01 * Seconds(16, 512));
+    }
+
+    [TestMethod]
+    public void Time_goes_with_pictures_too()
+    {
+        double Seconds(int rows, int length) => rows * (0.01 + (length * 1e-5));
+        var time = new PassTime([.. StepGrid.For(32, 77).Sizes.Select(size => (size.Rows, size.Length, Seconds(size.Rows, size.Length)))]);
+        Assert.AreEqual(Seconds(32, 77), time.Of(32, 77), 0.05 * Seconds(32, 77));
     }
 
     [TestMethod]
