@@ -30,7 +30,7 @@ internal sealed class WeightInterpolation : IDisposable
         _end ??= Copies();
         for (int i = 0; i < _moving.Count; i++)
         {
-            using Tensor between = _start[i].lerp(_end[i], share);
+            using Tensor between = _start[i].lerp(_end[i], (Scalar)share);
             _moving[i].Assign(between);
         }
     }

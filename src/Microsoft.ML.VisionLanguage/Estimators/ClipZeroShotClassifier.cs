@@ -131,11 +131,7 @@ public sealed class ClipZeroShotClassifier : IEstimator<ITransformer>
         internal override void Validate()
         {
             base.Validate();
-            ArgumentNullException.ThrowIfNull(Templates);
-            if (Templates.Count == 0)
-                throw new ArgumentException($"{nameof(Templates)} is empty: one template is needed at least, such as '{ClipTemplates.Default[0]}'.", nameof(Templates));
-            if (Templates.FirstOrDefault(template => template is null || !PromptEnsemble.HasPlaceholder(template)) is { } bad)
-                throw new ArgumentException($"The template '{bad}' has no '{{}}' or '{{label}}' where the label is to stand.", nameof(Templates));
+            PromptEnsemble.Check(Templates, nameof(Templates));
             if (TopK is { } top)
                 ArgumentOutOfRangeException.ThrowIfLessThan(top, 1, nameof(TopK));
         }

@@ -21,11 +21,14 @@ public sealed class ZeroShotCheck
     /// <summary>What is said of a picture of each class, <c>{}</c> or <c>{label}</c> standing for the label; <see cref="ClipTemplates.Default"/> by default.</summary>
     public IReadOnlyList<string> Templates { get; set; } = ClipTemplates.Default;
 
+    /// <summary>Whether labels in templates that are longer than the model reads are cut, the token at their end kept; false by default: they are errors.</summary>
+    public bool TruncateTexts { get; set; }
+
     /// <exception cref="ArgumentException">A setting is missing or out of range; the message names it.</exception>
     internal void Validate()
     {
         ArgumentNullException.ThrowIfNull(Data);
-        PromptEnsemble.Check(Templates);
+        PromptEnsemble.Check(Templates, nameof(Templates));
         new PictureColumn(ImageColumnName).Check(SchemaShapes.Of(Data.Schema), $" of {nameof(ZeroShotCheck)}");
         _ = Labels;
     }
@@ -41,7 +44,7 @@ public sealed class ZeroShotCheck
         LabelSet labels = Labels.Read(Data!);
         var pictures = new LabelledPictures(new PictureColumn(ImageColumnName), LabelColumnName, labels);
         var prompts = new PromptEnsemble(labels.Names, Templates);
-        var texts = new TowerTexts(run.Task.Tokenizer, run.Task.MaxLength, truncates: false);
+        var texts = new TowerTexts(run.Task.Tokenizer, run.Task.MaxLength, TruncateTexts);
         Example[] said = [.. prompts.Prompts.Select((prompt, i) => texts.Encode(prompt, prompts.NameOf(i)))];
         rows = RowSet.Read(Data!, pictures.Columns, pictures.CreateReader, token.ThrowIfCancellationRequested);
         if (rows.Examples.Count > 0)

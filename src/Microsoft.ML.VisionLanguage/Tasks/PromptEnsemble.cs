@@ -36,8 +36,18 @@ internal sealed partial class PromptEnsemble(IReadOnlyList<string> labels, IRead
         return classes;
     }
 
-    /// <summary>Whether a template says where the label stands.</summary>
-    public static bool HasPlaceholder(string template) => Placeholder().IsMatch(template);
+    /// <summary>Refuses templates that make no prompts.</summary>
+    /// <param name="templates">The templates.</param>
+    /// <param name="option">What has them.</param>
+    /// <exception cref="ArgumentException">There is none, or one does not say where the label stands.</exception>
+    public static void Check(IReadOnlyList<string>? templates, string option)
+    {
+        ArgumentNullException.ThrowIfNull(templates, option);
+        if (templates.Count == 0)
+            throw new ArgumentException($"{option} is empty: one template is needed at least, such as 'a photo of a {{}}.'.", option);
+        if (templates.FirstOrDefault(template => template is null || !Placeholder().IsMatch(template)) is { } bad)
+            throw new ArgumentException($"The template '{bad}' has no '{{}}' or '{{label}}' where the label is to stand.", option);
+    }
 
     private static string Fill(string template, string label) => Placeholder().Replace(template, _ => label);
 
