@@ -30,8 +30,10 @@ internal sealed class WeightInterpolation : IDisposable
         _end ??= Copies();
         for (int i = 0; i < _moving.Count; i++)
         {
-            using Tensor between = _start[i].lerp(_end[i], (Scalar)share);
-            _moving[i].Assign(between);
+            using var scope = NewDisposeScope();
+            // To the bit at both ends.
+            Tensor way = _end[i] - _start[i];
+            _moving[i].Assign(share < 0.5 ? _start[i] + (way * share) : _end[i] - (way * (1 - share)));
         }
     }
 
