@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Tests.Estimators;
 using Microsoft.ML.Peft.Tests.Training;
@@ -138,6 +140,36 @@ internal static partial class Commands
         Console.WriteLine(Growth(() => estimator.Fit(data).Dispose()));
         Console.WriteLine(line);
         Console.WriteLine(estimator.Estimate(data).LargestMeasuredBytes);
+    }
+
+    /// <summary>Prints as <see cref="MeasureFit"/> does, of LoRA on a T5: ANOTHER MODEL.</summary>
+    public static void MeasureEncoderDecoder(string[] arguments)
+    {
+        EncoderDecoderFit.Run(arguments[0]);
+        TrainingEstimate? estimate = null;
+        Console.WriteLine(Growth(() => estimate = EncoderDecoderFit.Run(arguments[1])));
+        Console.WriteLine($"Estimate: {estimate!.PeakMemoryBytes / 1e6:f0} MB");
+        Console.WriteLine(estimate.LargestMeasuredBytes);
+    }
+
+    /// <summary>Fits so often, and prints what an epoch was estimated at and what it took, in seconds: FIT MODEL TIMES.</summary>
+    public static void TimeFit(string[] arguments)
+    {
+        var context = new MLContext(seed: 1);
+        (double estimated, long begun, long ended) = (0, 0, 0);
+        context.Log += (_, e) =>
+        {
+            if (Regex.Match(e.Message, @"([\d.]+) s an epoch") is { Success: true } match)
+                (estimated, begun) = (double.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture), Stopwatch.GetTimestamp());
+            else if (e.Message.Contains(", step ", StringComparison.Ordinal))
+                ended = Stopwatch.GetTimestamp();
+        };
+        IDataView data = EstimateCases.Rows(context, batches: 6);
+        for (int i = int.Parse(arguments[2], CultureInfo.InvariantCulture); i > 0; i--)
+        {
+            EstimateCases.Fits[arguments[0]](context.Peft(), arguments[1]).Fit(data).Dispose();
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{estimated} {Stopwatch.GetElapsedTime(begun, ended).TotalSeconds}"));
+        }
     }
 
     /// <summary>Prints what the library's work gives under each of torch's defaults, a line each.</summary>

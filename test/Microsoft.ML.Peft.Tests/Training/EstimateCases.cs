@@ -56,9 +56,9 @@ internal static class EstimateCases
     }
 
     /// <summary>Texts that fill a decoder's rows to the last byte, and half of an encoder's.</summary>
-    public static IDataView Rows(MLContext context)
+    public static IDataView Rows(MLContext context, int batches = Batches)
     {
-        IDataView rows = context.Data.LoadFromEnumerable(Enumerable.Range(0, BatchSize * Batches).Select(i => new Row
+        IDataView rows = context.Data.LoadFromEnumerable(Enumerable.Range(0, BatchSize * batches).Select(i => new Row
         {
             Text = string.Concat(Enumerable.Repeat("a ", Length))[..(Length - 1)], Label = i % 2 == 0 ? "even" : "odd",
         }));

@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Microsoft.ML.Peft.Tests.ChildProcess;
+using Microsoft.ML.Peft.Tests.EndToEnd;
+using Microsoft.ML.Peft.Tests.Packaging;
 using Microsoft.ML.Peft.TestSupport;
 
 namespace Microsoft.ML.Peft.Tests.Training;
@@ -47,6 +49,31 @@ public sealed class EstimateTests
             _ => (s_smallLlama!.Folder, s_llama!.Folder),
         };
         Compare($"{fit}, {model}", Child.Run(s_threshold, "measure-fit", fit, small, large));
+    }
+
+    [TestMethod]
+    public void A_process_with_an_encoder_decoder_grows_as_estimated()
+    {
+        if (!OperatingSystem.IsLinux())
+            Assert.Inconclusive("Reads /proc.");
+        using ScratchFolder small = new(), large = new();
+        EncoderDecoderFit.Write(small.Root, hidden: 32, layers: 2);
+        EncoderDecoderFit.Write(large.Root, hidden: 512, layers: 4);
+        Compare("lora, t5", Child.Run(s_threshold, "measure-encoder-decoder", small.Root, large.Root));
+    }
+
+    [TestMethod]
+    [DataRow("lora", "llama")]
+    [DataRow("full", "llama")]
+    [DataRow("classification", "bert")]
+    public void An_epoch_takes_as_long_as_estimated(string fit, string model)
+    {
+        LongTests.Require();
+        double[] ratios = [.. Child.Run("time-fit", fit, model == "bert" ? s_bert!.Folder : s_llama!.Folder, "5")
+            .Select(line => Array.ConvertAll(line.Split(' '), number => double.Parse(number, CultureInfo.InvariantCulture)))
+            .Select(seconds => seconds[0] / seconds[1]).Order()];
+        Console.WriteLine($"{fit}, {model}: estimated by measured {string.Join(", ", ratios.Select(ratio => $"{ratio:f2}"))}");
+        Assert.AreEqual(1, ratios[2], 0.25);
     }
 
     private static void Compare(string what, string[] lines)
