@@ -13,10 +13,11 @@ public static class ClipTask
     /// <param name="textEmbeddingColumnName">The texts' vectors, of length 1.</param>
     /// <param name="scoreColumnName">The cosine of the two.</param>
     /// <param name="maskSameTexts">Whether rows of a batch with the same text are no negatives of each other; true by default.</param>
+    /// <param name="pictures">What pictures are allowed, and how they are read; null (the default) for the defaults.</param>
     /// <returns>The task.</returns>
     public static PeftTask Pairs(
         string imageColumnName = "Image", string textColumnName = "Text", string imageEmbeddingColumnName = "ImageEmbedding",
-        string textEmbeddingColumnName = "TextEmbedding", string scoreColumnName = "Score", bool maskSameTexts = true) => new ContrastiveTask
+        string textEmbeddingColumnName = "TextEmbedding", string scoreColumnName = "Score", bool maskSameTexts = true, PictureOptions? pictures = null) => new ContrastiveTask
         {
             ImageColumnName = imageColumnName,
             TextColumnName = textColumnName,
@@ -24,6 +25,7 @@ public static class ClipTask
             TextEmbeddingColumnName = textEmbeddingColumnName,
             ScoreColumnName = scoreColumnName,
             MaskSameTexts = maskSameTexts,
+            Pictures = pictures ?? new(),
         };
 
     /// <summary>Classes of pictures, told by texts whose context is learned.</summary>
@@ -35,11 +37,12 @@ public static class ClipTask
     /// <param name="initialText">The text from whose words the vectors start, as many as it has tokens; null (the default) to draw them, with the standard deviation that the model's configuration has for new weights.</param>
     /// <param name="outputColumnName">The predicted label, a key over the same values.</param>
     /// <param name="scoreColumnName">The probabilities of all classes.</param>
+    /// <param name="pictures">What pictures are allowed, and how they are read; null (the default) for the defaults.</param>
     /// <returns>The task.</returns>
     /// <exception cref="ArgumentException">A number is out of range, or the text is empty.</exception>
     public static PeftTask LearnedPrompts(
         string imageColumnName = "Image", string labelColumnName = "Label", int contextLength = 16, ClassPosition classPosition = ClassPosition.End,
-        bool classSpecific = false, string? initialText = null, string outputColumnName = "PredictedLabel", string scoreColumnName = "Score")
+        bool classSpecific = false, string? initialText = null, string outputColumnName = "PredictedLabel", string scoreColumnName = "Score", PictureOptions? pictures = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(contextLength, 1);
         if (!Enum.IsDefined(classPosition))
@@ -56,6 +59,7 @@ public static class ClipTask
             ClassPosition = classPosition,
             ClassSpecific = classSpecific,
             InitialText = initialText,
+            Pictures = pictures ?? new(),
         };
     }
 }

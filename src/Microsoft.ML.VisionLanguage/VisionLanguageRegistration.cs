@@ -25,6 +25,6 @@ internal sealed class VisionLanguageRegistration : IRegistration
         registry.AddTask<RetrievalTask>("retrieval");
         registry.AddTask<LinearProbeTask>("picture-linear-probe");
         registry.AddTask<LearnedPromptsTask>("learned-prompts");
-        registry.AddProcessor("pictures", (_, files) => PictureProcessor.Of(files));
+        registry.AddProcessor("pictures", PictureProcessor.Of);
     }
 }

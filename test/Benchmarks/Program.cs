@@ -21,6 +21,7 @@ IBenchmark[] benchmarks =
     new EmbedBenchmark(batchSize: 32, goal: 1.0),
     new EmbedBenchmark(batchSize: 1, goal: 1 / 1.3),
     new IDataViewBenchmark(),
+    new ClipPreprocessBenchmark(),
     new UnmergedBenchmark(),
     new ByRowBenchmark(),
     new SwapBenchmark(),

@@ -11,6 +11,9 @@ internal sealed class BatchedCursor<TPart, TPrediction> : DataViewRowCursor
     // The first window is one batch, so that a look at a few rows costs little; later ones double up to this.
     private const int MostBatches = 8;
 
+    // A window of large rows (pictures) ends with the row that goes beyond these bytes.
+    private const long MostBytes = 256 << 20;
+
     private readonly ColumnSelection _selection;
     private readonly DataViewRowCursor _source;
     private readonly IBatchScorer<TPart, TPrediction> _scorer;
@@ -23,12 +26,12 @@ internal sealed class BatchedCursor<TPart, TPrediction> : DataViewRowCursor
     private TPrediction[] _predictions = [];
     private int _current = -1, _windowBatches = 1;
     private long _position = -1;
-    private bool _ended;
+    private bool _ended, _disposed;
 
     public BatchedCursor(ColumnSelection selection, DataViewRowCursor source, IBatchScorer<TPart, TPrediction> scorer)
     {
         (_selection, _source, _scorer) = (selection, source, scorer);
-        _buffers = selection.PassedThrough.ToDictionary(c => c.Index, c => ColumnBuffer.Create(source, c));
+        _buffers = selection.PassedThrough.ToDictionary(c => c.Index, c => scorer.CreateBuffer(source, c) ?? ColumnBuffer.Create(source, c));
         _read = scorer.CreateReader(source);
         _readId = source.GetIdGetter();
     }
@@ -65,8 +68,12 @@ internal sealed class BatchedCursor<TPart, TPrediction> : DataViewRowCursor
 
     protected override void Dispose(bool disposing)
     {
-        if (disposing)
+        if (disposing && !_disposed)
+        {
+            _disposed = true;
+            _scorer.Ended();
             _source.Dispose();
+        }
         base.Dispose(disposing);
     }
 
@@ -76,19 +83,22 @@ internal sealed class BatchedCursor<TPart, TPrediction> : DataViewRowCursor
         _current = 0;
         long wanted = (long)_scorer.BatchSize * _windowBatches;
         _windowBatches = Math.Min(_windowBatches * 2, MostBatches);
-        for (long parts = 0; !_ended && parts < wanted;)
-            parts += ReadRow();
+        for (long parts = 0, bytes = 0; !_ended && parts < wanted && bytes < MostBytes;)
+        {
+            IReadOnlyList<TPart> row = ReadRow();
+            parts += row.Count;
+            bytes += row.Sum(_scorer.SizeOf);
+        }
         _predictions = LengthOrder.Predict(_scorer, _rows);
         return _rows.Count > 0;
     }
 
-    // How many parts it has.
-    private int ReadRow()
+    private IReadOnlyList<TPart> ReadRow()
     {
         if (!_source.MoveNext())
         {
             _ended = true;
-            return 0;
+            return [];
         }
         int slot = _rows.Count;
         foreach (ColumnBuffer buffer in _buffers.Values)
@@ -98,7 +108,7 @@ internal sealed class BatchedCursor<TPart, TPrediction> : DataViewRowCursor
         _readId(ref _ids[slot]);
         _batches[slot] = _source.Batch;
         _rows.Add(_read());
-        return _rows[slot].Count;
+        return _rows[slot];
     }
 
     private int Slot() => _position >= 0

@@ -8,7 +8,8 @@ namespace Microsoft.ML.Peft.Data;
 /// </summary>
 internal sealed class Example
 {
-    private const int UsualFields = 4;
+    // Of an object, and of an array in it.
+    private const int UsualFields = 4, Overhead = 120, ArrayOverhead = 24;
 
     private static readonly bool[] s_set = [true];
 
@@ -47,6 +48,18 @@ internal sealed class Example
 
     /// <summary>The classes that a loss counts: the row's, or those of its positions.</summary>
     public IEnumerable<int> Classes => Get(Fields.Label).Concat(Labels).Where(label => label >= 0);
+
+    /// <summary>Bytes that it takes in memory, about.</summary>
+    public long Size
+    {
+        get
+        {
+            long size = Overhead;
+            foreach (var (kind, values) in Entries)
+                size += ArrayOverhead + kind.BytesOf(values).Length;
+            return size;
+        }
+    }
 
     /// <summary>The fields that there are, with their values.</summary>
     public ReadOnlySpan<(Field Field, Array Values)> Entries => _entries.AsSpan(0, _count);

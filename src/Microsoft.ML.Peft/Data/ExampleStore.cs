@@ -12,9 +12,6 @@ internal sealed class ExampleStore(long memoryLimit = ExampleStore.DefaultMemory
 {
     public const long DefaultMemoryLimit = 1L << 30;
 
-    // Of an object, and of an array in it.
-    private const int Overhead = 120, ArrayOverhead = 24;
-
     // Null for a row in the file, whose end is the next offset.
     private readonly List<Example?> _rows = [];
     private readonly List<long> _offsets = [];
@@ -32,9 +29,7 @@ internal sealed class ExampleStore(long memoryLimit = ExampleStore.DefaultMemory
 
     public void Add(Example example)
     {
-        long size = Overhead;
-        foreach (var (field, values) in example.Entries)
-            size += ArrayOverhead + field.BytesOf(values).Length;
+        long size = example.Size;
         bool fits = _inMemory + size <= memoryLimit;
         _offsets.Add(_inFile);
         _rows.Add(fits ? example : null);

@@ -39,6 +39,9 @@ internal abstract class Field(string name, Collation collation)
     /// <summary>It is what training learns, and left out otherwise.</summary>
     public bool IsLabel { get; init; }
 
+    /// <summary>It is for messages: what a run learns does not depend on it.</summary>
+    public bool IsNote { get; init; }
+
     /// <summary>The values as they lie in memory.</summary>
     public abstract ReadOnlySpan<byte> BytesOf(Array values);
 

@@ -18,9 +18,18 @@ internal interface IBatchScorer<TPart, TPrediction>
     /// <summary>What a part costs; batches are made of parts alike.</summary>
     int LengthOf(TPart part);
 
-    /// <summary>One prediction for each part, in their order.</summary>
-    /// <exception cref="ObjectDisposedException">The model is gone.</exception>
-    IReadOnlyList<TPrediction> Predict(IReadOnlyList<TPart> parts);
+    /// <summary>Bytes that a part takes while it waits.</summary>
+    long SizeOf(TPart part);
+
+    /// <summary>What keeps the values of a column of rows that are read ahead; null for what keeps any column's.</summary>
+    ColumnBuffer? CreateBuffer(DataViewRow row, DataViewSchema.Column column);
+
+    /// <summary>Begins to predict: what is made of the rows on other threads. The model runs when it is finished.</summary>
+    /// <returns>One prediction for each part, in their order; <see cref="ObjectDisposedException"/> where the model is gone.</returns>
+    Pending<IReadOnlyList<TPrediction>> Begin(IReadOnlyList<TPart> parts);
+
+    /// <summary>Called when the last row was scored, or nobody wants the rest: what came up with the rows goes to the log.</summary>
+    void Ended();
 
     /// <summary>The prediction of a row of several parts.</summary>
     TPrediction Join(IReadOnlyList<TPrediction> parts);

@@ -41,6 +41,26 @@ internal abstract class InputProcessor
     /// <param name="withLabels">Whether what is to be learnt becomes a tensor too.</param>
     public virtual Batch Collate(IReadOnlyList<Example> examples, Device device, bool withLabels) => Batch.Collate(examples, device, withLabels);
 
+    /// <summary>
+    /// Varies rows for a step of training (crops of pictures): what is drawn goes with the row to <see cref="Collate"/>. Evaluation and scoring see
+    /// rows as they are. By default the same rows.
+    /// </summary>
+    public virtual IReadOnlyList<Example> Augment(IReadOnlyList<Example> examples, Random random) => examples;
+
+    /// <summary>
+    /// Begins a batch on other threads, where it takes time to make one, so that it is there when the one before it is done; by default it is
+    /// made when it is asked for.
+    /// </summary>
+    /// <inheritdoc cref="Collate"/>
+    public virtual Pending<Batch> Begin(IReadOnlyList<Example> examples, Device device, bool withLabels) =>
+        new(() => Collate(examples, device, withLabels));
+
+    /// <summary>What keeps a column that goes through while rows are read ahead, where its values own memory (images); null for what keeps any column's.</summary>
+    public virtual ColumnBuffer? CreateBuffer(DataViewRow row, DataViewSchema.Column column) => null;
+
+    /// <summary>What came up with the rows since the last time it was asked, and is worth a warning: a line each. By default nothing.</summary>
+    public virtual IEnumerable<string> TakeWarnings() => [];
+
     /// <summary>Writes its files into a folder.</summary>
     public void Write(string folder)
     {

@@ -12,12 +12,13 @@ internal static class LengthOrder
     {
         TPart[] parts = [.. rows.SelectMany(row => row)];
         var predictions = new TPrediction[parts.Length];
-        foreach (int[] batch in Enumerable.Range(0, parts.Length).OrderBy(i => scorer.LengthOf(parts[i])).Chunk(scorer.BatchSize))
+        int[] order = [.. Enumerable.Range(0, parts.Length).OrderBy(i => scorer.LengthOf(parts[i]))];
+        int done = 0;
+        foreach (Pending<IReadOnlyList<TPrediction>> batch in order.Chunk(scorer.BatchSize).Select(rows => scorer.Begin(Array.ConvertAll(rows, i => parts[i]))).OneAhead())
         {
             token.ThrowIfCancellationRequested();
-            IReadOnlyList<TPrediction> some = scorer.Predict(Array.ConvertAll(batch, i => parts[i]));
-            for (int i = 0; i < batch.Length; i++)
-                predictions[batch[i]] = some[i];
+            foreach (TPrediction prediction in batch.Finish())
+                predictions[order[done++]] = prediction;
         }
         return parts.Length == rows.Count ? predictions : Join(scorer, rows, predictions);
     }

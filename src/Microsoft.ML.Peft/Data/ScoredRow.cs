@@ -53,6 +53,7 @@ internal sealed class ScoredRow<TPart, TPrediction> : DataViewRow
         if (_predictedAt != Position)
         {
             _prediction = LengthOrder.Predict(_scorer, [_read!()])[0];
+            _scorer.Ended();
             _predictedAt = Position;
         }
         return _prediction;

@@ -12,6 +12,8 @@ internal sealed class FitRows(PeftHost host, TaskRuntime task, CancellationToken
     {
         RowSet rows = RowSet.Read(
             data, task.InputColumns.Concat(task.LabelColumns), row => task.CreateReader(row, withLabels: true), ThrowIfCanceled);
+        foreach (string warning in task.Processor.TakeWarnings())
+            host.Warning($"The {what} data: {warning}");
         string columns = Names(task.LabelColumns.Count > 0 ? task.LabelColumns : task.InputColumns);
         string cut = $"of which the longest length of {task.MaxLength} tokens leaves nothing to learn ({nameof(ModelOptions.MaxLength)})";
         if (rows.Examples.Count == 0)

@@ -29,7 +29,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     private readonly TextColumn? _adapterColumn;
 
     internal PeftTransformer(PeftHost host, ArchivedModel archived, Device device, TrainingResult? training = null)
-        : this(host, archived, Scorer.Of(HostOf(archived), archived.Task, device, archived.BatchSize), training)
+        : this(host, archived, Scorer.Of(HostOf(archived), archived.Task, device, archived.BatchSize, host.Warning), training)
     {
     }
 

@@ -12,7 +12,8 @@ namespace Microsoft.ML.Peft.Estimators;
 /// <param name="host">The model with its adapters, which the scorer owns from now on.</param>
 /// <param name="task">What it answers.</param>
 /// <param name="batchSize">Examples scored at once.</param>
-internal abstract class Scorer(ModelHost host, TaskRuntime task, int batchSize) : IDisposable
+/// <param name="warn">The log.</param>
+internal abstract class Scorer(ModelHost host, TaskRuntime task, int batchSize, Action<string> warn) : IDisposable
 {
     public ModelHost Host { get; } = host;
 
@@ -30,7 +31,8 @@ internal abstract class Scorer(ModelHost host, TaskRuntime task, int batchSize) 
     /// <param name="task">What it answers.</param>
     /// <param name="device">Where it runs.</param>
     /// <param name="batchSize">Examples scored at once.</param>
-    public static Scorer Of(ModelHost host, TaskRuntime task, Device device, int batchSize) => task.Use(new Creation(host, device, batchSize));
+    /// <param name="warn">The log.</param>
+    public static Scorer Of(ModelHost host, TaskRuntime task, Device device, int batchSize, Action<string> warn) => task.Use(new Creation(host, device, batchSize, warn));
 
     /// <summary>The data with the task's columns.</summary>
     /// <param name="input">The data.</param>
@@ -44,17 +46,23 @@ internal abstract class Scorer(ModelHost host, TaskRuntime task, int batchSize) 
 
     public IDisposable Hold() => Host.KeepForRow();
 
+    public void Ended()
+    {
+        foreach (string warning in Task.Processor.TakeWarnings())
+            warn(warning);
+    }
+
     public void Dispose() => Host.Dispose();
 
-    private sealed class Creation(ModelHost host, Device device, int batchSize) : ITaskUse<Scorer>
+    private sealed class Creation(ModelHost host, Device device, int batchSize, Action<string> warn) : ITaskUse<Scorer>
     {
-        public Scorer Of<TPrediction>(TaskRuntime<TPrediction> task) => new Scorer<TPrediction>(host, task, device, batchSize);
+        public Scorer Of<TPrediction>(TaskRuntime<TPrediction> task) => new Scorer<TPrediction>(host, task, device, batchSize, warn);
     }
 }
 
 /// <summary>The scorer of a task with predictions of one type.</summary>
-internal sealed class Scorer<TPrediction>(ModelHost host, TaskRuntime<TPrediction> task, Device device, int batchSize)
-    : Scorer(host, task, batchSize), IBatchScorer<Example, TPrediction>
+internal sealed class Scorer<TPrediction>(ModelHost host, TaskRuntime<TPrediction> task, Device device, int batchSize, Action<string> warn)
+    : Scorer(host, task, batchSize, warn), IBatchScorer<Example, TPrediction>
 {
     public IReadOnlyList<OutputColumn<TPrediction>> Outputs { get; } = task.Outputs;
 
@@ -78,19 +86,29 @@ internal sealed class Scorer<TPrediction>(ModelHost host, TaskRuntime<TPredictio
 
     public int LengthOf(Example part) => part.Length;
 
-    public IReadOnlyList<TPrediction> Predict(IReadOnlyList<Example> parts) => Predict(parts, [AdapterChoice.Active]);
+    public long SizeOf(Example part) => part.Size;
+
+    public ColumnBuffer? CreateBuffer(DataViewRow row, DataViewSchema.Column column) => task.Processor.CreateBuffer(row, column);
+
+    public Pending<IReadOnlyList<TPrediction>> Begin(IReadOnlyList<Example> parts) => Begin(parts, () => [AdapterChoice.Active]);
 
     public TPrediction Join(IReadOnlyList<TPrediction> parts) => task.Join(parts);
 
-    /// <summary>One prediction for each example, in one forward pass.</summary>
+    /// <summary>Begins one prediction for each example, in one forward pass.</summary>
     /// <param name="examples">The examples.</param>
-    /// <param name="adapters">The adapter of each, or one for all.</param>
-    public IReadOnlyList<TPrediction> Predict(IReadOnlyList<Example> examples, AdapterChoice[] adapters)
+    /// <param name="adapters">The adapter of each, or one for all, as they are when the model is to run.</param>
+    public Pending<IReadOnlyList<TPrediction>> Begin(IReadOnlyList<Example> examples, Func<AdapterChoice[]> adapters)
+    {
+        Pending<Batch> begun = task.Processor.Begin(examples, device, withLabels: false);
+        return new(() => Predict(begun, adapters()), begun.Dispose);
+    }
+
+    private IReadOnlyList<TPrediction> Predict(Pending<Batch> begun, AdapterChoice[] adapters)
     {
         using ModelLease lease = Host.Enter(adapters);
         using var scope = NewDisposeScope();
         using var noGradient = inference_mode();
-        using Batch batch = task.Processor.Collate(examples, device, withLabels: false);
+        using Batch batch = begun.Finish();
         ForwardContext context = lease.Context();
         using AdapterRows? byRow = context.Rows;
         return task.Score(Model, batch, context);

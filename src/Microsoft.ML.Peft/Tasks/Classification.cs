@@ -64,10 +64,13 @@ internal static class Classification
     public static IReadOnlyList<OutputColumn<float[]>> Outputs(string outputColumnName, string scoreColumnName, LabelSet labels) =>
     [
         OutputColumn<float[]>.Of(outputColumnName, new KeyDataViewType(typeof(uint), labels.Count),
-            scores => (uint)ArgMax(scores) + 1, PredictedLabelAnnotations(labels)),
+            scores => KeyOf(scores, ArgMax(scores)), PredictedLabelAnnotations(labels)),
         OutputColumn<float[]>.Vector(scoreColumnName, new VectorDataViewType(NumberDataViewType.Single, labels.Count),
             scores => scores, ScoreAnnotations(labels)),
     ];
+
+    /// <summary>The key of a class; the missing one where there are no scores (NaN), since an input was missing.</summary>
+    public static uint KeyOf(float[] scores, int place) => float.IsNaN(scores[place]) ? 0 : (uint)place + 1;
 
     /// <summary>Annotations of keys that are no prediction by themselves: their values.</summary>
     public static DataViewSchema.Annotations KeyAnnotations(LabelSet labels)

@@ -32,7 +32,7 @@ internal sealed class BatchPieces
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        return cat([.. _pieces.Select(piece => piece.Run(answer => answer)!)], 0).MoveToOuterDisposeScope();
+        return cat([.. Begun().Select(piece => piece.First.Run(piece.Second, answer => answer)!)], 0).MoveToOuterDisposeScope();
     }
 
     /// <summary>Forward and backward pass of all rows: gradients add up, unless the loss is not finite.</summary>
@@ -46,10 +46,10 @@ internal sealed class BatchPieces
         if (answers.grad is not { } gradient)
             return (sum, count);
         long first = 0;
-        foreach (Piece piece in _pieces)
+        foreach (var (piece, batch) in Begun())
         {
             Tensor own = gradient.narrow(0, first, piece.Count);
-            piece.Run(answer =>
+            piece.Run(batch, answer =>
             {
                 if (answer.requires_grad)
                     BackwardPass.Run(answer, own);
@@ -60,6 +60,8 @@ internal sealed class BatchPieces
         return (sum, count);
     }
 
+    private IEnumerable<(Piece First, Pending<Batch> Second)> Begun() => _pieces.Zip(_pieces.Select(piece => piece.Begin()).OneAhead());
+
     /// <summary>Some rows of the batch. Dropout draws the same whenever they are run.</summary>
     private sealed class Piece(IReadOnlyList<Example> rows, BatchRunner runner, IReadOnlyList<Example> set, int[] numbers, ForwardContext context)
     {
@@ -67,11 +69,13 @@ internal sealed class BatchPieces
 
         public int Count => rows.Count;
 
+        public Pending<Batch> Begin() => runner.Begin(rows, withLabels: true);
+
         /// <summary>Runs the rows; what they leave is gone afterwards, but for what is made of their answer.</summary>
-        public Tensor? Run(Func<Tensor, Tensor?> use)
+        public Tensor? Run(Pending<Batch> begun, Func<Tensor, Tensor?> use)
         {
             using var scope = NewDisposeScope();
-            using Batch batch = runner.Collate(rows, withLabels: true);
+            using Batch batch = begun.Finish();
             // From here on the first run draws, and every other again.
             _answer ??= context.Seeds?.Replaying<Batch, Tensor>(Answer) ?? Answer;
             return use(_answer(batch))?.MoveToOuterDisposeScope();

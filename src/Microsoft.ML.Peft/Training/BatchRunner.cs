@@ -16,12 +16,12 @@ internal sealed class BatchRunner(TunedModel model, ITrainingObjective task, Dev
     /// <summary>Rows that are run at once where the loss reads the rows' answers alone.</summary>
     public int PieceSize { get; set; } = int.MaxValue;
 
-    /// <summary>Rows as the model reads them.</summary>
-    public Batch Collate(IReadOnlyList<Example> examples, bool withLabels) => task.Processor.Collate(examples, device, withLabels);
+    /// <summary>Begins a batch; without the model's inputs where features stand for them.</summary>
+    public Pending<Batch> Begin(IReadOnlyList<Example> examples, bool withLabels) =>
+        Cache is null ? BeginInputs(examples, withLabels) : new(() => Batch.Collate(examples, device, withLabels));
 
-    /// <summary>Rows with what is learnt, for <c>Answer</c>: where features were computed before, what a processor makes (pixels) is left out.</summary>
-    public Batch CollateToLearn(IReadOnlyList<Example> prepared) =>
-        Cache is null ? Collate(prepared, withLabels: true) : Batch.Collate(prepared, device, withLabels: true);
+    /// <summary>Begins a batch with the model's inputs.</summary>
+    public Pending<Batch> BeginInputs(IReadOnlyList<Example> examples, bool withLabels) => task.Processor.Begin(examples, device, withLabels);
 
     public Tensor Features(Batch batch, ForwardContext context) => model.Features(batch, context);
 
@@ -29,7 +29,7 @@ internal sealed class BatchRunner(TunedModel model, ITrainingObjective task, Dev
     public bool CanCache(IReadOnlyList<Example> set)
     {
         Example[] sample = [set[0]];
-        return !model.Tuner.TouchesBase && ReferenceEquals(task.Prepare(sample, new SplitMix64(0)), sample);
+        return !model.Tuner.TouchesBase && ReferenceEquals(task.ForTraining(sample, new SplitMix64(0)), sample);
     }
 
     /// <param name="batch">The rows as the task prepared them.</param>
@@ -42,33 +42,36 @@ internal sealed class BatchRunner(TunedModel model, ITrainingObjective task, Dev
         return task.Answer(model.Head, features, batch, context);
     }
 
-    /// <summary>Answers rows, piece by piece where they are more than a piece and the loss allows it; no graph is to be recorded.</summary>
+    /// <summary>Begins to answer rows, piece by piece where they are more than a piece and the loss allows it; no graph is to be recorded.</summary>
     /// <param name="prepared">The rows as the task prepared them.</param>
     /// <param name="set">The data set that they are of.</param>
     /// <param name="rows">Their numbers in it.</param>
     /// <param name="context">The call.</param>
     /// <returns>The answer, and its rows; both are the caller's.</returns>
-    public (Tensor Answer, Batch Batch) Answer(IReadOnlyList<Example> prepared, IReadOnlyList<Example> set, int[] rows, ForwardContext context)
-    {
-        if (RunsInPieces(rows.Length))
-            return (new BatchPieces(this, prepared, set, rows, context).Answer(), new Batch { Examples = prepared });
-        Batch batch = CollateToLearn(prepared);
-        return (Answer(batch, set, rows, context), batch);
-    }
+    public Pending<(Tensor Answer, Batch Batch)> BeginAnswer(IReadOnlyList<Example> prepared, IReadOnlyList<Example> set, int[] rows, ForwardContext context) =>
+        RunsInPieces(rows.Length)
+            ? new(() => (new BatchPieces(this, prepared, set, rows, context).Answer(), new Batch { Examples = prepared }))
+            : Begin(prepared, withLabels: true).Then(batch => (Answer(batch, set, rows, context), batch));
 
-    /// <summary>Forward and backward pass: gradients add up, unless the loss is not finite.</summary>
+    /// <summary>Forward and backward pass: gradients add up, unless the loss is not finite. It runs when it is finished; the batch is begun.</summary>
     /// <param name="prepared">The rows as the task prepared them.</param>
     /// <param name="set">The data set that they are of.</param>
     /// <param name="rows">Their numbers in it.</param>
     /// <param name="context">The call.</param>
     /// <returns>The loss summed over what it counts, and how many that were.</returns>
+    public Pending<(double Sum, long Count)> BeginLearning(IReadOnlyList<Example> prepared, IReadOnlyList<Example> set, int[] rows, ForwardContext context)
+    {
+        if (RunsInPieces(rows.Length))
+            return new(() => Collected(new BatchPieces(this, prepared, set, rows, context).Learn()));
+        return Begin(prepared, withLabels: true).Then(batch => Collected(Pass(batch, set, rows, context)));
+    }
+
+    /// <summary>The same at once.</summary>
+    /// <inheritdoc cref="BeginLearning"/>
     public (double Sum, long Count) Learn(IReadOnlyList<Example> prepared, IReadOnlyList<Example> set, int[] rows, ForwardContext context)
     {
-        (double, long) result = Pass(prepared, set, rows, context);
-        // TorchSharp hands libtorch delegates for each function with a backward pass. .NET keeps some bytes of malloc's heap for each until
-        // it is collected, and around these the heap fills with holes: a fit's peak was a fifth higher.
-        GC.Collect(1, GCCollectionMode.Forced, blocking: true);
-        return result;
+        using Pending<(double, long)> begun = BeginLearning(prepared, set, rows, context);
+        return begun.Finish();
     }
 
     /// <summary>The loss of an answer, and its backward pass unless it is not finite.</summary>
@@ -81,13 +84,19 @@ internal sealed class BatchRunner(TunedModel model, ITrainingObjective task, Dev
         return (value, count);
     }
 
-    private (double Sum, long Count) Pass(IReadOnlyList<Example> prepared, IReadOnlyList<Example> set, int[] rows, ForwardContext context)
+    private (double Sum, long Count) Pass(Batch batch, IReadOnlyList<Example> set, int[] rows, ForwardContext context)
     {
         using var scope = NewDisposeScope();
-        if (RunsInPieces(rows.Length))
-            return new BatchPieces(this, prepared, set, rows, context).Learn();
-        using Batch batch = CollateToLearn(prepared);
+        using Batch owned = batch;
         return LearnFrom(Answer(batch, set, rows, context), batch);
+    }
+
+    // TorchSharp hands libtorch delegates for each function with a backward pass. .NET keeps some bytes of malloc's heap for each until it is
+    // collected, and around these the heap fills with holes: a fit's peak was a fifth higher.
+    private static (double Sum, long Count) Collected((double Sum, long Count) result)
+    {
+        GC.Collect(1, GCCollectionMode.Forced, blocking: true);
+        return result;
     }
 
     /// <summary>Whether so many rows are answered piece by piece.</summary>

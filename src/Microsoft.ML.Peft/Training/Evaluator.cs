@@ -18,11 +18,12 @@ internal static class Evaluator
         long count = 0;
         using var noGrad = no_grad();
         var random = new SplitMix64(Seed);
-        foreach (int[] rows in BatchPlanner.ForScoring([.. examples.Select(e => e.Length)], batchSize))
+        IEnumerable<Pending<(Tensor, Batch)>> batches = BatchPlanner.ForScoring([.. examples.Select(e => e.Length)], batchSize).Select(rows => runner.BeginAnswer(
+            runner.Task.Prepare(Array.ConvertAll(rows, row => examples[row]), random), examples, rows, ForwardContext.Inference));
+        foreach (Pending<(Tensor, Batch)> begun in batches.OneAhead())
         {
             using var scope = NewDisposeScope();
-            (Tensor answer, Batch batch) = runner.Answer(
-                runner.Task.Prepare(Array.ConvertAll(rows, row => examples[row]), random), examples, rows, ForwardContext.Inference);
+            (Tensor answer, Batch batch) = begun.Finish();
             using Batch owned = batch;
             (Tensor loss, long counted) = runner.Task.Loss(answer, batch);
             metrics.Add(answer, batch);

@@ -33,11 +33,12 @@ internal sealed class FeatureCache
         using var noGrad = no_grad();
         foreach (IReadOnlyList<Example> set in sets)
         {
-            foreach (int[] rows in BatchPlanner.ForScoring([.. set.Select(e => e.Length)], batchSize))
+            IReadOnlyList<int[]> batches = BatchPlanner.ForScoring([.. set.Select(e => e.Length)], batchSize);
+            foreach (var (rows, begun) in batches.Zip(batches.Select(rows => runner.BeginInputs(Array.ConvertAll(rows, row => set[row]), withLabels: false)).OneAhead()))
             {
                 token.ThrowIfCancellationRequested();
                 using var scope = NewDisposeScope();
-                using Batch batch = runner.Collate(Array.ConvertAll(rows, row => set[row]), withLabels: false);
+                using Batch batch = begun.Finish();
                 Tensor features = runner.Features(batch, ForwardContext.Inference);
                 if (cache is null && features.numel() / rows.Length * sets.Sum(s => (long)s.Count) * sizeof(float) > MostBytes)
                     return null;

@@ -14,6 +14,9 @@ internal interface ITrainingObjective
     /// <summary>Changes a batch of rows for this step of training (masking).</summary>
     IReadOnlyList<Example> Prepare(IReadOnlyList<Example> examples, Random random);
 
+    /// <summary>Rows as a step of training takes them: varied and changed. It may be called a step ahead.</summary>
+    IReadOnlyList<Example> ForTraining(IReadOnlyList<Example> examples, Random random) => Prepare(Processor.Augment(examples, random), random);
+
     /// <summary>What loss, metrics and predictions are made of.</summary>
     /// <param name="head">The head that the task made.</param>
     /// <param name="hidden">[B, positions, hidden], what the head reads.</param>

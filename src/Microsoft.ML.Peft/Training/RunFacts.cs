@@ -102,6 +102,8 @@ internal sealed class RunFacts
         {
             foreach (var (field, values) in row.Entries)
             {
+                if (field.IsNote)
+                    continue;
                 hash.AppendData(Encoding.UTF8.GetBytes(FormattableString.Invariant($"{field} {values.Length}\n")));
                 hash.AppendData(field.BytesOf(values));
             }

@@ -135,12 +135,13 @@ internal sealed class TrainingLoop : IDisposable
     {
         if (_state.EpochSteps == 0)
             (_state.LossSum, _state.LossCount) = (0, 0);
-        IReadOnlyList<int[][]> steps = _plan.Epoch(_state.Epoch);
-        while (_state.EpochSteps < steps.Count && _state.Step < _plan.TotalSteps)
+        int[][][] steps = [.. _plan.Epoch(_state.Epoch).Skip(_state.EpochSteps).Take(_plan.TotalSteps - _state.Step)];
+        using IEnumerator<Pending<(double Sum, long Count)>> begun = _step.Begin(_train, steps, _state.Step).OneAhead().GetEnumerator();
+        foreach (int[][] batches in steps)
         {
             if (token.IsCancellationRequested)
                 return false;
-            RunStep(steps[_state.EpochSteps]);
+            RunStep(begun, batches);
         }
         WatchLoss();
         _state.History.Add(new TrainingEpoch(_state.Epoch + 1, _state.Step, _state.MeanLoss, _state.Validation));
@@ -148,11 +149,11 @@ internal sealed class TrainingLoop : IDisposable
         return true;
     }
 
-    private void RunStep(int[][] batches)
+    private void RunStep(IEnumerator<Pending<(double Sum, long Count)>> begun, int[][] batches)
     {
         double rate = _plan.Schedule.Rate(_state.Step);
         _meter.Start();
-        var (sum, count) = _step.Run(_train, batches, _state.Step, rate);
+        var (sum, count) = _step.Run(begun, batches.Length, _state.Step, rate);
         _meter.Stop(batches.Sum(rows => rows.Length));
         (_state.Step, _state.EpochSteps) = (_state.Step + 1, _state.EpochSteps + 1);
         (_state.LossSum, _state.LossCount) = (_state.LossSum + sum, _state.LossCount + count);

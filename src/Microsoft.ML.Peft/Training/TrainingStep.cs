@@ -14,20 +14,28 @@ namespace Microsoft.ML.Peft.Training;
 internal sealed class TrainingStep(
     BatchRunner runner, IReadOnlyList<Parameter> parameters, AdamW optimizer, Participants participants, TrainingSettings options, TrainingPlan plan)
 {
+    /// <summary>The batches of some steps, each begun when it is asked for: their forward and backward passes run when they are finished.</summary>
     /// <param name="set">The data set.</param>
-    /// <param name="batches">The numbers of its rows, batch by batch.</param>
+    /// <param name="steps">Step by step the numbers of its rows, batch by batch.</param>
+    /// <param name="first">The first step's number, from 0.</param>
+    public IEnumerable<Pending<(double Sum, long Count)>> Begin(IReadOnlyList<Example> set, IEnumerable<int[][]> steps, int first) =>
+        steps.SelectMany((batches, i) => batches.Select((rows, index) => Begin(set, rows, first + i, index)));
+
+    /// <param name="begun">Batches, of which the step takes its own.</param>
+    /// <param name="batches">How many these are.</param>
     /// <param name="step">The step's number, from 0.</param>
     /// <param name="learningRate">Its learning rate.</param>
     /// <returns>The loss summed over what it counts, and how many that were.</returns>
     /// <exception cref="InvalidOperationException">The loss or the gradient is not finite.</exception>
-    public (double Sum, long Count) Run(IReadOnlyList<Example> set, int[][] batches, int step, double learningRate)
+    public (double Sum, long Count) Run(IEnumerator<Pending<(double Sum, long Count)>> begun, int batches, int step, double learningRate)
     {
         double sum = 0;
         long count = 0;
-        int index = 0;
-        foreach (int[] batch in batches)
+        for (int batch = 0; batch < batches && begun.MoveNext(); batch++)
         {
-            (double batchSum, long batchCount) = Accumulate(set, batch, step, index++, learningRate);
+            (double batchSum, long batchCount) = begun.Current.Finish();
+            if (!double.IsFinite(batchSum))
+                throw Diverged("loss", batchSum, step, learningRate);
             (sum, count) = (sum + batchSum, count + batchCount);
         }
         if (count > 0)
@@ -40,13 +48,12 @@ internal sealed class TrainingStep(
         return (sum, count);
     }
 
-    private (double Sum, long Count) Accumulate(IReadOnlyList<Example> set, int[] rows, int step, int index, double learningRate)
+    private Pending<(double Sum, long Count)> Begin(IReadOnlyList<Example> set, int[] rows, int step, int index)
     {
         // The stream is named by step and batch: a resumed run draws what an uninterrupted one would have drawn.
         var random = new SplitMix64(plan.Seed, step, index);
         var context = new ForwardContext { Seeds = new DropoutSeeds(random.NextInt64()), Checkpointing = options.GradientCheckpointing };
-        (double sum, long count) = runner.Learn(runner.Task.Prepare(Array.ConvertAll(rows, row => set[row]), random), set, rows, context);
-        return double.IsFinite(sum) ? (sum, count) : throw Diverged("loss", sum, step, learningRate);
+        return runner.BeginLearning(runner.Task.ForTraining(Array.ConvertAll(rows, row => set[row]), random), set, rows, context);
     }
 
     // Gradients are those of summed losses: the mean over all batches and the clipping are one factor.

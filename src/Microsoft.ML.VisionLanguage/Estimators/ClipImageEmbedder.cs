@@ -7,8 +7,7 @@ namespace Microsoft.ML.VisionLanguage;
 
 /// <summary>Turns pictures into vectors with CLIP as it is; fitting trains nothing.</summary>
 /// <remarks>
-/// A picture is the bytes of a JPEG, PNG, GIF, BMP or WebP file, the path of one, or an <c>MLImage</c>. Its alpha is left out: where it is
-/// transparent it is black. The transformer holds native memory and is <see cref="IDisposable"/>.
+/// A picture is the bytes of a JPEG, PNG, GIF, BMP or WebP file, the path of one, or an <c>MLImage</c>. The transformer holds native memory and is <see cref="IDisposable"/>.
 /// </remarks>
 public sealed class ClipImageEmbedder : IEstimator<ITransformer>
 {
@@ -17,7 +16,7 @@ public sealed class ClipImageEmbedder : IEstimator<ITransformer>
     internal ClipImageEmbedder(PeftHost host, Options options)
     {
         options.Validate();
-        var task = new PictureEmbeddingTask { ImageColumnName = options.ImageColumnName, OutputColumnName = options.OutputColumnName, Normalize = options.Normalize };
+        var task = new PictureEmbeddingTask { ImageColumnName = options.ImageColumnName, OutputColumnName = options.OutputColumnName, Normalize = options.Normalize, Pictures = options.Pictures };
         _model = new UntrainedModel(host, options, task, options.MaxLength, adapterPath: null);
     }
 
@@ -41,5 +40,8 @@ public sealed class ClipImageEmbedder : IEstimator<ITransformer>
 
         /// <summary>Whether vectors get length 1; true by default.</summary>
         public bool Normalize { get; set; } = true;
+
+        /// <summary>What pictures are allowed, and how they are read.</summary>
+        public PictureOptions Pictures { get; set; } = new();
     }
 }

@@ -28,6 +28,7 @@ public sealed class ClipImageTextScorer : IEstimator<ITransformer>
             ScoreColumnName = options.ScoreColumnName,
             Similarity = options.Similarity,
             TruncateTexts = options.TruncateTexts,
+            Pictures = options.Pictures,
         };
         _model = new UntrainedModel(host, options, task, options.MaxLength, adapterPath: null);
     }
@@ -41,6 +42,9 @@ public sealed class ClipImageTextScorer : IEstimator<ITransformer>
     /// <summary>Settings of <see cref="ClipImageTextScorer"/>.</summary>
     public sealed class Options : ClipTextOptions
     {
+        /// <summary>What pictures are allowed, and how they are read.</summary>
+        public PictureOptions Pictures { get; set; } = new();
+
         /// <summary>The column of pictures: bytes, paths of files, or images.</summary>
         public string ImageColumnName { get; set; } = "Image";
 

@@ -45,6 +45,7 @@ public sealed class ClipLinearProbe : IEstimator<ITransformer>
             LabelColumnName = options.LabelColumnName,
             OutputColumnName = options.OutputColumnName,
             ScoreColumnName = options.ScoreColumnName,
+            Pictures = options.Pictures,
         };
         _task.CheckOutputNames(new SchemaShape([]));
     }
@@ -75,7 +76,7 @@ public sealed class ClipLinearProbe : IEstimator<ITransformer>
     {
         ITransformer tower = new ClipImageEmbedder(_host, PictureTower()).Fit(input);
         using var held = (IDisposable)tower;
-        var reader = new FeatureRows(_host, Features, _options.LabelColumnName, _options.CancellationToken);
+        var reader = new FeatureRows(_host, Features, _options.LabelColumnName, _options.CancellationToken, _options.Pictures.AllowUnreadable);
         using LabelledFeatures rows = reader.Read(tower.Transform(input), labels, "training");
         reader.CheckVariety(rows);
         using LabelledFeatures? judges = _options.C is null && _options.ValidationSet is { } set ? reader.Read(tower.Transform(set), labels, "validation") : null;
@@ -95,6 +96,7 @@ public sealed class ClipLinearProbe : IEstimator<ITransformer>
         ImageColumnName = _options.ImageColumnName,
         OutputColumnName = Features,
         Normalize = false,
+        Pictures = _options.Pictures,
         Quantization = _options.Quantization,
         GpuDeviceId = _options.GpuDeviceId,
         FallbackToCpu = _options.FallbackToCpu,
@@ -104,6 +106,9 @@ public sealed class ClipLinearProbe : IEstimator<ITransformer>
     /// <summary>Settings of <see cref="ClipLinearProbe"/>.</summary>
     public sealed class Options : ModelOptions
     {
+        /// <summary>What pictures are allowed, and how they are read.</summary>
+        public PictureOptions Pictures { get; set; } = new();
+
         /// <summary>The column of pictures: bytes, paths of files, or images.</summary>
         public string ImageColumnName { get; set; } = "Image";
 

@@ -44,6 +44,7 @@ public sealed class ClipRetriever : IEstimator<ITransformer>
             ScoreColumnName = options.ScoreColumnName,
             TopK = options.TopK,
             TruncateTexts = options.TruncateTexts,
+            Pictures = options.Pictures,
         };
         _task.CheckOutputNames(new SchemaShape([]));
     }
@@ -77,7 +78,7 @@ public sealed class ClipRetriever : IEstimator<ITransformer>
     }
 
     private IEstimator<ITransformer> Gallery() => _options.Gallery == ClipModality.Image
-        ? new ClipImageEmbedder(_host, _options.WithSameModel(new ClipImageEmbedder.Options { ImageColumnName = _options.ImageColumnName, OutputColumnName = VectorName }))
+        ? new ClipImageEmbedder(_host, _options.WithSameModel(new ClipImageEmbedder.Options { ImageColumnName = _options.ImageColumnName, OutputColumnName = VectorName, Pictures = _options.Pictures }))
         : new ClipTextEmbedder(_host, _options.WithSameModel(new ClipTextEmbedder.Options
         {
             TextColumnName = _options.TextColumnName,
@@ -111,6 +112,9 @@ public sealed class ClipRetriever : IEstimator<ITransformer>
     /// <summary>Settings of <see cref="ClipRetriever"/>.</summary>
     public sealed class Options : ClipTextOptions
     {
+        /// <summary>What pictures are allowed, and how they are read.</summary>
+        public PictureOptions Pictures { get; set; } = new();
+
         /// <summary>What is looked among; pictures by default.</summary>
         public ClipModality Gallery { get; set; } = ClipModality.Image;
 

@@ -46,6 +46,7 @@ public sealed class ClipZeroShotClassifier : IEstimator<ITransformer>
             TopLabelsColumnName = options.TopLabelsColumnName,
             TopScoresColumnName = options.TopScoresColumnName,
             LabelColumnName = options.LabelColumnName,
+            Pictures = options.Pictures,
         };
         _task.CheckOutputNames(new SchemaShape([]));
     }
@@ -92,6 +93,9 @@ public sealed class ClipZeroShotClassifier : IEstimator<ITransformer>
     /// <summary>Settings of <see cref="ClipZeroShotClassifier"/>.</summary>
     public sealed class Options : ClipTextOptions
     {
+        /// <summary>What pictures are allowed, and how they are read.</summary>
+        public PictureOptions Pictures { get; set; } = new();
+
         /// <summary>The labels, two or more different ones; null (the default) to take them from <see cref="LabelColumnName"/>.</summary>
         public IReadOnlyList<string>? Labels { get; set; }
 

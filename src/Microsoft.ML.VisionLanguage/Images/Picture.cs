@@ -1,66 +1,78 @@
-using System.Globalization;
-using System.Text;
-using Microsoft.ML.Data;
-using Microsoft.ML.Peft.Checkpoints;
+using System.Buffers;
 
 namespace Microsoft.ML.VisionLanguage.Images;
 
-/// <summary>A decoded picture.</summary>
-/// <param name="Width">Pixels of a line.</param>
-/// <param name="Height">Lines.</param>
-/// <param name="Rgb">Red, green and blue of each pixel, line by line.</param>
-internal sealed record Picture(int Width, int Height, byte[] Rgb)
+/// <summary>A decoded picture, in memory that it rents: red, green, blue and alpha of each pixel, line by line.</summary>
+internal sealed class Picture : IDisposable
 {
-    public const int Channels = 3;
+    public const int Channels = 3, BytesPerPixel = 4;
 
-    private const int BytesPerPixel = 4, HeaderLines = 3;
+    // Whoever reads pixels in pairs or by eights may read past the last one.
+    private const int Slack = 32;
 
-    // Netpbm's: pixels as they are, for pictures that came without a file.
-    private static ReadOnlySpan<byte> RawMark => "P6\n"u8;
+    private byte[] _rented;
 
-    /// <summary>Reads a picture in any format that Skia reads (JPEG, PNG, GIF, BMP, WebP), or one that <see cref="Encode"/> wrote.</summary>
-    /// <exception cref="InvalidDataException">It is none, or damaged.</exception>
-    public static Picture Decode(byte[] encoded)
+    /// <summary>A picture of any pixels yet.</summary>
+    public Picture(int width, int height)
     {
-        if (encoded.AsSpan().StartsWith(RawMark))
-            return DecodeRaw(encoded);
-        try
-        {
-            using var stream = new MemoryStream(encoded);
-            using MLImage image = MLImage.CreateFromStream(stream);
-            return Of(image);
-        }
-        catch (ArgumentException e)
-        {
-            throw Malformed.File("A picture", "JPEG, PNG, GIF, BMP or WebP", $"{encoded.Length} bytes that begin with {Convert.ToHexString(encoded.AsSpan(0, Math.Min(8, encoded.Length)))}", e);
-        }
+        (Width, Height) = (width, height);
+        _rented = ArrayPool<byte>.Shared.Rent(checked((width * height * BytesPerPixel) + Slack));
     }
 
-    /// <summary>The pixels of an image, without its alpha: where it is transparent it is black.</summary>
-    public static Picture Of(MLImage image)
+    /// <summary>Pixels of a line.</summary>
+    public int Width { get; }
+
+    /// <summary>Lines.</summary>
+    public int Height { get; }
+
+    public int Stride => Width * BytesPerPixel;
+
+    public Span<byte> Pixels => _rented.AsSpan(0, Stride * Height);
+
+    /// <summary>The pixels with some bytes behind them, which hold anything.</summary>
+    public Span<byte> PixelsAndSlack => _rented.AsSpan(0, (Stride * Height) + Slack);
+
+    /// <summary>An opaque picture of red, green and blue of each pixel, line by line.</summary>
+    public static Picture FromRgb(int width, int height, ReadOnlySpan<byte> rgb)
     {
-        ReadOnlySpan<byte> pixels = image.Pixels;
-        bool blueFirst = image.PixelFormat == MLPixelFormat.Bgra32;
-        int red = blueFirst ? 2 : 0, blue = blueFirst ? 0 : 2;
-        var rgb = new byte[image.Width * image.Height * Channels];
+        var picture = new Picture(width, height);
+        Span<byte> pixels = picture.Pixels;
+        for (int from = 0, to = 0; from < rgb.Length; from += Channels, to += BytesPerPixel)
+            (pixels[to], pixels[to + 1], pixels[to + 2], pixels[to + 3]) = (rgb[from], rgb[from + 1], rgb[from + 2], byte.MaxValue);
+        return picture;
+    }
+
+    /// <summary>Red, green and blue of each pixel, line by line.</summary>
+    public byte[] ToRgb()
+    {
+        ReadOnlySpan<byte> pixels = Pixels;
+        var rgb = new byte[Width * Height * Channels];
         for (int from = 0, to = 0; to < rgb.Length; from += BytesPerPixel, to += Channels)
-            (rgb[to], rgb[to + 1], rgb[to + 2]) = (pixels[from + red], pixels[from + 1], pixels[from + blue]);
-        return new Picture(image.Width, image.Height, rgb);
+            (rgb[to], rgb[to + 1], rgb[to + 2]) = (pixels[from], pixels[from + 1], pixels[from + 2]);
+        return rgb;
     }
 
-    /// <summary>The picture as bytes that <see cref="Decode"/> reads, nothing lost.</summary>
-    public byte[] Encode() => [.. RawMark, .. Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{Width} {Height}\n255\n")), .. Rgb];
-
-    private static Picture DecodeRaw(byte[] encoded)
+    /// <summary>Lays the picture over white, in place.</summary>
+    /// <param name="premultiplied">Whether its colours were multiplied with its alpha.</param>
+    public void LayOverWhite(bool premultiplied)
     {
-        int end = 0;
-        for (int line = 0; line < HeaderLines; line++)
-            end += encoded.AsSpan(end).IndexOf((byte)'\n') + 1;
-        string[] size = Encoding.ASCII.GetString(encoded, RawMark.Length, Math.Max(0, end - RawMark.Length)).Split(' ', '\n');
-        byte[] rgb = encoded[end..];
-        return size.Length > 2 && int.TryParse(size[0], CultureInfo.InvariantCulture, out int width) && int.TryParse(size[1], CultureInfo.InvariantCulture, out int height)
-            && (long)width * height * Channels == rgb.Length
-            ? new Picture(width, height, rgb)
-            : throw Malformed.File("A picture of plain pixels", "width, height and as many bytes", $"{encoded.Length} bytes");
+        Span<byte> pixels = Pixels;
+        for (int i = 0; i < pixels.Length; i += BytesPerPixel)
+        {
+            int alpha = pixels[i + Channels];
+            if (alpha == byte.MaxValue)
+                continue;
+            int white = (byte.MaxValue - alpha) * byte.MaxValue;
+            for (int channel = i; channel < i + Channels; channel++)
+                pixels[channel] = (byte)Math.Min(byte.MaxValue, ((pixels[channel] * (premultiplied ? byte.MaxValue : alpha)) + white + (byte.MaxValue / 2)) / byte.MaxValue);
+            pixels[i + Channels] = byte.MaxValue;
+        }
+    }
+
+    public void Dispose()
+    {
+        byte[] rented = Interlocked.Exchange(ref _rented, []);
+        if (rented.Length > 0)
+            ArrayPool<byte>.Shared.Return(rented);
     }
 }

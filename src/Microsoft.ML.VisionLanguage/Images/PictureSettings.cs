@@ -8,7 +8,8 @@ internal sealed record PictureSettings
 {
     public const string FileName = "preprocessor_config.json";
 
-    private const int Bicubic = 3;
+    // What each of a channel's 256 bytes becomes.
+    private float[][] _values = [];
 
     /// <summary>What the shorter side becomes, the other in proportion; null where <see cref="Height"/> and <see cref="Width"/> say it.</summary>
     public int? ShortestEdge { get; init; }
@@ -17,6 +18,9 @@ internal sealed record PictureSettings
     public required int Height { get; init; }
 
     public required int Width { get; init; }
+
+    /// <summary>How it is resized.</summary>
+    public required ResamplingKernel Kernel { get; init; }
 
     /// <summary>What a channel's 0 to 255 is multiplied with.</summary>
     public required double Scale { get; init; }
@@ -34,8 +38,8 @@ internal sealed record PictureSettings
     public static PictureSettings Parse(ReadOnlyMemory<byte> utf8, string description)
     {
         HfConfig c = HfConfig.Parse(utf8, description);
-        if (c.Int("resample", Bicubic) is not Bicubic and var other)
-            throw Malformed.File(description, $"{Bicubic} (bicubic) under 'resample'", $"{other}");
+        int resample = c.Int("resample", ResamplingKernel.BicubicNumber);
+        ResamplingKernel kernel = ResamplingKernel.Of(resample) ?? throw Malformed.File(description, $"one of {ResamplingKernel.Known} under 'resample'", $"{resample}");
         if (!c.Bool("do_resize", true))
             throw Malformed.File(description, "true under 'do_resize'", "false");
         bool crops = c.Bool("do_center_crop", c.Has("crop_size"));
@@ -49,6 +53,7 @@ internal sealed record PictureSettings
             ShortestEdge = shortest,
             Height = height,
             Width = width,
+            Kernel = kernel,
             Scale = c.Bool("do_rescale", true) ? c.Double("rescale_factor", 1.0 / 255) : 1,
             Mean = normalizes ? Channels(c, "image_mean", description) : [0, 0, 0],
             Deviation = normalizes ? Channels(c, "image_std", description) : [1, 1, 1],
@@ -57,36 +62,51 @@ internal sealed record PictureSettings
 
     /// <summary>Writes the pixels that a model sees, channel by channel.</summary>
     /// <param name="picture">The picture.</param>
+    /// <param name="draw">How it is varied; null for not at all.</param>
     /// <param name="pixels">As many as <see cref="Count"/>.</param>
-    public void Write(Picture picture, Span<float> pixels)
+    public void Write(Picture picture, PictureDraw? draw, Span<float> pixels)
     {
-        Picture sized = Resize(picture);
-        int top = (sized.Height - Height) / 2, left = (sized.Width - Width) / 2, to = 0;
-        for (int channel = 0; channel < Picture.Channels; channel++)
+        using Picture seen = draw?.RegionOf(picture) is { } region
+            ? Resampling.Resize(picture, region, Width, Height, new Region(0, 0, Width, Height), Kernel)
+            : See(picture);
+        draw?.Apply(seen);
+        Normalize(seen, pixels);
+    }
+
+    /// <summary>What the model sees of a picture: its middle, or the whole.</summary>
+    private Picture See(Picture picture)
+    {
+        var whole = new Region(0, 0, picture.Width, picture.Height);
+        if (ShortestEdge is not { } edge)
+            return Resampling.Resize(picture, whole, Width, Height, new Region(0, 0, Width, Height), Kernel);
+        int shorter = Math.Min(picture.Width, picture.Height), width = Proportional(picture.Width), height = Proportional(picture.Height);
+        return Resampling.Resize(picture, whole, width, height, new Region((width - Width) / 2, (height - Height) / 2, Width, Height), Kernel);
+
+        int Proportional(int side) => (int)((long)edge * side / shorter);
+    }
+
+    private void Normalize(Picture seen, Span<float> pixels)
+    {
+        ReadOnlySpan<byte> bytes = seen.Pixels;
+        for (int channel = 0, to = 0; channel < Picture.Channels; channel++)
         {
-            var (scale, mean, deviation) = ((float)Scale, (float)Mean[channel], (float)Deviation[channel]);
-            for (int y = 0; y < Height; y++)
-            {
-                ReadOnlySpan<byte> line = sized.Rgb.AsSpan((((top + y) * sized.Width) + left) * Picture.Channels, Width * Picture.Channels);
-                for (int x = channel; x < line.Length; x += Picture.Channels)
-                    pixels[to++] = ((line[x] * scale) - mean) / deviation;
-            }
+            float[] value = _values[channel];
+            for (int at = channel; at < bytes.Length; at += Picture.BytesPerPixel)
+                pixels[to++] = value[bytes[at]];
         }
     }
 
-    private Picture Resize(Picture picture)
+    private float[] ValuesOf(int channel)
     {
-        if (ShortestEdge is not { } edge)
-            return Resampling.Bicubic(picture, Width, Height);
-        int shorter = Math.Min(picture.Width, picture.Height);
-        int Proportional(int side) => (int)((long)edge * side / shorter);
-        return Resampling.Bicubic(picture, Proportional(picture.Width), Proportional(picture.Height));
+        var (scale, mean, deviation) = ((float)Scale, (float)Mean[channel], (float)Deviation[channel]);
+        return [.. Enumerable.Range(0, byte.MaxValue + 1).Select(value => ((value * scale) - mean) / deviation)];
     }
 
     private PictureSettings Checked(string description)
     {
         if (Height < 1 || Width < 1 || ShortestEdge < Math.Max(Height, Width))
             throw Malformed.File(description, "a picture of a pixel at least, and its middle no larger than itself", $"{Height} by {Width}, cut out of a shorter side of {ShortestEdge}");
+        _values = [.. Enumerable.Range(0, Picture.Channels).Select(ValuesOf)];
         return this;
     }
 

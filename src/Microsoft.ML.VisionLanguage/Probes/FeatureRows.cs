@@ -10,7 +10,8 @@ namespace Microsoft.ML.VisionLanguage.Probes;
 /// <param name="featureColumnName">Vectors of Single.</param>
 /// <param name="labelColumnName">Keys.</param>
 /// <param name="cancellation">Ends the reading, besides the context's own cancellation.</param>
-internal sealed class FeatureRows(PeftHost host, string featureColumnName, string labelColumnName, CancellationToken cancellation)
+/// <param name="leavesOutMissing">Whether rows whose vector is NaN are left out, since whoever made it has said why.</param>
+internal sealed class FeatureRows(PeftHost host, string featureColumnName, string labelColumnName, CancellationToken cancellation, bool leavesOutMissing = false)
 {
     private readonly FeatureColumn _features = new(featureColumnName);
     private readonly KeyColumn _label = new(labelColumnName);
@@ -42,7 +43,10 @@ internal sealed class FeatureRows(PeftHost host, string featureColumnName, strin
             ThrowIfCanceled();
             if (label() is >= 0 and var index)
             {
-                values.Add(vector());
+                float[] features = vector();
+                if (leavesOutMissing && float.IsNaN(features[0]))
+                    continue;
+                values.Add(features);
                 labels.Add(index);
             }
             else

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Data;
@@ -37,6 +38,11 @@ internal sealed class ContrastiveTask : PeftTask
     /// <summary>Whether rows of a batch with the same text are no negatives of each other.</summary>
     public bool MaskSameTexts { get; init; } = true;
 
+    /// <summary>How pictures are read, which the processor keeps.</summary>
+    [NotLearnt]
+    [JsonIgnore]
+    public PictureOptions Pictures { get; init; } = new();
+
     internal override IReadOnlyList<TaskColumn> Inputs => [Image, Text];
 
     private PictureColumn Image => new(ImageColumnName);
@@ -50,7 +56,7 @@ internal sealed class ContrastiveTask : PeftTask
         SchemaShapes.Column(ScoreColumnName, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single),
     ];
 
-    internal override InputProcessor OpenProcessor(string folder) => PictureProcessor.Load(folder, withTexts: true);
+    internal override InputProcessor OpenProcessor(string folder) => PictureProcessor.Load(folder, withTexts: true, Pictures);
 
     internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, processor, maxLength);
 
@@ -74,9 +80,9 @@ internal sealed class ContrastiveTask : PeftTask
 
         public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
         {
-            Func<byte[]> picture = task.Image.Read(row);
+            Func<Example, Example?> picture = task.Image.Read(row, Processor, withLabels);
             Func<string> text = task.Text.Read(row);
-            return () => [Encode(text()).With(Fields.Picture, picture())];
+            return OneEach(() => picture(Encode(text())));
         }
 
         public override Head CreateHead(PretrainedModel model)

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Data;
@@ -31,6 +32,11 @@ internal sealed class ImageTextScoringTask : PeftTask
     [NotLearnt]
     public required bool TruncateTexts { get; init; }
 
+    /// <summary>How pictures are read, which the processor keeps.</summary>
+    [NotLearnt]
+    [JsonIgnore]
+    public PictureOptions Pictures { get; init; } = new();
+
     internal override IReadOnlyList<TaskColumn> Inputs => [Image, Text];
 
     private PictureColumn Image => new(ImageColumnName);
@@ -40,7 +46,7 @@ internal sealed class ImageTextScoringTask : PeftTask
     internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
         [SchemaShapes.Column(ScoreColumnName, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single)];
 
-    internal override InputProcessor OpenProcessor(string folder) => PictureProcessor.Load(folder, withTexts: true);
+    internal override InputProcessor OpenProcessor(string folder) => PictureProcessor.Load(folder, withTexts: true, Pictures);
 
     internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, processor, maxLength);
 
@@ -52,9 +58,9 @@ internal sealed class ImageTextScoringTask : PeftTask
 
         public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
         {
-            Func<byte[]> picture = task.Image.Read(row);
+            Func<Example, Example?> picture = task.Image.Read(row, Processor, withLabels);
             Func<string> text = task.Text.Read(row);
-            return () => [_texts.Encode(text(), RowNames.Of(row, "text", task.TextColumnName)).With(Fields.Picture, picture())];
+            return OneEach(() => picture(_texts.Encode(text(), RowNames.Of(row, "text", task.TextColumnName))));
         }
 
         public override Head CreateHead(PretrainedModel model)

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
@@ -22,6 +23,11 @@ internal abstract class PictureClasses : PeftTask
     [NotLearnt]
     public required string ScoreColumnName { get; init; }
 
+    /// <summary>How pictures are read, which the processor keeps.</summary>
+    [NotLearnt]
+    [JsonIgnore]
+    public PictureOptions Pictures { get; init; } = new();
+
     internal override IReadOnlyList<TaskColumn> Inputs => [Image];
 
     internal override IReadOnlyList<TaskColumn> Labels => [Label];
@@ -42,14 +48,9 @@ internal abstract class PictureClasses : PeftTask
     {
         public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
         {
-            Func<byte[]> picture = task.Image.Read(row);
+            Func<Example, Example?> picture = task.Image.Read(row, Processor, withLabels);
             Func<int>? label = withLabels ? task.Label.Read(row, Labels) : null;
-            return OneEach(() => label?.Invoke() switch
-            {
-                null => Example.Of([(Fields.Picture, picture())]),
-                < 0 => null,
-                { } index => Example.Of([(Fields.Picture, picture()), (Fields.Label, new[] { index })]),
-            });
+            return OneEach(() => label?.Invoke() is var index && index is < 0 ? null : picture(new Example { Label = index }));
         }
 
         public override ITaskMetrics CreateMetrics() => new ClassificationMetrics(Labels.Count);

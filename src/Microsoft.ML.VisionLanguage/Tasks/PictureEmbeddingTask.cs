@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Data;
@@ -25,6 +26,11 @@ internal sealed class PictureEmbeddingTask : PeftTask
     [NotLearnt]
     public required bool Normalize { get; init; }
 
+    /// <summary>How pictures are read, which the processor keeps.</summary>
+    [NotLearnt]
+    [JsonIgnore]
+    public PictureOptions Pictures { get; init; } = new();
+
     internal override IReadOnlyList<TaskColumn> Inputs => [Image];
 
     private PictureColumn Image => new(ImageColumnName);
@@ -32,7 +38,7 @@ internal sealed class PictureEmbeddingTask : PeftTask
     internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
         [SchemaShapes.Column(OutputColumnName, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single)];
 
-    internal override InputProcessor OpenProcessor(string folder) => PictureProcessor.Load(folder, withTexts: false);
+    internal override InputProcessor OpenProcessor(string folder) => PictureProcessor.Load(folder, withTexts: false, Pictures);
 
     internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, processor, maxLength);
 
@@ -41,12 +47,12 @@ internal sealed class PictureEmbeddingTask : PeftTask
     {
         public int Width { get; private set; }
 
-        public Example Encode(byte[] input, string name) => Example.Of([(Fields.Picture, input)]);
+        public Example Encode(byte[] input, string name) => ((PictureProcessor)Processor).Add(new Example(), name, _ => input, learns: false)!;
 
         public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
         {
-            Func<byte[]> picture = task.Image.Read(row);
-            return () => [Encode(picture(), task.ImageColumnName)];
+            Func<Example, Example?> picture = task.Image.Read(row, Processor, withLabels);
+            return OneEach(() => picture(new Example()));
         }
 
         public override Head CreateHead(PretrainedModel model)

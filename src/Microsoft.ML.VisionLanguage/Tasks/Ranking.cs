@@ -3,7 +3,7 @@ namespace Microsoft.ML.VisionLanguage.Tasks;
 /// <summary>The best of many scores.</summary>
 internal static class Ranking
 {
-    /// <summary>The places of the highest scores, the highest first, of equal ones the earlier.</summary>
+    /// <summary>The places of the highest scores, the highest first, of equal ones the earlier; NaN is below all.</summary>
     /// <param name="scores">The scores.</param>
     /// <param name="count">How many, as far as there are so many.</param>
     public static int[] Top(ReadOnlySpan<float> scores, int count)
@@ -14,7 +14,7 @@ internal static class Ranking
         {
             if (kept.Count < count)
                 kept.Enqueue(place, (scores[place], -place));
-            else if (count > 0 && scores[place] > scores[kept.Peek()])
+            else if (count > 0 && scores[place].CompareTo(scores[kept.Peek()]) > 0)
                 kept.EnqueueDequeue(place, (scores[place], -place));
         }
         var best = new int[kept.Count];

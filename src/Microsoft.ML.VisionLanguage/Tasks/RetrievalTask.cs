@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Data;
@@ -40,6 +41,11 @@ internal sealed class RetrievalTask : PeftTask
     [NotLearnt]
     public required bool TruncateTexts { get; init; }
 
+    /// <summary>How pictures are read, which the processor keeps.</summary>
+    [NotLearnt]
+    [JsonIgnore]
+    public PictureOptions Pictures { get; init; } = new();
+
     internal override IReadOnlyList<TaskColumn> Inputs => [Query == ClipModality.Image ? Image : Text];
 
     private PictureColumn Image => new(QueryColumnName);
@@ -56,11 +62,11 @@ internal sealed class RetrievalTask : PeftTask
     ];
 
     internal override InputProcessor OpenProcessor(string folder) =>
-        Query == ClipModality.Image ? PictureProcessor.Load(folder, withTexts: false) : base.OpenProcessor(folder);
+        Query == ClipModality.Image ? PictureProcessor.Load(folder, withTexts: false, Pictures) : base.OpenProcessor(folder);
 
     internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, labels, processor, maxLength);
 
-    /// <summary>Places in the gallery with their cosines, the nearest first.</summary>
+    /// <summary>Places in the gallery with their cosines, the nearest first; -1 and NaN for a query that is missing.</summary>
     private sealed record Found(int[] Places, float[] Scores);
 
     private sealed class Runtime(RetrievalTask task, LabelSet ids, InputProcessor processor, int maxLength)
@@ -69,7 +75,7 @@ internal sealed class RetrievalTask : PeftTask
         private GalleryHead _gallery = null!;
 
         public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels) =>
-            OneEach(task.Query == ClipModality.Image ? ReadPicture(row) : ReadText(row));
+            OneEach(task.Query == ClipModality.Image ? ReadPicture(row, withLabels) : ReadText(row));
 
         public override Head CreateHead(PretrainedModel model) =>
             _gallery = new GalleryHead(model.Weights.Root[Module].Load(GalleryHead.Weight, Init.Zeros, Labels.Count, model.As<IPairedTowers>().Width));
@@ -87,16 +93,19 @@ internal sealed class RetrievalTask : PeftTask
         public override IReadOnlyList<Found> Predict(Tensor answer, Batch batch) =>
             [.. _gallery.Cosines(Vectors.Of(answer)).Select(cosines =>
             {
+                // A query that could not be read is near to nothing.
+                if (Array.TrueForAll(cosines, float.IsNaN))
+                    return new Found([.. Enumerable.Repeat(-1, Count)], [.. Enumerable.Repeat(float.NaN, Count)]);
                 int[] places = Ranking.Top(cosines, Count);
                 return new Found(places, Array.ConvertAll(places, place => cosines[place]));
             })];
 
         private int Count => Math.Min(task.TopK, Labels.Count);
 
-        private Func<Example> ReadPicture(DataViewRow row)
+        private Func<Example?> ReadPicture(DataViewRow row, bool withLabels)
         {
-            Func<byte[]> picture = task.Image.Read(row);
-            return () => Example.Of([(Fields.Picture, picture())]);
+            Func<Example, Example?> picture = task.Image.Read(row, Processor, withLabels);
+            return () => picture(new Example());
         }
 
         private Func<Example> ReadText(DataViewRow row)
@@ -109,7 +118,7 @@ internal sealed class RetrievalTask : PeftTask
         private static OutputColumn<Found> IdColumn<T>(string name, LabelSet ids, int count)
         {
             T[] values = ids.Values<T>();
-            return OutputColumn<Found>.Vector(name, new VectorDataViewType(ids.Type, count), found => Array.ConvertAll(found.Places, place => values[place]));
+            return OutputColumn<Found>.Vector(name, new VectorDataViewType(ids.Type, count), found => Array.ConvertAll(found.Places, place => place < 0 ? default! : values[place]));
         }
     }
 }

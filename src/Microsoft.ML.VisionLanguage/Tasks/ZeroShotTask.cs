@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Data;
@@ -44,6 +45,11 @@ internal sealed class ZeroShotTask : PeftTask
     [NotLearnt]
     public string? LabelColumnName { get; init; }
 
+    /// <summary>How pictures are read, which the processor keeps.</summary>
+    [NotLearnt]
+    [JsonIgnore]
+    public PictureOptions Pictures { get; init; } = new();
+
     internal override IReadOnlyList<TaskColumn> Inputs => [Image];
 
     private PictureColumn Image => new(ImageColumnName);
@@ -59,7 +65,7 @@ internal sealed class ZeroShotTask : PeftTask
         yield return SchemaShapes.Column(TopScoresColumnName, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single);
     }
 
-    internal override InputProcessor OpenProcessor(string folder) => PictureProcessor.Load(folder, withTexts: false);
+    internal override InputProcessor OpenProcessor(string folder) => PictureProcessor.Load(folder, withTexts: false, Pictures);
 
     internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, labels, processor, maxLength);
 
@@ -68,8 +74,8 @@ internal sealed class ZeroShotTask : PeftTask
     {
         public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
         {
-            Func<byte[]> picture = task.Image.Read(row);
-            return () => [Example.Of([(Fields.Picture, picture())])];
+            Func<Example, Example?> picture = task.Image.Read(row, Processor, withLabels);
+            return OneEach(() => picture(new Example()));
         }
 
         public override Head CreateHead(PretrainedModel model)
@@ -92,7 +98,7 @@ internal sealed class ZeroShotTask : PeftTask
         [
             OutputColumn<float[]>.Vector(
                 task.TopLabelsColumnName, new VectorDataViewType(new KeyDataViewType(typeof(uint), Labels.Count), count),
-                scores => Array.ConvertAll(Ranking.Top(scores, count), place => (uint)place + 1), Classification.KeyAnnotations(Labels)),
+                scores => Array.ConvertAll(Ranking.Top(scores, count), place => Classification.KeyOf(scores, place)), Classification.KeyAnnotations(Labels)),
             OutputColumn<float[]>.Vector(
                 task.TopScoresColumnName, new VectorDataViewType(NumberDataViewType.Single, count),
                 scores => Array.ConvertAll(Ranking.Top(scores, count), place => scores[place])),

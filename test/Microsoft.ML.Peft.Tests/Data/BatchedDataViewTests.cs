@@ -112,6 +112,15 @@ public sealed class BatchedDataViewTests
         }
     }
 
+    [TestMethod]
+    public void LargeRowsWaitInSmallWindows()
+    {
+        _scorer.BytesEach = 100 << 20;
+        Assert.HasCount(20, View(Rows(20)).GetColumn<float>("Length"));
+        // The third goes beyond 256 MB.
+        CollectionAssert.AreEqual(new[] { 3, 3, 3, 3, 3, 3, 2 }, _scorer.Batches.Select(batch => batch.Length).ToArray());
+    }
+
     private IDataView View(IDataView data) => new BatchedDataView<string, int>(data, _scorer);
 
     private IDataView Rows(int count) => _context.Data.LoadFromEnumerable(Review.Make(count));
@@ -126,6 +135,9 @@ public sealed class BatchedDataViewTests
         public IReadOnlyList<OutputColumn<int>> Outputs { get; } = [OutputColumn<int>.Of("Length", NumberDataViewType.Single, length => (float)length)];
 
         public int BatchSize { get; set; } = 8;
+
+        /// <summary>What a part is said to take.</summary>
+        public long BytesEach { get; set; }
 
         /// <summary>Characters in a part of a row at most.</summary>
         public int PartLength { get; set; } = int.MaxValue;
@@ -143,12 +155,20 @@ public sealed class BatchedDataViewTests
 
         public int LengthOf(string part) => part.Length;
 
+        public long SizeOf(string part) => BytesEach;
+
+        public ColumnBuffer? CreateBuffer(DataViewRow row, DataViewSchema.Column column) => null;
+
         public int Join(IReadOnlyList<int> parts) => parts.Sum();
 
-        public IReadOnlyList<int> Predict(IReadOnlyList<string> parts)
+        public Pending<IReadOnlyList<int>> Begin(IReadOnlyList<string> parts) => new(() =>
         {
             Batches.Add([.. parts.Select(r => r.Length)]);
             return Batches[^1];
+        });
+
+        public void Ended()
+        {
         }
 
         public IDisposable Hold() => new MemoryStream();

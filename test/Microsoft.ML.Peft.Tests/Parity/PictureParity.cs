@@ -17,7 +17,7 @@ internal static class PictureParity
     {
         using var scope = NewDisposeScope();
         Tensor rgb = parity.Input("in.rgb_hwc_u8");
-        var picture = new Picture((int)rgb.shape[1], (int)rgb.shape[0], rgb.data<byte>().ToArray());
+        using var picture = Picture.FromRgb((int)rgb.shape[1], (int)rgb.shape[0], rgb.data<byte>().ToArray());
         parity.Check("out.clip32", Pixels(picture, $$"""{"size": {"shortest_edge": 32}, "crop_size": 32, "do_center_crop": true, {{Channels}}}"""));
         parity.Check("out.blip48", Pixels(picture, $$"""{"size": {"height": 48, "width": 48}, {{Channels}}}"""));
     }
@@ -26,7 +26,7 @@ internal static class PictureParity
     {
         PictureSettings settings = PictureSettings.Parse(Encoding.UTF8.GetBytes(json), "the case");
         var pixels = new float[settings.Count];
-        settings.Write(picture, pixels);
+        settings.Write(picture, null, pixels);
         return tensor(pixels, [1, Picture.Channels, settings.Height, settings.Width], ScalarType.Float32);
     }
 }

@@ -40,7 +40,7 @@ public sealed class BatchPiecesTests
         model.Trainable.ClearGradients();
         using var scope = NewDisposeScope();
         ForwardContext context = Call();
-        Batch[] batches = [.. rows.Chunk(piece).Select(part => runner.Collate(part, withLabels: true))];
+        Batch[] batches = [.. rows.Chunk(piece).Select(part => runner.Begin(part, withLabels: true).Finish())];
         Tensor answers = cat([.. batches.Select(batch => runner.Answer(batch, rows, numbers, context))], 0);
         Tensor loss = Compare(answers, rows);
         loss.backward();

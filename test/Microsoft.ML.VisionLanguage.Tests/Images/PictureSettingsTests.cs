@@ -15,9 +15,9 @@ public sealed class PictureSettingsTests
     {
         PictureSettings settings = Parse($$"""{"size": {"shortest_edge": 2}, "crop_size": 2, {{Channels}}}""");
         // Four columns: the outer ones are cut off.
-        var picture = new Picture(4, 2, [.. Enumerable.Range(0, 8).SelectMany(i => new byte[] { (byte)(10 * (i % 4)), 0, 255 })]);
+        using var picture = Picture.FromRgb(4, 2, [.. Enumerable.Range(0, 8).SelectMany(i => new byte[] { (byte)(10 * (i % 4)), 0, 255 })]);
         var pixels = new float[settings.Count];
-        settings.Write(picture, pixels);
+        settings.Write(picture, null, pixels);
         CollectionAssert.AreEqual(new[] { 10f / 255, 20f / 255, 10f / 255, 20f / 255 }, pixels[..4]);
         CollectionAssert.AreEqual(new float[] { 0, 0, 0, 0, 1, 1, 1, 1 }, pixels[4..]);
     }
@@ -33,7 +33,7 @@ public sealed class PictureSettingsTests
     }
 
     [TestMethod]
-    [DataRow("""{"size": 8, "resample": 2, $}""", "3 (bicubic) under 'resample', found 2")]
+    [DataRow("""{"size": 8, "resample": 6, $}""", "3 (bicubic), 4 (box), 5 (hamming) under 'resample', found 6")]
     [DataRow("""{"size": 8, "do_resize": false, $}""", "'do_resize'")]
     [DataRow("""{"size": {"shortest_edge": 4}, "crop_size": 6, $}""", "no larger than itself")]
     [DataRow("""{"size": 0, $}""", "a pixel at least")]

@@ -22,7 +22,7 @@ public sealed class PictureProcessorTests
         foreach (Example row in rows)
             store.Add(row);
         Assert.IsGreaterThanOrEqualTo(rows.Sum(row => row.Get(Fields.Picture).Length), store.SpilledBytes);
-        var processor = PictureProcessor.Load(_clip.Folder, withTexts: false);
+        var processor = PictureProcessor.Load(_clip.Folder, withTexts: false, new());
         using Batch held = processor.Collate(rows, CPU, withLabels: false), read = processor.Collate([.. store], CPU, withLabels: false);
         CollectionAssert.AreEqual(new long[] { 5, 3, TinyClip.Side, TinyClip.Side }, held.Pixels!.shape);
         Assert.IsTrue(held.Pixels.Equals(read.Pixels!));
@@ -31,17 +31,17 @@ public sealed class PictureProcessorTests
     [TestMethod]
     public void ItsFilesMakeItAgain()
     {
-        var processor = PictureProcessor.Load(_clip.Folder, withTexts: true);
+        var processor = PictureProcessor.Load(_clip.Folder, withTexts: true, new());
         CollectionAssert.IsSubsetOf(new[] { PictureSettings.FileName, "tokenizer.json" }, processor.Files.Keys.ToArray());
-        var again = PictureProcessor.Of(processor.Files);
+        var again = PictureProcessor.Of(processor.Settings, processor.Files);
         CollectionAssert.AreEqual(processor.Tokenizer.Encode("a red square").Ids, again.Tokenizer.Encode("a red square").Ids);
-        Assert.IsNull(PictureProcessor.Load(_clip.Folder, withTexts: false).TokenizerOrNull);
+        Assert.IsNull(PictureProcessor.Load(_clip.Folder, withTexts: false, new()).TokenizerOrNull);
     }
 
     [TestMethod]
     public void AFolderWithoutPictureSettingsIsRefused()
     {
         File.Delete(Path.Combine(_clip.Folder, PictureSettings.FileName));
-        Assert.Contains(PictureSettings.FileName, Assert.ThrowsExactly<FileNotFoundException>(() => PictureProcessor.Load(_clip.Folder, withTexts: true)).Message);
+        Assert.Contains(PictureSettings.FileName, Assert.ThrowsExactly<FileNotFoundException>(() => PictureProcessor.Load(_clip.Folder, withTexts: true, new())).Message);
     }
 }

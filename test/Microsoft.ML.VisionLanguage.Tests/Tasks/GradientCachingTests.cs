@@ -66,7 +66,7 @@ public sealed class GradientCachingTests
 
         using var scope = NewDisposeScope();
         var context = new ForwardContext { Seeds = new DropoutSeeds(3) };
-        Batch[] batches = [.. rows.Chunk(8).Select(part => runner.Collate(part, withLabels: true))];
+        Batch[] batches = [.. rows.Chunk(8).Select(part => runner.Begin(part, withLabels: true).Finish())];
         Tensor answers = cat([.. batches.Select(batch => runner.Answer(batch, rows, numbers, context))], 0);
         using var all = new Batch { Examples = rows };
         runner.LearnFrom(answers, all);

@@ -29,19 +29,27 @@ internal sealed class RoutedScorer<TPrediction>(Scorer<TPrediction> scorer, Text
 
     public int LengthOf(RoutedExample part) => part.Example.Length;
 
+    public long SizeOf(RoutedExample part) => part.Example.Size;
+
+    public ColumnBuffer? CreateBuffer(DataViewRow row, DataViewSchema.Column column) => scorer.CreateBuffer(row, column);
+
     public TPrediction Join(IReadOnlyList<TPrediction> parts) => scorer.Join(parts);
 
     public IDisposable Hold() => scorer.Hold();
 
-    public IReadOnlyList<TPrediction> Predict(IReadOnlyList<RoutedExample> parts)
+    public void Ended() => scorer.Ended();
+
+    public Pending<IReadOnlyList<TPrediction>> Begin(IReadOnlyList<RoutedExample> parts)
     {
         // Those of one adapter side by side: their part of the work needs no copies.
         int[] order = [.. Enumerable.Range(0, parts.Count).OrderBy(i => parts[i].Adapter, StringComparer.Ordinal)];
-        IReadOnlyList<TPrediction> sorted = scorer.Predict([.. order.Select(i => parts[i].Example)], [.. order.Select(i => Choice(Checked(parts[i]).Adapter))]);
-        var predictions = new TPrediction[parts.Count];
-        for (int i = 0; i < order.Length; i++)
-            predictions[order[i]] = sorted[i];
-        return predictions;
+        return scorer.Begin([.. order.Select(i => parts[i].Example)], () => [.. order.Select(i => Choice(Checked(parts[i]).Adapter))]).Then(sorted =>
+        {
+            var predictions = new TPrediction[parts.Count];
+            for (int i = 0; i < order.Length; i++)
+                predictions[order[i]] = sorted[i];
+            return (IReadOnlyList<TPrediction>)predictions;
+        });
     }
 
     private static AdapterChoice Choice(string name) => name.Length == 0 ? AdapterChoice.Active : AdapterChoice.Named(name);

@@ -92,7 +92,7 @@ internal sealed class Forecast
         return measured;
     }
 
-    private IReadOnlyList<Example> Prepared(int[] rows) => _task.Prepare(Array.ConvertAll(rows, row => _train[row]), new SplitMix64(_plan.Seed));
+    private IReadOnlyList<Example> Prepared(int[] rows) => _task.ForTraining(Array.ConvertAll(rows, row => _train[row]), new SplitMix64(_plan.Seed));
 
     private int[] Largest(IEnumerable<int[]> batches) => batches.MaxBy(rows => (long)rows.Length * LongestOf(rows))!;
 

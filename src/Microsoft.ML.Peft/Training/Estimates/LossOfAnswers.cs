@@ -37,7 +37,8 @@ internal sealed record LossOfAnswers(AllocationTrace Trace, long Held, double Se
     {
         using var noGrad = no_grad();
         using var scope = NewDisposeScope();
-        (Tensor answer, Batch batch) = runner.Answer([row], [row], [0], ForwardContext.Inference);
+        using Pending<(Tensor, Batch)> begun = runner.BeginAnswer([row], [row], [0], ForwardContext.Inference);
+        (Tensor answer, Batch batch) = begun.Finish();
         batch.Dispose();
         return answer.Sizes()[1..];
     }
