@@ -42,7 +42,7 @@ public sealed class ZeroShotCheck
     internal ZeroShotAccuracy Open(FitRun run, int batchSize, CancellationToken token, out RowSet rows)
     {
         LabelSet labels = Labels.Read(Data!);
-        var pictures = new LabelledPictures(new PictureColumn(ImageColumnName), LabelColumnName, labels);
+        var pictures = new LabelledPictures(new PictureColumn(ImageColumnName), LabelColumnName, labels, run.Task.Processor);
         var prompts = new PromptEnsemble(labels.Names, Templates);
         var texts = new TowerTexts(run.Task.Tokenizer, run.Task.MaxLength, TruncateTexts);
         Example[] said = [.. prompts.Prompts.Select((prompt, i) => texts.Encode(prompt, prompts.NameOf(i)))];

@@ -8,15 +8,16 @@ namespace Microsoft.ML.VisionLanguage.Tasks;
 /// <param name="image">The column of pictures.</param>
 /// <param name="label">The column of labels, keys or text.</param>
 /// <param name="labels">The classes.</param>
-internal sealed class LabelledPictures(PictureColumn image, string label, LabelSet labels)
+/// <param name="processor">What reads pictures; those that it is allowed to leave out give nothing.</param>
+internal sealed class LabelledPictures(PictureColumn image, string label, LabelSet labels, InputProcessor processor)
 {
     public IReadOnlyList<string> Columns => [image.Name, label];
 
     public Func<IReadOnlyList<Example>> CreateReader(DataViewRow row)
     {
-        Func<byte[]> picture = image.Read(row);
+        Func<Example, Example?> picture = image.Read(row, processor, withLabels: true);
         Func<int> place = row.Schema[label].Type is KeyDataViewType ? new KeyColumn(label).Read(row, labels) : PlaceOfText(row);
-        return () => place() is >= 0 and var found ? [Example.Of([(Fields.Picture, picture()), (Fields.Label, new[] { found })])] : [];
+        return () => place() is >= 0 and var found && picture(new Example { Label = found }) is { } example ? [example] : [];
     }
 
     private Func<int> PlaceOfText(DataViewRow row)
