@@ -40,7 +40,7 @@ internal sealed class ContrastiveBenchmark : IBenchmark
     {
         Registration.Registries.Shared.Include(typeof(VisionLanguageCatalog).Assembly);
         PretrainedModel model = ModelRegistry.Create(HfConfig.Parse(Encoding.UTF8.GetBytes(s_config), "benchmark"), null, CPU, seed: 1);
-        var processor = PictureProcessor.Of(new Dictionary<string, byte[]> { ["preprocessor_config.json"] = Encoding.UTF8.GetBytes(s_pictures) });
+        var processor = PictureProcessor.Of([], new Dictionary<string, byte[]> { ["preprocessor_config.json"] = Encoding.UTF8.GetBytes(s_pictures) });
         TaskRuntime task = ClipTask.Pairs().Bind(LabelSet.None, processor, Length);
         using TunedModel tuned = TunedModelFactory.Create(model, task, new FullOptions(), seed: 1);
         using var optimizer = new AdamW(tuned.Trainable, new TrainingSettings(new(), new TrainingDefaults(LearningRate: 1e-5)));
