@@ -55,6 +55,7 @@ internal sealed class BatchPieces
                     BackwardPass.Run(answer, own);
                 return null;
             });
+            BatchRunner.CollectDelegates();
             first += piece.Count;
         }
         return (sum, count);
