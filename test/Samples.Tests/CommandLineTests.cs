@@ -32,12 +32,14 @@ public sealed class CommandLineTests
     [DataRow("'0'", "Pretrain", "--rows", "0")]
     [DataRow("'dora'", "ChatTuning", "--method", "dora")]
     [DataRow("'here'", "HotSwap", "here")]
+    [DataRow("'loud'", "ClipIcons", "--captions", "loud")]
     [DataRow("'here'", "ChatServer", "--urls", "here")]
     public void ABadArgumentIsRefused(string named, string sample, params string[] arguments) => Refuses(named, sample, arguments);
 
     [TestMethod]
     [DataRow("QuickStart", "--model", "nowhere")]
     [DataRow("QuickStart", "--data", "nowhere")]
+    [DataRow("FewShot", "--data", "nowhere")]
     [DataRow("QuickStart", "--predict", "nowhere")]
     [DataRow("ChatTuning", "--model", "nowhere")]
     [DataRow("ChatTuning", "--data", "nowhere")]

@@ -9,14 +9,16 @@ internal sealed record SampleProcess(int ExitCode, string Output, string Errors)
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(1);
 
-    public static SampleProcess Run(string sample, params string[] arguments)
+    public static SampleProcess Run(string sample, params string[] arguments) => Run(Limit, sample, arguments);
+
+    public static SampleProcess Run(TimeSpan limit, string sample, params string[] arguments)
     {
         using Process process = Start(sample, arguments);
         Task<string> output = process.StandardOutput.ReadToEndAsync(), errors = process.StandardError.ReadToEndAsync();
-        if (!process.WaitForExit(Limit))
+        if (!process.WaitForExit(limit))
         {
             process.Kill(entireProcessTree: true);
-            Assert.Fail($"{sample} {string.Join(' ', arguments)} took longer than {Limit}: {output.Result}{errors.Result}");
+            Assert.Fail($"{sample} {string.Join(' ', arguments)} took longer than {limit}: {output.Result}{errors.Result}");
         }
         return new SampleProcess(process.ExitCode, output.Result, errors.Result);
     }

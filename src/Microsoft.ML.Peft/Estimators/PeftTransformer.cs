@@ -166,7 +166,6 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     /// <returns>What the merge lost.</returns>
     /// <exception cref="InvalidOperationException">The adapter was removed or replaced, or more was lost than the options allow.</exception>
     /// <exception cref="IOException">The folder exists, or cannot be written.</exception>
-    /// <exception cref="NotSupportedException">The base's weights are in no checkpoint.</exception>
     /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
     public MergeReport SaveMergedModel(string folder, PeftAdapter? adapter = null, MergeOptions? options = null)
     {

@@ -36,7 +36,7 @@ internal sealed class MergedFolder
     private static readonly string[] s_otherHeads = ["num_labels", "_num_labels", "problem_type"];
 
     private readonly ModelWeights _weights;
-    private readonly SharedCheckpoint _base;
+    private readonly SharedCheckpoint? _base;
     private readonly Dictionary<string, MergedWeight> _merged;
     private readonly Dictionary<string, string> _names;
     private readonly Dictionary<string, QuantizedWeight> _packed;
@@ -47,11 +47,12 @@ internal sealed class MergedFolder
     {
         _weights = weights;
         _requantizes = requantizes;
-        _base = weights.Checkpoint ?? throw new NotSupportedException("The base has no checkpoint: its weights started at random. Save the model instead.");
+        // None where the weights started at random: what trained is then all that there is.
+        _base = weights.Checkpoint;
         _merged = merged.ToDictionary(weight => weight.Name, StringComparer.Ordinal);
         // The vocabulary goes as the base's files have it.
         var packed = weights.Quantized.Select(w => (Weight: w, Key: weights.Sources.KeyOf(w.Name)?.Name))
-            .Where(w => w.Key is not null && (!w.Weight.IsVocabulary || _base.IsPacked(w.Key) || _merged.ContainsKey(w.Weight.Name))).ToList();
+            .Where(w => w.Key is not null && (!w.Weight.IsVocabulary || _base!.IsPacked(w.Key) || _merged.ContainsKey(w.Weight.Name))).ToList();
         _packed = packed.ToDictionary(w => w.Key!, w => w.Weight, StringComparer.Ordinal);
         // A bare checkpoint leaves the base model's prefix out: beside a head's weights it must be there.
         _names = weights.All.Select(p => p.Name).Concat(weights.Quantized.Select(w => w.Name)).Select(name => (Name: name, Key: weights.Sources.KeyOf(name)?.Name))
@@ -118,7 +119,7 @@ internal sealed class MergedFolder
     {
         var written = new HashSet<string>(StringComparer.Ordinal);
         // Of a classifier that was left out, nothing stays beside the new one.
-        foreach (string key in _base.Names.Order(StringComparer.Ordinal).Where(name => !_weights.Sources.IsLeftOut(name) || _merged.ContainsKey(name)).Where(name => !_packed.Keys.Any(key => QuantStateFile.IsPartOf(name, key))))
+        foreach (string key in (_base?.Names ?? []).Order(StringComparer.Ordinal).Where(name => !_weights.Sources.IsLeftOut(name) || _merged.ContainsKey(name)).Where(name => !_packed.Keys.Any(key => QuantStateFile.IsPartOf(name, key))))
         {
             if (_packed.TryGetValue(key, out QuantizedWeight? weight))
             {
@@ -131,7 +132,7 @@ internal sealed class MergedFolder
             written.Add(name);
             yield return _merged.TryGetValue(name, out MergedWeight? change)
                 ? Changed(change, key)
-                : new PlannedTensor(name, _base.Stored.TypeOf(key), _base.ShapeOf(key), () => _base.Stored.Read(key));
+                : Stored(name, key);
         }
         foreach (MergedWeight change in _merged.Values.Where(change => written.Add(change.Name)))
         {
@@ -143,11 +144,13 @@ internal sealed class MergedFolder
         if (Unties && written.Add(HeadName))
         {
             string key = _weights.Sources.KeyOf(_weights.Sites.Tokens!.Path + ".weight")!.Value.Name;
-            yield return new PlannedTensor(HeadName, _base.Stored.TypeOf(key), _base.ShapeOf(key), () => _base.Stored.Read(key));
+            yield return Stored(HeadName, key);
         }
         foreach (Parameter parameter in _weights.All.Where(p => p.IsNew && written.Add(p.Name)))
             yield return new PlannedTensor(parameter.Name, parameter.Value.dtype, parameter.Value.Sizes(), () => parameter.Value.detach());
     }
+
+    private PlannedTensor Stored(string name, string key) => new(name, _base!.Stored.TypeOf(key), _base.ShapeOf(key), () => _base.Stored.Read(key));
 
     private IEnumerable<PlannedTensor> Packed(QuantizedWeight weight)
     {
@@ -198,13 +201,13 @@ internal sealed class MergedFolder
     // A new weight (a task's head) has the type in which it was trained.
     private PlannedTensor Changed(MergedWeight change, string? key)
     {
-        ScalarType type = key is null ? ScalarType.Float32 : _base.Stored.TypeOf(key);
+        ScalarType type = key is null ? ScalarType.Float32 : _base!.Stored.TypeOf(key);
         return new PlannedTensor(change.Name, type, change.Shape, () =>
         {
             using var noGrad = no_grad();
             using var scope = NewDisposeScope();
-            Tensor origin = (key is null ? change.Origin!.Value.alias() : _base.Stored.Read(key)).to(ScalarType.Float32);
-            FiniteWeights.Check(origin, _base.Stored.Description, key ?? change.Name);
+            Tensor origin = (key is null ? change.Origin!.Value.alias() : _base!.Stored.Read(key)).to(ScalarType.Float32);
+            FiniteWeights.Check(origin, _base?.Stored.Description ?? "The model", key ?? change.Name);
             return change.Make(origin).to(type).MoveToOuterDisposeScope();
         });
     }

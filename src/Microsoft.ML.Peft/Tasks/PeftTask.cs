@@ -14,7 +14,8 @@ namespace Microsoft.ML.Peft;
 /// </summary>
 public abstract partial class PeftTask
 {
-    private protected PeftTask() { }
+    // What the task's assembly brings beside it, models among it, is known from now on.
+    private protected PeftTask() => Registries.Shared.Include(GetType().Assembly);
 
     /// <summary>The stable name in archives.</summary>
     internal string Key => Entry.Key;

@@ -46,6 +46,28 @@ public sealed class FineTuningTests
     }
 
     [TestMethod]
+    public void WhatStartedFromScratchBecomesAFolder()
+    {
+        string folder = Path.Combine(_bert.Folder, "pretrained");
+        var options = new FullFineTune.Options
+        {
+            BaseModel = _bert.Folder,
+            StartFromScratch = true,
+            Task = PeftTask.TextClassification(),
+            Training = new TrainingOptions { MaxEpochs = 2, LearningRate = 1e-3 },
+        };
+        IDataView rows = Review.Load(_context);
+        using PeftTransformer model = _context.Peft().FullFineTune(options).Fit(rows);
+        model.SaveMergedModel(folder);
+        // Nothing trains in so small a step: the folder's weights answer, head included.
+        using PeftTransformer again = _context.Peft().LinearProbe(new LinearProbe.Options
+        {
+            BaseModel = folder, Task = PeftTask.TextClassification(), Training = new TrainingOptions { MaxSteps = 1, LearningRate = 1e-12 },
+        }).Fit(rows);
+        Table.AreClose(Table.Read(model.Transform(rows), "Score"), Table.Read(again.Transform(rows), "Score"), 1e-5, "scores");
+    }
+
+    [TestMethod]
     public void FoldsAreCrossValidated()
     {
         var folds = _context.MulticlassClassification.CrossValidate(Review.Load(_context), Lora(), numberOfFolds: 2);

@@ -1,7 +1,7 @@
-namespace Microsoft.ML.Peft.Tests.EndToEnd;
+namespace Microsoft.ML.Peft.TestSupport;
 
 /// <summary>Tests that take minutes each, where the whole suite is to stay under 15: they run where they are asked for.</summary>
-internal static class LongTests
+public static class LongTests
 {
     private const string Variable = "PEFT_LONG_TESTS";
 
