@@ -60,7 +60,10 @@ internal static class Classification
         return best;
     }
 
-    /// <summary>The columns of one label a row: the predicted key, and the probabilities of all classes, which are the predictions.</summary>
+    /// <summary>
+    /// The columns of one label a row: the predicted key, which is missing where the scores are NaN, and the probabilities of all classes, which are
+    /// the predictions.
+    /// </summary>
     public static IReadOnlyList<OutputColumn<float[]>> Outputs(string outputColumnName, string scoreColumnName, LabelSet labels) =>
     [
         OutputColumn<float[]>.Of(outputColumnName, new KeyDataViewType(typeof(uint), labels.Count),

@@ -94,14 +94,22 @@ public sealed class ClipRetriever : IEstimator<ITransformer>
         Func<string> id = _ids.Read(cursor);
         var ids = new List<string>();
         var numbers = new List<float>();
+        long missing = 0;
         for (VBuffer<float> vector = default; cursor.MoveNext();)
         {
             if (_host.IsCanceled)
                 throw new OperationCanceledException("The context's execution was cancelled.");
             getter(ref vector);
+            if (float.IsNaN(vector.GetItemOrDefault(0)))
+            {
+                missing++;
+                continue;
+            }
             numbers.AddRange(vector.DenseValues());
             ids.Add(id());
         }
+        if (missing > 0)
+            _host.Warning($"{missing} rows of the gallery have no picture that can be read, and are left out.");
         LabelSet different = _ids.Different(embedded.Schema, ids);
         return (different, new HeldTensors("The gallery's vectors", new Dictionary<string, Tensor> { [RetrievalTask.GalleryVectors] = Matrix(numbers, ids.Count) }));
     }

@@ -66,7 +66,7 @@ internal sealed class RetrievalTask : PeftTask
 
     internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, labels, processor, maxLength);
 
-    /// <summary>Places in the gallery with their cosines, the nearest first; -1 and NaN for a query that is missing.</summary>
+    /// <summary>Places in the gallery with their cosines, the nearest first; none, and NaN, for a query that is missing.</summary>
     private sealed record Found(int[] Places, float[] Scores);
 
     private sealed class Runtime(RetrievalTask task, LabelSet ids, InputProcessor processor, int maxLength)
@@ -93,11 +93,8 @@ internal sealed class RetrievalTask : PeftTask
         public override IReadOnlyList<Found> Predict(Tensor answer, Batch batch) =>
             [.. _gallery.Cosines(Vectors.Of(answer)).Select(cosines =>
             {
-                // A query that could not be read is near to nothing.
-                if (Array.TrueForAll(cosines, float.IsNaN))
-                    return new Found([.. Enumerable.Repeat(-1, Count)], [.. Enumerable.Repeat(float.NaN, Count)]);
                 int[] places = Ranking.Top(cosines, Count);
-                return new Found(places, Array.ConvertAll(places, place => cosines[place]));
+                return new Found(places, Ranking.Values(places, Count, place => cosines[place], missing: float.NaN));
             })];
 
         private int Count => Math.Min(task.TopK, Labels.Count);
@@ -118,7 +115,7 @@ internal sealed class RetrievalTask : PeftTask
         private static OutputColumn<Found> IdColumn<T>(string name, LabelSet ids, int count)
         {
             T[] values = ids.Values<T>();
-            return OutputColumn<Found>.Vector(name, new VectorDataViewType(ids.Type, count), found => Array.ConvertAll(found.Places, place => place < 0 ? default! : values[place]));
+            return OutputColumn<Found>.Vector(name, new VectorDataViewType(ids.Type, count), found => Ranking.Values(found.Places, count, place => values[place], missing: default!));
         }
     }
 }

@@ -98,10 +98,10 @@ internal sealed class ZeroShotTask : PeftTask
         [
             OutputColumn<float[]>.Vector(
                 task.TopLabelsColumnName, new VectorDataViewType(new KeyDataViewType(typeof(uint), Labels.Count), count),
-                scores => Array.ConvertAll(Ranking.Top(scores, count), place => Classification.KeyOf(scores, place)), Classification.KeyAnnotations(Labels)),
+                scores => Ranking.Values(Ranking.Top(scores, count), count, place => (uint)place + 1, missing: 0u), Classification.KeyAnnotations(Labels)),
             OutputColumn<float[]>.Vector(
                 task.TopScoresColumnName, new VectorDataViewType(NumberDataViewType.Single, count),
-                scores => Array.ConvertAll(Ranking.Top(scores, count), place => scores[place])),
+                scores => Ranking.Values(Ranking.Top(scores, count), count, place => scores[place], missing: float.NaN)),
         ];
     }
 }

@@ -9,8 +9,12 @@ public sealed class RankingTests
     [DataRow(new[] { 0.1f, 0.9f, 0.5f, 0.9f }, 3, new[] { 1, 3, 2 }, DisplayName = "of equal ones the earlier first")]
     [DataRow(new[] { 2f, 2f, 2f }, 2, new[] { 0, 1 }, DisplayName = "of equal ones the earlier alone")]
     [DataRow(new[] { -1f, -2f }, 5, new[] { 0, 1 }, DisplayName = "no more than there are")]
+    [DataRow(new[] { float.NaN, -1f, float.NaN }, 2, new[] { 1 }, DisplayName = "NaN is no score")]
     [DataRow(new float[0], 2, new int[0], DisplayName = "none")]
     public void TheHighestComeFirst(float[] scores, int count, int[] expected) => CollectionAssert.AreEqual(expected, Ranking.Top(scores, count));
+
+    [TestMethod]
+    public void WhatIsMissingIsFilledUp() => CollectionAssert.AreEqual(new[] { 70, 10, -1 }, Ranking.Values([7, 1], 3, place => 10 * place, missing: -1));
 
     [TestMethod]
     public void ItIsWhatSortingGives()
