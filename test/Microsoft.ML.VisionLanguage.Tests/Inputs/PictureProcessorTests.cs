@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.VisionLanguage.Images;
@@ -36,6 +37,15 @@ public sealed class PictureProcessorTests
         var again = PictureProcessor.Of(processor.Settings, processor.Files);
         CollectionAssert.AreEqual(processor.Tokenizer.Encode("a red square").Ids, again.Tokenizer.Encode("a red square").Ids);
         Assert.IsNull(PictureProcessor.Load(_clip.Folder, withTexts: false, new()).TokenizerOrNull);
+    }
+
+    [TestMethod]
+    public void ArchivesFromBeforeThereWereOptionsHaveTheDefaults()
+    {
+        var files = PictureProcessor.Load(_clip.Folder, withTexts: false, new PictureOptions { DropAlpha = true }).Files;
+        Assert.IsFalse(PictureProcessor.Of([], files).DropsAlpha);
+        foreach (JsonObject settings in new JsonObject[] { new() { ["MaxPixels"] = 0 }, new() { ["MaxPixels"] = "many" }, new() { ["Augmentation"] = new JsonObject { ["MinCropArea"] = 2 } } })
+            Assert.Contains("settings of pictures", Assert.ThrowsExactly<InvalidDataException>(() => PictureProcessor.Of(settings, files)).Message);
     }
 
     [TestMethod]
