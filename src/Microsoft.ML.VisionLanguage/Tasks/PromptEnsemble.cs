@@ -45,8 +45,11 @@ internal sealed partial class PromptEnsemble(IReadOnlyList<string> labels, IRead
         ArgumentNullException.ThrowIfNull(templates, option);
         if (templates.Count == 0)
             throw new ArgumentException($"{option} is empty: one template is needed at least, such as 'a photo of a {{}}.'.", option);
-        if (templates.FirstOrDefault(template => template is null || !Placeholder().IsMatch(template)) is { } bad)
-            throw new ArgumentException($"The template '{bad}' has no '{{}}' or '{{label}}' where the label is to stand.", option);
+        for (int i = 0; i < templates.Count; i++)
+        {
+            if (templates[i] is not { } template || !Placeholder().IsMatch(template))
+                throw new ArgumentException($"The template '{templates[i]}' ({i + 1} of {templates.Count}) has no '{{}}' or '{{label}}' where the label is to stand.", option);
+        }
     }
 
     private static string Fill(string template, string label) => Placeholder().Replace(template, _ => label);

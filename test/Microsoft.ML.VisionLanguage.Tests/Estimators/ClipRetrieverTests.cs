@@ -76,6 +76,24 @@ public sealed class ClipRetrieverTests
         }
     }
 
+    /// <summary>A picture that cannot be read is no row of the gallery, and finds nothing, where that is allowed.</summary>
+    [TestMethod]
+    public void APictureThatIsMissingIsNotFoundAndFindsNothing()
+    {
+        _items[2].Image = [1, 2, 3];
+        var warnings = new List<string>();
+        _context.Log += (_, e) => warnings.Add(e.Message);
+        ITransformer model = _context.VisionLanguage().ClipRetriever(
+            new ClipRetriever.Options { BaseModel = _clip.Folder, Query = ClipModality.Image, TopK = 9, Pictures = new() { AllowUnreadable = true } }).Fit(Gallery);
+        using var _ = (IDisposable)model;
+        Assert.IsTrue(warnings.Exists(warning => warning.Contains("1 rows of the gallery have no picture", StringComparison.Ordinal)));
+        IDataView found = model.Transform(Gallery);
+        string[][] ids = [.. found.GetColumn<string[]>("Ids")];
+        CollectionAssert.AreEqual(new[] { "", "", "", "", "" }, ids[2]);
+        Assert.IsTrue(found.GetColumn<float[]>("Scores").ElementAt(2).All(float.IsNaN));
+        CollectionAssert.AreEquivalent(_items.Where(item => item.Id != "item 2").Select(item => item.Id).ToArray(), ids[3]);
+    }
+
     /// <summary>A base that stays outside is found again, and holds no vector of the gallery.</summary>
     [TestMethod]
     public void ABaseOutsideStaysThere()

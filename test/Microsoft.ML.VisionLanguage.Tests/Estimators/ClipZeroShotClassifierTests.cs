@@ -121,6 +121,27 @@ public sealed class ClipZeroShotClassifierTests
         }
     }
 
+    /// <summary>A picture that cannot be read is missing, where that is allowed: it is of no class, and the others' are what they were.</summary>
+    [TestMethod]
+    public void APictureThatIsMissingHasNoLabel()
+    {
+        var options = new ClipZeroShotClassifier.Options { BaseModel = _clip.Folder, Labels = s_labels, TopK = 2, Pictures = new() { AllowUnreadable = true } };
+        ITransformer model = Fit(_context.VisionLanguage().ClipZeroShotClassifier(options));
+        using var _ = (IDisposable)model;
+        float[][] expected = [.. model.Transform(Data).GetColumn<float[]>("Score")];
+        _rows[1].Image = [1, 2, 3];
+        IDataView scored = model.Transform(Data);
+        uint[] predicted = [.. scored.GetColumn<uint>("PredictedLabel")];
+        uint[][] top = [.. scored.GetColumn<uint[]>("TopLabels")];
+        float[][] scores = [.. scored.GetColumn<float[]>("Score")], topScores = [.. scored.GetColumn<float[]>("TopScores")];
+        Assert.AreEqual(0u, predicted[1]);
+        CollectionAssert.AreEqual(new uint[] { 0, 0 }, top[1]);
+        Assert.IsTrue(scores[1].Concat(topScores[1]).All(float.IsNaN));
+        Assert.AreNotEqual(0u, predicted[2]);
+        for (int label = 0; label < s_labels.Length; label++)
+            Assert.AreEqual(expected[2][label], scores[2][label], 1e-5);
+    }
+
     [TestMethod]
     [DataRow("'red' is there more than once", "red", "blue", "red")]
     [DataRow("label 1 of 2 is empty", "red", " ")]
@@ -138,8 +159,9 @@ public sealed class ClipZeroShotClassifierTests
 
     [TestMethod]
     [DataRow("Templates is empty")]
-    [DataRow("'a photo' has no '{}'", "a {}", "a photo")]
-    [DataRow("'a {name}' has no '{}'", "a {name}")]
+    [DataRow("'a photo' (2 of 2) has no '{}'", "a {}", "a photo")]
+    [DataRow("'a {name}' (1 of 1) has no '{}'", "a {name}")]
+    [DataRow("'' (2 of 2) has no '{}'", "a {}", null)]
     public void TemplatesMustSayWhereTheLabelStands(string named, params string[] templates) => Assert.Contains(
         named, Assert.Throws<ArgumentException>(() => _context.VisionLanguage().ClipZeroShotClassifier(_clip.Folder, s_labels, templates)).Message);
 
