@@ -41,7 +41,20 @@ void TrainOnIcons(int epochs, int seed, bool shuffled)
         Task = ClipTask.Pairs(),
         Training = new TrainingOptions
         {
-            MaxEpochs = epochs, BatchSize = 256, LearningRate = 1e-3, WeightDecay = 0.1, Schedule = LearningRateSchedule.Cosine, WarmupRatio = 0.1, Progress = new Epochs(),
+            MaxEpochs = epochs,
+            BatchSize = 256,
+            // So small a model runs a batch in one piece.
+            MiniBatchSize = 256,
+            LearningRate = 5e-4,
+            // The paper's, for towers that start from nothing.
+            Beta2 = 0.98,
+            Epsilon = 1e-6,
+            WeightDecay = 0.1,
+            Schedule = LearningRateSchedule.Cosine,
+            WarmupRatio = 0.1,
+            // Captions of like length have styles in common: they are told from any others.
+            GroupByLength = false,
+            Progress = new Epochs(),
         },
     }).Fit(ml.Data.LoadFromEnumerable(train));
     Console.WriteLine($"Trained after {clock.Elapsed:m\\:ss} min.");
@@ -94,16 +107,20 @@ internal sealed class IconRow
     public static IconRow Of(Icon icon, string caption) => new() { Image = SvgDrawing.Png(icon.Svg, IconClip.Side), Text = caption, Words = icon.Words };
 }
 
-/// <summary>Says how an epoch went.</summary>
+/// <summary>Says how the epochs go.</summary>
 internal sealed class Epochs : IProgress<TrainingProgress>
 {
-    private int _epoch;
+    private readonly List<double> _losses = [];
+    private int _epoch = 1;
 
     public void Report(TrainingProgress value)
     {
-        if (value.Epoch == _epoch)
-            return;
-        _epoch = value.Epoch;
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"epoch {value.Epoch}: loss {value.Loss:F3}"));
+        if (value.Epoch != _epoch)
+        {
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"epoch {_epoch}: loss {_losses.Average():F3}"));
+            _epoch = value.Epoch;
+            _losses.Clear();
+        }
+        _losses.Add(value.Loss);
     }
 }

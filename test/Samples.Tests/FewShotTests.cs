@@ -20,7 +20,7 @@ public sealed partial class FewShotTests
         var accuracy = Point().Matches(run.Output).ToDictionary(match => match.Groups[1].Value, match => double.Parse(match.Groups[2].Value, CultureInfo.InvariantCulture));
         CollectionAssert.AreEqual(new[] { "1", "2", "4", "8", "16", "all" }, accuracy.Keys.ToArray());
         // Five classes: 0.2 by chance.
-        Assert.IsGreaterThan(0.4, accuracy["1"]);
+        Assert.IsGreaterThan(0.3, accuracy["1"]);
         Assert.IsGreaterThan(0.7, accuracy["all"]);
         Assert.IsGreaterThan(accuracy["1"], accuracy["16"]);
     }
