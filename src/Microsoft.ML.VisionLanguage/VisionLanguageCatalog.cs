@@ -30,7 +30,7 @@ public sealed partial class VisionLanguageCatalog
     internal MLContext Context { get; }
 
     /// <summary>Turns pictures into vectors with CLIP as it is.</summary>
-    /// <param name="model">The folder of a Hugging Face CLIP: config.json, weights and preprocessor_config.json.</param>
+    /// <param name="model">A CLIP or SigLIP: a folder of Hugging Face or open_clip, or a file of OpenAI.</param>
     /// <param name="imageColumnName">The pictures: bytes, paths of files, or images.</param>
     /// <param name="outputColumnName">The column of vectors.</param>
     /// <param name="normalize">Whether vectors get length 1.</param>
@@ -51,7 +51,7 @@ public sealed partial class VisionLanguageCatalog
     public ClipImageEmbedder ClipImageEmbedder(ClipImageEmbedder.Options options) => new(Host(nameof(ClipImageEmbedder)), Given(options));
 
     /// <summary>Fine-tunes CLIP with LoRA in both towers, on pairs of a picture and a text.</summary>
-    /// <param name="model">The folder of a Hugging Face CLIP: config.json, weights, tokenizer and preprocessor_config.json.</param>
+    /// <param name="model">A CLIP or SigLIP with its tokenizer: a folder of Hugging Face or open_clip, or a file of OpenAI.</param>
     /// <param name="imageColumnName">The pictures: bytes, paths of files, or images.</param>
     /// <param name="textColumnName">The texts.</param>
     /// <param name="rank">Rank of the update; null (the default) for 8.</param>

@@ -19,23 +19,49 @@ public sealed class TinyClip : IDisposable
         JsonObject config = Config();
         change?.Invoke(config);
         Write("config.json", config);
-        Write("tokenizer.json", Tokenizer());
-        Write("tokenizer_config.json", new JsonObject
-        {
-            ["tokenizer_class"] = "CLIPTokenizer", ["model_max_length"] = 10, ["bos_token"] = s_words[0], ["eos_token"] = s_words[1], ["pad_token"] = s_words[1], ["unk_token"] = s_words[2],
-        });
+        WriteTokenizer(Folder);
         Write("preprocessor_config.json", Pictures());
         Registries.Shared.Include(typeof(VisionLanguageCatalog).Assembly);
         using PretrainedModel model = ModelRegistry.Create(HfConfig.Load(Folder), null, CPU, seed);
         // By name, as Hugging Face's tools write: an archive then holds the very bytes, and sums over them the very bits.
-        SafetensorsWriter.WriteFile(Path.Combine(Folder, "model.safetensors"), model.Weights.All.OrderBy(p => p.Name, StringComparer.Ordinal).Select(p => (p.Name, p.Value)));
+        SafetensorsWriter.WriteFile(Path.Combine(Folder, "model.safetensors"), model.Weights.All.Concat(model.Weights.Constants).OrderBy(p => p.Name, StringComparer.Ordinal).Select(p => (p.Name, p.Value)));
     }
 
     public string Folder { get; }
 
-    public void Dispose() => Directory.Delete(Folder, recursive: true);
+    public void Dispose()
+    {
+        if (Directory.Exists(Folder))
+            Directory.Delete(Folder, recursive: true);
+    }
 
-    private void Write(string name, JsonObject content) => File.WriteAllText(Path.Combine(Folder, name), content.ToJsonString());
+    /// <summary>Makes the configuration one of a SigLIP, whose towers are equally wide.</summary>
+    public static void AsSiglip(JsonObject config)
+    {
+        (config["architectures"], config["model_type"]) = (new JsonArray("SiglipModel"), "siglip");
+        foreach (string tower in new[] { "text_config", "vision_config" })
+        {
+            JsonObject own = config[tower]!.AsObject();
+            (own["hidden_size"], own["intermediate_size"], own["hidden_act"]) = (Width, 2 * Width, "gelu_pytorch_tanh");
+        }
+        config["text_config"]!["pad_token_id"] = 1;
+    }
+
+    /// <summary>Writes the tokenizer alone.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="endsLast">Whether the end token has the highest id, as in OpenAI's vocabulary; else it has 1.</param>
+    public static void WriteTokenizer(string folder, bool endsLast = false)
+    {
+        Write(folder, "tokenizer.json", Tokenizer(endsLast ? [.. s_words.Where(word => word != s_words[1]), s_words[1]] : s_words));
+        Write(folder, "tokenizer_config.json", new JsonObject
+        {
+            ["tokenizer_class"] = "CLIPTokenizer", ["model_max_length"] = 10, ["bos_token"] = s_words[0], ["eos_token"] = s_words[1], ["pad_token"] = s_words[1], ["unk_token"] = s_words[2],
+        });
+    }
+
+    private void Write(string name, JsonObject content) => Write(Folder, name, content);
+
+    private static void Write(string folder, string name, JsonObject content) => File.WriteAllText(Path.Combine(folder, name), content.ToJsonString());
 
     private static JsonObject Config() => new()
     {
@@ -61,20 +87,20 @@ public sealed class TinyClip : IDisposable
         return tower;
     }
 
-    private static JsonObject Tokenizer() => new()
+    private static JsonObject Tokenizer(string[] words) => new()
     {
         ["version"] = "1.0",
-        ["added_tokens"] = new JsonArray([.. s_words.Take(3).Select((word, id) => new JsonObject
+        ["added_tokens"] = new JsonArray([.. s_words.Take(3).Select(word => new JsonObject
         {
-            ["id"] = id, ["content"] = word, ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false, ["normalized"] = false, ["special"] = true,
+            ["id"] = Array.IndexOf(words, word), ["content"] = word, ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false, ["normalized"] = false, ["special"] = true,
         })]),
         ["normalizer"] = new JsonObject { ["type"] = "Lowercase" },
         ["pre_tokenizer"] = new JsonObject { ["type"] = "Whitespace" },
-        ["post_processor"] = new JsonObject { ["type"] = "BertProcessing", ["sep"] = new JsonArray(s_words[1], 1), ["cls"] = new JsonArray(s_words[0], 0) },
+        ["post_processor"] = new JsonObject { ["type"] = "BertProcessing", ["sep"] = new JsonArray(s_words[1], Array.IndexOf(words, s_words[1])), ["cls"] = new JsonArray(s_words[0], 0) },
         ["model"] = new JsonObject
         {
             ["type"] = "WordPiece", ["unk_token"] = s_words[2], ["continuing_subword_prefix"] = "##", ["max_input_chars_per_word"] = 100,
-            ["vocab"] = new JsonObject(s_words.Select((word, id) => KeyValuePair.Create(word, (JsonNode?)id))),
+            ["vocab"] = new JsonObject(words.Select((word, id) => KeyValuePair.Create(word, (JsonNode?)id))),
         },
     };
 

@@ -12,6 +12,8 @@ internal static class CheckpointFolder
 
     public static ITensorSource Open(string folder)
     {
+        if (CheckpointLayout.Translate(folder) is { } foreign)
+            return foreign.Open();
         string path = Find(folder);
         return IsIndex(path) ? ShardedSource.Open(path, OpenFile) : OpenFile(path);
     }
@@ -19,9 +21,31 @@ internal static class CheckpointFolder
     /// <summary>The files that together hold the weights, an index included.</summary>
     public static IReadOnlyList<string> FilesOf(string folder)
     {
+        if (CheckpointLayout.Translate(folder) is { } foreign)
+            return foreign.Sources;
         string path = Find(folder);
         return IsIndex(path) ? [path, .. ShardedSource.ShardsOf(path)] : [path];
     }
+
+    /// <summary>A further file of a model by its name in a Hugging Face folder: what another layout has in its place, else the file itself; null where there is none.</summary>
+    public static (byte[] Content, string Description)? ReadFile(string folder, string name)
+    {
+        if (CheckpointLayout.Translate(folder) is { } foreign && foreign.Files.TryGetValue(name, out byte[]? translated))
+            return (translated, $"{foreign.Sources[^1]} (as {name})");
+        string path = Path.Combine(FolderOf(folder), name);
+        return File.Exists(path) ? (LfsPointer.ReadAllBytes(path), path) : null;
+    }
+
+    /// <summary>Where the files of a model lie: in the path itself, or beside the one that stands for it. A .gguf file has none beside it.</summary>
+    public static string FolderOf(string path) => File.Exists(path) && !IsGguf(path) ? Path.GetDirectoryName(Path.GetFullPath(path))! : path;
+
+    public static ITensorSource OpenFile(string path) => Path.GetExtension(path).ToLowerInvariant() switch
+    {
+        GgufFile.Extension => GgufWeights.Open(path),
+        ".bin" or ".pt" or ".pth" => PyTorchFile.Open(path),
+        ".onnx" => OnnxTensorSource.Open(path),
+        _ => SafetensorsFile.Open(path),
+    };
 
     /// <summary>The .gguf file that is meant by a path: the path itself, or the one in a folder; null where there is none.</summary>
     /// <exception cref="InvalidDataException">The folder has several.</exception>
@@ -42,12 +66,4 @@ internal static class CheckpointFolder
     private static bool IsGguf(string path) => Path.GetExtension(path).Equals(GgufFile.Extension, StringComparison.OrdinalIgnoreCase);
 
     private static bool IsIndex(string path) => path.EndsWith(IndexSuffix, StringComparison.Ordinal);
-
-    private static ITensorSource OpenFile(string path) => Path.GetExtension(path).ToLowerInvariant() switch
-    {
-        GgufFile.Extension => GgufWeights.Open(path),
-        ".bin" => PyTorchFile.Open(path),
-        ".onnx" => OnnxTensorSource.Open(path),
-        _ => SafetensorsFile.Open(path),
-    };
 }

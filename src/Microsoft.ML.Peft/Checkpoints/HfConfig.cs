@@ -39,14 +39,17 @@ internal sealed class HfConfig
 
     /// <param name="folder">The model's folder, or a .gguf file.</param>
     public static HfConfig Load(string folder) => TryLoad(folder)
-        ?? throw new FileNotFoundException($"{folder}: expected a {FileName}, found none.", Path.Combine(folder, FileName));
+        ?? throw new FileNotFoundException(
+            $"{folder}: expected a {FileName}, found none{string.Concat(CheckpointLayout.Known.Select(layout => $", nor the layout '{layout}'"))}.", Path.Combine(folder, FileName));
 
-    /// <summary>A folder's config.json, or what the metadata of its .gguf file say; null where there is neither.</summary>
+    /// <summary>A folder's config.json, or what the metadata of its .gguf file or another layout's files say; null where there is none of these.</summary>
     public static HfConfig? TryLoad(string folder)
     {
         string path = Path.Combine(folder, FileName);
         if (File.Exists(path))
             return Parse(File.ReadAllBytes(path), path);
+        if (CheckpointLayout.Translate(folder) is { } foreign)
+            return foreign.Config;
         if (CheckpointFolder.FindGguf(folder) is not { } gguf)
             return null;
         using GgufFile file = GgufFile.Open(gguf);

@@ -5,9 +5,9 @@ using System.Text;
 namespace Microsoft.ML.Peft.Checkpoints;
 
 /// <summary>
-/// Reads the pickles that <c>torch.save</c> writes for state dicts (protocol 2). Any global but the few that such pickles
-/// need is refused, so nothing in the file is ever run. Values are null, bool, long, double, string, <see cref="List{T}"/>,
-/// arrays (for tuples), dictionaries and the records of PickledValues.cs.
+/// Reads the pickles that <c>torch.save</c> writes for state dicts, and <c>torch.jit.save</c> for modules (protocol 2). Any global but
+/// the few that such pickles need is refused, and a module's class is but a name, so nothing in the file is ever run. Values are null,
+/// bool, long, double, string, <see cref="List{T}"/>, arrays (for tuples), dictionaries and the types of PickledValues.cs.
 /// </summary>
 internal ref struct PickleReader
 {
@@ -57,7 +57,8 @@ internal ref struct PickleReader
             case (byte)'a' or (byte)'e' or (byte)'s' or (byte)'u': Fill(code); break;
             case (byte)'Q': Push(PickledTypes.Storage(Pop(), _file)); break;
             case (byte)'R': Reduce(); break;
-            case (byte)'b': Pop(); Peek(); break; // Attributes of a state dict are versions of modules: not needed.
+            case 0x81: Push(PickledTypes.New(As<object?[]>(Pop()), As<PickledGlobal>(Pop()), _file)); break;
+            case (byte)'b': Build(); break;
             default: throw Malformed.File(_file, "a pickle of a state dict (protocol 2)", $"opcode 0x{code:x2} at {_at - 1}");
         }
     }
@@ -172,6 +173,14 @@ internal ref struct PickleReader
     {
         object?[] arguments = As<object?[]>(Pop());
         Push(PickledTypes.Call(As<PickledGlobal>(Pop()), arguments, _file));
+    }
+
+    private readonly void Build()
+    {
+        object? state = Pop();
+        // Attributes of a state dict are versions of modules: not needed.
+        if (Peek() is PickledObject built)
+            built.Attributes = As<Dictionary<object, object?>>(state);
     }
 
     private readonly T As<T>(object? value) where T : class =>

@@ -13,3 +13,9 @@ internal sealed record PickledStorage(string Key, ScalarType Type, long Count);
 
 /// <summary>A tensor as a view of a storage; offset and strides count elements.</summary>
 internal sealed record PickledTensor(PickledStorage Storage, long Offset, long[] Shape, long[] Strides);
+
+/// <summary>An object of a TorchScript class: what it holds, and nothing of what it does.</summary>
+internal sealed class PickledObject
+{
+    public Dictionary<object, object?> Attributes { get; set; } = [];
+}

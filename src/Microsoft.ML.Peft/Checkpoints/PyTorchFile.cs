@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Checkpoints;
 
-/// <summary>The state dict in a file of <c>torch.save</c>. Its storages are mapped, its pickle is read without running anything.</summary>
+/// <summary>The state dict in a file of <c>torch.save</c>, or of a module in one of <c>torch.jit.save</c>. Its storages are mapped, its pickle is read without running anything.</summary>
 internal sealed class PyTorchFile : MappedTensors<PickledTensor>
 {
     // Training scripts put the state dict beside other things under one of these.
@@ -41,8 +41,10 @@ internal sealed class PyTorchFile : MappedTensors<PickledTensor>
 
     private static PyTorchFile Create(MappedFile mapping, FileRegion region) => new(mapping, region);
 
-    private Dictionary<object, object?> StateDict(object? root)
+    private IEnumerable<KeyValuePair<object, object?>> StateDict(object? root)
     {
+        if (root is PickledObject module)
+            return ScriptedModule.Tensors(module, Description);
         var dictionary = root as Dictionary<object, object?> ?? throw Malformed.File(Description, "a state dict", PickledTypes.Name(root));
         if (dictionary.Values.Any(value => value is PickledTensor))
             return dictionary;

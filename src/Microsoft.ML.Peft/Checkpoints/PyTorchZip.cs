@@ -9,7 +9,10 @@ internal static class PyTorchZip
 
     public static (object? Root, IReadOnlyDictionary<string, FileRegion> Storages) Read(MappedFile file, string path)
     {
-        IReadOnlyDictionary<string, FileRegion> entries = ZipDirectory.Read(file, path).Entries;
+        ZipDirectory directory = ZipDirectory.Read(file, path);
+        IReadOnlyDictionary<string, FileRegion> entries = directory.Entries;
+        if (directory.Compressed.FirstOrDefault(IsNeeded) is { } compressed)
+            throw new NotSupportedException($"{path}: the entry '{compressed}' is compressed; only stored entries are read, as torch.save writes them.");
         string pickle = entries.Keys.FirstOrDefault(name => name.EndsWith(PickleName, StringComparison.Ordinal))
             ?? throw Malformed.File(path, $"an entry *{PickleName}", "none");
         string folder = pickle[..^PickleName.Length];
@@ -20,6 +23,9 @@ internal static class PyTorchZip
         return (root, entries.Where(entry => entry.Key.StartsWith(prefix, StringComparison.Ordinal))
             .ToDictionary(entry => entry.Key[prefix.Length..], entry => entry.Value));
     }
+
+    // Code is compressed, and nobody reads it.
+    private static bool IsNeeded(string name) => !name.Contains("/code/", StringComparison.Ordinal);
 
     private static void CheckByteOrder(MappedFile.Reading file, string path, IReadOnlyDictionary<string, FileRegion> entries, string name)
     {

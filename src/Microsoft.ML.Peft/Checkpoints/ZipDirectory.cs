@@ -6,7 +6,7 @@ namespace Microsoft.ML.Peft.Checkpoints;
 
 /// <summary>
 /// Where the entries of a zip file lie. The framework's own reader does not tell, and mapping an entry in place needs it.
-/// Only stored entries are accepted, as PyTorch writes them.
+/// Only stored entries are given out, as PyTorch writes all but the code of modules.
 /// </summary>
 internal sealed class ZipDirectory
 {
@@ -18,6 +18,7 @@ internal sealed class ZipDirectory
     private readonly MappedFile _file;
     private readonly string _path;
     private readonly Dictionary<string, FileRegion> _entries = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _compressed = new(StringComparer.Ordinal);
 
     private ZipDirectory(MappedFile file, string path)
     {
@@ -29,6 +30,9 @@ internal sealed class ZipDirectory
     }
 
     public IReadOnlyDictionary<string, FileRegion> Entries => _entries;
+
+    /// <summary>The names of the entries that are compressed.</summary>
+    public IReadOnlyCollection<string> Compressed => _compressed;
 
     public static ZipDirectory Read(MappedFile file, string path) => new(file, path);
 
@@ -70,9 +74,8 @@ internal sealed class ZipDirectory
         string name = Encoding.UTF8.GetString(Bytes(at + CentralSize, nameLength));
         long packed = U32(record, 20), size = U32(record, 24), local = U32(record, 42);
         ReadZip64(Bytes(at + CentralSize + nameLength, extraLength), ref size, ref packed, ref local);
-        if (U16(record, 10) != 0 || packed != size)
-            throw new NotSupportedException($"{_path}: the entry '{name}' is compressed; only stored entries are read, as torch.save writes them.");
-        if (!_entries.TryAdd(name, Locate(name, local, size)))
+        bool stored = U16(record, 10) == 0 && packed == size;
+        if (_entries.ContainsKey(name) || !(stored ? _entries.TryAdd(name, Locate(name, local, size)) : _compressed.Add(name)))
             throw Malformed.File(_path, $"one zip entry '{name}'", "two");
         return at + CentralSize + nameLength + extraLength + commentLength;
     }

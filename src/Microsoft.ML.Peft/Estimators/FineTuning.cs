@@ -84,7 +84,7 @@ internal sealed class FineTuning
         Device device = _host.ChooseDevice(_options.GpuDeviceId, _options.FallbackToCpu);
         AllocatorSwitch.Advise(_host);
         string source = AdapterFolder.TokenizerOf(_options.AdapterFolder, _options.BaseModel);
-        InputProcessor own = _task.OpenProcessor(source);
+        InputProcessor own = _task.OpenProcessor(source, _options.TokenizerFolder);
         (TunerOptions tuner, InputProcessor processor) = WithNewTokens(own);
         long seed = _host.Seed ?? SeedOfState() ?? _host.NewSeed();
         PretrainedModel model = session.Own(OpenModel(device, seed));

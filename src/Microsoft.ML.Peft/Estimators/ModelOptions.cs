@@ -7,9 +7,15 @@ public abstract class ModelOptions
 {
     private protected ModelOptions() { }
 
-    /// <summary>The folder of a Hugging Face model: config.json, weights and tokenizer. Required.</summary>
+    /// <summary>The folder of a Hugging Face model: config.json, weights and tokenizer; or a .gguf file, or what else an assembly reads. Required.</summary>
     [NotLearnt]
     public string BaseModel { get; set; } = "";
+
+    /// <summary>
+    /// The folder of the tokenizer; null (the default) for the model's own. For models that come without one, such as a file of OpenAI's CLIP.
+    /// </summary>
+    [NotLearnt]
+    public string? TokenizerFolder { get; set; }
 
     /// <summary>Tokens at which longer texts are cut, as far as the model goes; null (the default) for what the folder says, as a rule 512.</summary>
     [NotLearnt]
@@ -59,6 +65,8 @@ public abstract class ModelOptions
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(BaseModel);
         ModelPath.Check(BaseModel, nameof(BaseModel));
+        if (TokenizerFolder is { } tokenizer)
+            ModelPath.Check(tokenizer, nameof(TokenizerFolder));
         ArgumentOutOfRangeException.ThrowIfLessThan(ScoringBatchSize, 1);
         Quantization?.Validate();
         if (MaxLength is { } length)

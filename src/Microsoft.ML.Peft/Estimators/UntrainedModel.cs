@@ -42,7 +42,7 @@ internal sealed class UntrainedModel(
         session.Own(Gradients.AsByDefault());
         Device device = host.ChooseDevice(options.GpuDeviceId, options.FallbackToCpu);
         string source = AdapterFolder.TokenizerOf(adapterPath, options.BaseModel);
-        InputProcessor processor = task.OpenProcessor(source);
+        InputProcessor processor = task.OpenProcessor(source, options.TokenizerFolder);
         long seed = host.NewSeed();
         PretrainedModel model = session.Own(BaseModels.Open(options.BaseModel, device, seed, options.Precision));
         // An adapter's tokenizer may have tokens whose rows the adapter brings.

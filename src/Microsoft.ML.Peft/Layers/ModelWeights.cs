@@ -11,7 +11,7 @@ namespace Microsoft.ML.Peft.Layers;
 /// </summary>
 internal sealed class ModelWeights : IDisposable
 {
-    private readonly Dictionary<string, Parameter> _parameters = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Parameter> _parameters = new(StringComparer.Ordinal), _constants = new(StringComparer.Ordinal);
     private readonly NewWeights _fresh;
     private readonly PackedWeights _packed;
 
@@ -42,6 +42,9 @@ internal sealed class ModelWeights : IDisposable
 
     public IReadOnlyCollection<Parameter> All => _parameters.Values;
 
+    /// <summary>Numbers beside the weights that no training changes, such as a batch norm's statistics.</summary>
+    public IReadOnlyCollection<Parameter> Constants => _constants.Values;
+
     /// <summary>Matrices that are not kept as floats.</summary>
     public IReadOnlyCollection<QuantizedWeight> Quantized => _packed.All;
 
@@ -56,15 +59,10 @@ internal sealed class ModelWeights : IDisposable
     /// <summary>Where a model stands that is no part of another.</summary>
     public static implicit operator WeightScope(ModelWeights weights) => weights.Root;
 
-    public Parameter Load(string name, Init init, long[] shape)
-    {
-        if (_parameters.TryGetValue(name, out Parameter? known))
-            return known;
-        var parameter = Sources.Take(name) is { } key
-            ? new Parameter(name, key.Checkpoint.Get(key.Name, shape), owned: false)
-            : new Parameter(name, _fresh.Make(init, shape), owned: true);
-        return _parameters[name] = parameter;
-    }
+    public Parameter Load(string name, Init init, long[] shape) => Load(_parameters, name, init, shape);
+
+    /// <summary>Numbers that no training changes.</summary>
+    public Parameter LoadConstant(string name, Init init, long[] shape) => Load(_constants, name, init, shape);
 
     /// <summary>A linear layer's matrix: packed where the checkpoint has it so, or where the base is to be quantized.</summary>
     /// <param name="name">The weight.</param>
@@ -89,11 +87,21 @@ internal sealed class ModelWeights : IDisposable
 
     public void Dispose()
     {
-        foreach (Parameter parameter in _parameters.Values)
+        foreach (Parameter parameter in _parameters.Values.Concat(_constants.Values))
             parameter.Dispose();
         _packed.Dispose();
         Sources.Dispose();
         _fresh.Dispose();
+    }
+
+    private Parameter Load(Dictionary<string, Parameter> kind, string name, Init init, long[] shape)
+    {
+        if (kind.TryGetValue(name, out Parameter? known))
+            return known;
+        var parameter = Sources.Take(name) is { } key
+            ? new Parameter(name, key.Checkpoint.Get(key.Name, shape), owned: false)
+            : new Parameter(name, _fresh.Make(init, shape), owned: true);
+        return kind[name] = parameter;
     }
 
     private WeightStore Load(MatrixRequest asked)

@@ -16,6 +16,9 @@ internal readonly struct WeightScope(ModelWeights weights, string path)
 
     public Parameter Load(string name, Init init, params long[] shape) => weights.Load(this[name].Path, init, shape);
 
+    /// <summary>Numbers that no training changes.</summary>
+    public Parameter LoadConstant(string name, Init init, params long[] shape) => weights.LoadConstant(this[name].Path, init, shape);
+
     /// <summary>The matrix of a linear layer, in the way in which the model keeps it.</summary>
     public WeightStore LoadMatrix(long outputs, long inputs, bool transposed = false) =>
         weights.LoadMatrix(this["weight"].Path, outputs, inputs, transposed);

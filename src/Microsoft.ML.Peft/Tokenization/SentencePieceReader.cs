@@ -1,3 +1,5 @@
+using System.Text;
+
 namespace Microsoft.ML.Peft.Tokenization;
 
 /// <summary>
@@ -6,6 +8,8 @@ namespace Microsoft.ML.Peft.Tokenization;
 /// </summary>
 internal static class SentencePieceReader
 {
+    private const string Siglip = "SiglipTokenizer";
+
     public static Pipeline Read(TokenizerFile file, TokenizerConfig config)
     {
         SentencePieceModel model = SentencePieceModel.Read(file);
@@ -72,13 +76,26 @@ internal static class SentencePieceReader
 
     private static NormalizerSequence Normalizer(SentencePieceModel model, string file, TokenizerConfig config)
     {
-        SentencePieceSpaces spaces = new(model.RemoveExtraSpaces, model.AddDummyPrefix, model.EscapeSpaces)
+        bool siglip = config.TokenizerClass == Siglip;
+        SentencePieceSpaces spaces = new(model.RemoveExtraSpaces, model.AddDummyPrefix || siglip, model.EscapeSpaces)
         {
             PrefixesEverySegment = config["legacy"].Flag(config.Files.Count > 0),
         };
-        return model.CharacterMap.Length == 0
-            ? new([spaces])
-            : new([Located.In($"{file}: normalizer_spec", () => new PrecompiledNormalizer(model.CharacterMap)), spaces]);
+        IEnumerable<INormalizer> map = model.CharacterMap.Length == 0
+            ? [] : [Located.In($"{file}: normalizer_spec", () => new PrecompiledNormalizer(model.CharacterMap))];
+        return new([.. siglip ? SiglipNormalizers(config) : [], .. map, spaces]);
+    }
+
+    // Texts go in small letters and without ASCII's punctuation.
+    private static IEnumerable<INormalizer> SiglipNormalizers(TokenizerConfig config)
+    {
+        if (config["do_lower_case"].Flag(true))
+        {
+            yield return new LowercaseNormalizer();
+        }
+        yield return new RemovingNormalizer(rune => rune.IsAscii && (Rune.IsPunctuation(rune) || Rune.IsSymbol(rune)));
+        yield return new ReplaceNormalizer(new RegexPattern(@"\s+"), " ");
+        yield return new StripNormalizer(left: true, right: true);
     }
 
     // Control pieces never match text in SentencePiece; in Hugging Face's tokenizers those do that the configuration names.
@@ -134,6 +151,10 @@ internal static class SentencePieceReader
         Dictionary<string, int> roles = Roles(model);
         int? bos = roles.TryGetValue("bos_token", out int start) ? start : null;
         int? eos = roles.TryGetValue("eos_token", out int end) ? end : null;
+        if (config.TokenizerClass == Siglip)
+        {
+            return Template.Each(null, eos);
+        }
         if (config.Token("cls_token") is { } cls && config.Token("sep_token") is { } sep
             && vocabulary.TryGetValue(cls, out int clsId) && vocabulary.TryGetValue(sep, out int sepId))
         {

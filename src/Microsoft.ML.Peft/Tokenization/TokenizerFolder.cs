@@ -8,11 +8,14 @@ namespace Microsoft.ML.Peft.Tokenization;
 /// </summary>
 internal static class TokenizerFolder
 {
+    /// <summary>OpenAI's merges of CLIP's tokenizer, compressed, which say the vocabulary too.</summary>
+    private const string OpenAiMerges = "bpe_simple_vocab_16e6.txt.gz";
+
     private static readonly string[] SentencePieceNames = ["tokenizer.model", "spiece.model", "spm.model", "sentencepiece.bpe.model"];
 
     public static TextTokenizer Load(string folder)
     {
-        folder = Path.GetFullPath(folder);
+        folder = Path.GetFullPath(CheckpointFolder.FolderOf(folder));
         try
         {
             TokenizerConfig config = TokenizerConfig.In(folder);
@@ -21,7 +24,7 @@ internal static class TokenizerFolder
                 return new TextTokenizer(pipeline, config, [.. files.Select(TokenizerFile.OnDisk), .. config.Files]);
             }
             return CheckpointFolder.FindGguf(folder) is { } gguf ? GgufTokenizer.Load(gguf, config) : throw new InvalidDataException(
-                $"{folder}: no tokenizer found; looked for tokenizer.json, vocab.txt, vocab.json with merges.txt, *.model and *.gguf");
+                $"{folder}: no tokenizer found; looked for tokenizer.json, vocab.txt, vocab.json with merges.txt, {OpenAiMerges}, *.model and *.gguf. A model that comes without one needs the folder of one by TokenizerFolder.");
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
@@ -30,9 +33,11 @@ internal static class TokenizerFolder
     }
 
     /// <summary>Whether a folder holds a tokenizer's vocabulary.</summary>
-    public static bool Has(string folder) =>
+    public static bool Has(string folder) => HasFiles(CheckpointFolder.FolderOf(folder));
+
+    private static bool HasFiles(string folder) =>
         Find(folder, "tokenizer.json") is not null || Find(folder, "vocab.txt") is not null || Find(folder, "vocab.json") is not null
-        || FindSentencePiece(folder) is not null;
+        || Find(folder, OpenAiMerges) is not null || FindSentencePiece(folder) is not null;
 
     private static (Pipeline Pipeline, string[] Files)? Read(string folder, TokenizerConfig config)
     {
@@ -47,6 +52,10 @@ internal static class TokenizerFolder
         if (Find(folder, "vocab.json") is { } vocabulary && Find(folder, "merges.txt") is { } merges)
         {
             return (VocabularyReader.ReadBpe(vocabulary, merges, config), [vocabulary, merges]);
+        }
+        if (Find(folder, OpenAiMerges) is { } openAi)
+        {
+            return (VocabularyReader.ReadOpenAi(openAi, config), [openAi]);
         }
         if (FindSentencePiece(folder) is { } model)
         {

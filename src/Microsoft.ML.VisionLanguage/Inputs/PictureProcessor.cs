@@ -22,11 +22,13 @@ internal sealed class PictureProcessor : InputProcessor
     private readonly PictureOptions _options;
     private readonly PictureReader _reader;
     private readonly TextProcessor? _texts;
+    private readonly string _description;
     private readonly PictureNotes _notes = new();
 
     private PictureProcessor(byte[] settings, TextProcessor? texts, PictureOptions options, string description)
     {
         options.Validate();
+        _description = description;
         (_settings, _texts, Settings) = (PictureSettings.Parse(settings, description), texts, JsonSerializer.SerializeToNode(options)!.AsObject());
         // As they are now, whatever is set later.
         _options = Settings.Deserialize<PictureOptions>()!;
@@ -40,6 +42,9 @@ internal sealed class PictureProcessor : InputProcessor
 
     public override TextTokenizer? TokenizerOrNull => _texts?.Tokenizer;
 
+    /// <summary>The model's folder, where texts are wanted; null where they are not.</summary>
+    private string? TextFolder { get; init; }
+
     /// <inheritdoc cref="PictureOptions.DropAlpha"/>
     public bool DropsAlpha => _options.DropAlpha;
 
@@ -48,11 +53,15 @@ internal sealed class PictureProcessor : InputProcessor
     /// <exception cref="InvalidDataException">A file is malformed.</exception>
     public static PictureProcessor Load(string folder, bool withTexts, PictureOptions? options = null)
     {
-        string file = Path.Combine(folder, PictureSettings.FileName);
-        if (!File.Exists(file))
-            throw new FileNotFoundException($"{folder}: expected a {PictureSettings.FileName}, found none.", file);
-        return new PictureProcessor(File.ReadAllBytes(file), withTexts ? TextProcessor.Load(folder) : null, options ?? new(), file);
+        var (settings, description) = CheckpointFolder.ReadFile(folder, PictureSettings.FileName) ?? throw new FileNotFoundException(
+            $"{folder}: expected a {PictureSettings.FileName}, found none.", Path.Combine(folder, PictureSettings.FileName));
+        TextProcessor? texts = withTexts && TokenizerFolder.Has(folder) ? TextProcessor.Load(folder) : null;
+        return new PictureProcessor(settings, texts, options ?? new(), description) { TextFolder = withTexts ? folder : null };
     }
+
+    public override InputProcessor WithTokenizer(string? folder) => TextFolder is null || (_texts is not null && folder is null)
+        ? this
+        : new PictureProcessor(Files[PictureSettings.FileName], TextProcessor.Load(folder ?? TextFolder), _options, _description) { TextFolder = TextFolder };
 
     /// <summary>The same from settings and files that were saved.</summary>
     /// <exception cref="InvalidDataException">The settings are missing or malformed.</exception>

@@ -17,7 +17,41 @@ internal interface IPairedTowers
     Parameter Scale { get; }
 
     /// <summary>What is added to them then, of a model whose loss is the sigmoid's (SigLIP); null for one that chooses by a softmax (CLIP).</summary>
-    Parameter? Bias => null;
+    Parameter? Bias { get; }
+}
+
+/// <summary>The part of a model that reads pictures.</summary>
+internal interface IPictureTower
+{
+    /// <summary>What stands at each place of a picture.</summary>
+    /// <param name="pixels">[B, channels, side, side], normalised.</param>
+    /// <param name="context">The call.</param>
+    /// <returns>[B, places, hidden]</returns>
+    /// <exception cref="ArgumentException">The pictures are of another size than the model's.</exception>
+    Tensor States(Tensor pixels, ForwardContext context);
+
+    /// <summary>What the picture is, in the space that it shares with texts.</summary>
+    /// <param name="pixels">[B, channels, side, side], normalised.</param>
+    /// <param name="context">The call.</param>
+    /// <returns>[B, 1, width]</returns>
+    /// <exception cref="ArgumentException">The pictures are of another size than the model's.</exception>
+    Tensor Encode(Tensor pixels, ForwardContext context);
+}
+
+/// <summary>The part of a model that reads texts.</summary>
+internal interface ITextTower
+{
+    /// <summary>The table of the tokens.</summary>
+    TokenEmbedding Tokens { get; }
+
+    /// <summary>The longest text in tokens.</summary>
+    int MaxLength { get; }
+
+    /// <summary>What the text says, in the space that it shares with pictures.</summary>
+    /// <param name="batch">The texts.</param>
+    /// <param name="context">The call.</param>
+    /// <returns>[B, 1, width]</returns>
+    Tensor Encode(Batch batch, ForwardContext context);
 }
 
 /// <summary>What the towers say, as it is or at length 1.</summary>

@@ -15,7 +15,7 @@ public sealed class CheckpointFolderTests
         File.WriteAllBytes(Path.Combine(folder, "model.onnx"), OnnxTensorSourceTests.Exported());
         using ITensorSource source = CheckpointFolder.Open(folder);
         Assert.IsInstanceOfType<OnnxTensorSource>(source);
-        File.WriteAllBytes(Path.Combine(folder, "model.safetensors"), []);
+        SafetensorsWriter.WriteFile(Path.Combine(folder, "model.safetensors"), Array.Empty<(string Name, TorchSharp.torch.Tensor Tensor)>());
         Assert.AreEqual("model.safetensors", Path.GetFileName(CheckpointFolder.FilesOf(folder).Single()), "its own format comes first");
     }
 }

@@ -2,6 +2,7 @@ using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Checkpoints.Gguf;
 using Microsoft.ML.Peft.Quantization;
 using Microsoft.ML.Peft.Tests.Checkpoints.Gguf;
+using Microsoft.ML.Peft.TestSupport;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -37,6 +38,17 @@ public sealed class MutationTests
 
     [TestMethod]
     public void PyTorchZip() => Mutate(Pickles.Zip(Pickles.Wrapped), PyTorchFile.Open);
+
+    [TestMethod]
+    public void TorchScript()
+    {
+        string file = Path.Combine(Path.GetTempPath(), $"{Guid.NewGuid():n}.pt");
+        using (NewDisposeScope())
+            ScriptArchive.Write(file, [("a.0.weight", ones([2, 3], ScalarType.Float32, CPU)), ("a.0.bias", ones([2], ScalarType.Float16, CPU)), ("b", ones([1], ScalarType.Int64, CPU))]);
+        byte[] archive = File.ReadAllBytes(file);
+        File.Delete(file);
+        Mutate(archive, PyTorchFile.Open);
+    }
 
     [TestMethod]
     public void PyTorchLegacy() => Mutate(Pickles.Legacy, PyTorchFile.Open);

@@ -15,7 +15,10 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Tests.Parity;
 
-/// <summary>CLIP over pictures and texts: what its towers make of them, the contrastive loss, gradients, six steps of all weights or of an adapter.</summary>
+/// <summary>
+/// CLIP and SigLIP over pictures and texts, in whatever layout: what the towers make of them, the contrastive loss, gradients, six steps of all weights or
+/// of an adapter.
+/// </summary>
 internal static class ClipParity
 {
     private const string Gradient = "out.grad.", Losses = "train.losses", Scales = "train.logit_scale";
@@ -45,15 +48,18 @@ internal static class ClipParity
     {
         using var noGrad = no_grad();
         (Tensor pictures, Tensor texts) = loaded.Encode(ForwardContext.Inference);
-        Tensor logits = ContrastiveLoss.Logits(pictures, texts, loaded.Model.Scale.Value);
-        parity.Check("out.logits_per_image", logits);
-        parity.Check("out.loss", ContrastiveLoss.Softmax(logits));
-        if (parity.Has("out.image_embeds"))
-            parity.Check("out.image_embeds", pictures);
-        if (parity.Has("out.text_embeds"))
-            parity.Check("out.text_embeds", texts);
-        if (parity.Has("out.vision_last"))
-            parity.Check("out.vision_last", loaded.Model.PictureTower.Forward(loaded.Pixels, PositionSelection.All, ForwardContext.Inference));
+        var answers = new Dictionary<string, Func<Tensor>>
+        {
+            ["out.logits_per_image"] = () => loaded.Logits(ForwardContext.Inference),
+            ["out.loss"] = () => loaded.Loss(ForwardContext.Inference),
+            ["out.image_embeds"] = () => pictures,
+            ["out.text_embeds"] = () => texts,
+            ["out.image_features"] = () => loaded.Pictures(ForwardContext.Inference),
+            ["out.text_features"] = () => loaded.Texts(ForwardContext.Inference),
+            ["out.vision_last"] = () => loaded.Model.Pictures.States(loaded.Pixels, ForwardContext.Inference),
+        };
+        foreach (var (name, answer) in answers.Where(answer => parity.Has(answer.Key)))
+            parity.Check(name, answer());
     }
 
     private static void CheckGradients(ParityCase parity, Pairs loaded)
@@ -92,28 +98,33 @@ internal static class ClipParity
         public Pairs(ParityCase parity)
         {
             string folder = Path.Combine(parity.Folder, "model");
-            HfConfig config = HfConfig.Load(folder);
-            Registries.Shared.Include(typeof(Clip).Assembly);
-            Model = (Clip)ModelRegistry.Create(config, SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 1);
+            Registries.Shared.Include(typeof(TwoTowerModel).Assembly);
+            Model = (TwoTowerModel)ModelRegistry.Create(HfConfig.Load(folder), SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 1);
             Pixels = parity.Input("in.pixel_values");
-            Tensor ids = parity.Input("in.input_ids"), end = ids.eq(config.Section("text_config").Int("eos_token_id"));
-            // A row ends with its first end token: the rest is padding.
-            _texts = new Batch { Ids = ids, Mask = end.cumsum(1).sub(end.to(ScalarType.Int64)).eq(0), PadsEnd = true, Examples = [] };
+            // The cases' texts are filled up, and the references were given no mask.
+            _texts = new Batch { Ids = parity.Input("in.input_ids"), PadsEnd = true, Examples = [] };
         }
 
-        public Clip Model { get; }
+        public TwoTowerModel Model { get; }
 
         public Tensor Pixels { get; }
 
         /// <summary>What the towers make of the pairs [B, width], of length 1.</summary>
-        public (Tensor Pictures, Tensor Texts) Encode(ForwardContext context) =>
-            (Normal(Model.EncodePictures(Pixels, context)), Normal(Model.EncodeTexts(_texts, context)));
+        public (Tensor Pictures, Tensor Texts) Encode(ForwardContext context) => (Normal(Pictures(context)), Normal(Texts(context)));
 
-        public Tensor Loss(ForwardContext context)
+        /// <summary>The same as it is.</summary>
+        public Tensor Pictures(ForwardContext context) => Model.Pictures.Encode(Pixels, context).squeeze(1);
+
+        /// <inheritdoc cref="Pictures"/>
+        public Tensor Texts(ForwardContext context) => Model.Texts.Encode(_texts, context).squeeze(1);
+
+        public Tensor Logits(ForwardContext context)
         {
             (Tensor pictures, Tensor texts) = Encode(context);
-            return ContrastiveLoss.Softmax(ContrastiveLoss.Logits(pictures, texts, Model.Scale.Value));
+            return ContrastiveLoss.Logits(pictures, texts, Model.Scale.Value, Model.Bias?.Value);
         }
+
+        public Tensor Loss(ForwardContext context) => Model.Bias is null ? ContrastiveLoss.Softmax(Logits(context)) : ContrastiveLoss.Sigmoid(Logits(context));
 
         public void Dispose()
         {
@@ -121,6 +132,6 @@ internal static class ClipParity
             Model.Dispose();
         }
 
-        private static Tensor Normal(Tensor states) => nn.functional.normalize(states.squeeze(1), 2, 1, 1e-12);
+        private static Tensor Normal(Tensor states) => nn.functional.normalize(states, 2, 1, 1e-12);
     }
 }

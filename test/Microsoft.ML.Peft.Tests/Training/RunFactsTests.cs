@@ -48,7 +48,7 @@ public sealed class RunFactsTests
     /// <summary>Told by what comes of it: the hash of the rows, of the base or of the adapter, the form of the moments, the options within.</summary>
     private static readonly string[] ToldElsewhere =
     [
-        "TrainingOptions.Optimizer", "ModelOptions.BaseModel", "ModelOptions.MaxLength", "ModelOptions.Quantization", "FineTuneOptions.AdapterFolder",
+        "TrainingOptions.Optimizer", "ModelOptions.BaseModel", "ModelOptions.TokenizerFolder", "ModelOptions.MaxLength", "ModelOptions.Quantization", "FineTuneOptions.AdapterFolder",
         "FineTuneOptions.Task", "FineTuneOptions.Training", "FineTuneOptions.ValidationSet", "Options.Lora",
         "SequenceClassificationTask.Sentence1ColumnName", "SequenceClassificationTask.Sentence2ColumnName", "SequenceClassificationTask.LabelColumnName",
         "TokenClassificationTask.Sentence1ColumnName", "TokenClassificationTask.LabelColumnName", "MaskedLanguageModelTask.TextColumnName",

@@ -75,7 +75,7 @@ public sealed class ClipCoOpTests
         Tensor Encode(string words)
         {
             using Batch batch = Batch.Collate([Example.From(processor.Tokenizer.Encode(words))], CPU, withLabels: false);
-            return nn.functional.normalize(clip.EncodeTexts(batch, ForwardContext.Inference with { Adapter = null }).squeeze(1));
+            return nn.functional.normalize(clip.Texts.Encode(batch, ForwardContext.Inference with { Adapter = null }).squeeze(1));
         }
     }
 

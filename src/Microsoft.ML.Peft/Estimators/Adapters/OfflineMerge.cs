@@ -24,7 +24,7 @@ internal static class OfflineMerge
         HfConfig config = HfConfig.Load(model.Path);
         using PretrainedModel opened = ModelRegistry.Create(config, Open(model, config), CPU, seed: 0, model.Quantization);
         using AdapterState adapter = AdapterFiles.Open(adapterPath, opened, options.AllowOtherBase);
-        InputProcessor processor = task.OpenProcessor(AdapterFolder.TokenizerOf(adapterPath, model.Path));
+        InputProcessor processor = task.OpenProcessor(AdapterFolder.TokenizerOf(adapterPath, model.Path), tokenizerFolder: null);
         using ITuner tuner = TunedModelFactory.Attach(
             adapter.Settings, new TuningTarget(opened.Weights, opened.DefaultTargets, [], adapter.Tensors) { Warn = warn }, seed: 0);
         using MergeSample? sample = options.SampleRows is { } rows ? Sample(rows, model, adapter, processor, task) : null;

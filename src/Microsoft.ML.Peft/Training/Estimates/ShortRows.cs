@@ -29,10 +29,11 @@ internal static class ShortRows
         where T : unmanaged
     {
         T[] values = row.Get(field);
-        return values.Length == 0 ? row : row.With(field, [.. Spread(values.Length, Math.Min(count, values.Length)).Select(i => change is null ? values[i] : change(values[i]))]);
+        // Of a text that is to be one token its last stays: there are models that read it where it ends.
+        return values.Length == 0 ? row : row.With(field, [.. Spread(values.Length, Math.Min(count, values.Length), only: values.Length - 1).Select(i => change is null ? values[i] : change(values[i]))]);
     }
 
-    /// <summary>As many of the first numbers, evenly: the first and the last among them.</summary>
-    private static IEnumerable<int> Spread(int numbers, int count) =>
-        Enumerable.Range(0, count).Select(i => count == 1 ? 0 : (int)((long)i * (numbers - 1) / (count - 1)));
+    /// <summary>As many of the first numbers, evenly: the first and the last among them, or the only one.</summary>
+    private static IEnumerable<int> Spread(int numbers, int count, int only = 0) =>
+        Enumerable.Range(0, count).Select(i => count == 1 ? only : (int)((long)i * (numbers - 1) / (count - 1)));
 }

@@ -7,7 +7,7 @@ namespace Microsoft.ML.Peft.Tuners.Full;
 /// <summary>Every weight trains: the baseline that the other methods are measured against.</summary>
 internal sealed class FullOptions : TunerOptions
 {
-    internal override ITuner Create() => new WholeWeights(Key, touchesBase: true, AllOf);
+    internal override ITuner Create() => new WholeWeights(Key, touchesBase: true, AllOf, target => target.Weights.Constants.Where(constant => target.Holds(constant.Name)));
 
     private static IReadOnlyList<Parameter> AllOf(TuningTarget target) => target.Weights.Quantized.FirstOrDefault(weight => target.Holds(weight.Name)) is { } frozen
         ? throw new NotSupportedException($"'{frozen.Name}' is quantized: a model trains as a whole on a base of floats only.")
@@ -27,8 +27,15 @@ internal sealed class FrozenOptions : TunerOptions
 }
 
 /// <summary>Trains weights of the model itself and adds none.</summary>
-internal sealed class WholeWeights(string key, bool touchesBase, Func<TuningTarget, IReadOnlyList<Parameter>> choose) : ITuner
+/// <param name="key">The method's name.</param>
+/// <param name="touchesBase">Whether the base's own weights change.</param>
+/// <param name="choose">What trains.</param>
+/// <param name="keep">What is saved beside that as it is; null for nothing.</param>
+internal sealed class WholeWeights(
+    string key, bool touchesBase, Func<TuningTarget, IReadOnlyList<Parameter>> choose, Func<TuningTarget, IEnumerable<Parameter>>? keep = null) : ITuner
 {
+    private IReadOnlyList<Parameter> _saved = [];
+
     public string Key => key;
 
     public bool TouchesBase => touchesBase;
@@ -40,11 +47,12 @@ internal sealed class WholeWeights(string key, bool touchesBase, Func<TuningTarg
         Trainable = choose(target);
         foreach (Parameter parameter in Trainable)
             parameter.MakeTrainable();
+        _saved = [.. Trainable, .. keep?.Invoke(target) ?? []];
     }
 
-    public IReadOnlyList<(string Name, Tensor Value)> Export() => [.. Trainable.Select(p => (PeftNames.Prefix + p.Name, p.Value))];
+    public IReadOnlyList<(string Name, Tensor Value)> Export() => [.. _saved.Select(p => (PeftNames.Prefix + p.Name, p.Value))];
 
-    public void Import(ITensorSource source) => PeftNames.Import(source, Trainable.ToDictionary(p => p.Name));
+    public void Import(ITensorSource source) => PeftNames.Import(source, _saved.ToDictionary(p => p.Name));
 
     /// <summary>The weights are the base's own: there is nothing to fold in.</summary>
     public bool TryMerge() => true;
