@@ -82,7 +82,9 @@ internal sealed class ContrastiveTask : PeftTask
         {
             Func<Example, Example?> picture = task.Image.Read(row, Processor, withLabels);
             Func<string> text = task.Text.Read(row);
-            return OneEach(() => picture(Encode(text())));
+            // A fit counts the texts that are cut, and warns.
+            var texts = new TowerTexts(Tokenizer, MaxLength, truncates: true);
+            return OneEach(() => picture(texts.Encode(text(), $"Row {row.Position}")));
         }
 
         public override Head CreateHead(PretrainedModel model)
@@ -127,14 +129,6 @@ internal sealed class ContrastiveTask : PeftTask
         {
             using var scope = NewDisposeScope();
             return [.. Vectors.Of(answer.select(1, 0)).Zip(Vectors.Of(answer.select(1, 1)), (picture, text) => new Pair(picture, text))];
-        }
-
-        // The model reads a text where it ends.
-        private Example Encode(string text)
-        {
-            var encoded = Example.From(Tokenizer.Encode(text, null, MaxLength));
-            return encoded.Ids is [.., var last] && last == Tokenizer.EosId ? encoded : throw new InvalidDataException(
-                $"The tokenizer does not end texts with an end token of its own (eos_token: {(Tokenizer.EosId is { } id ? $"'{Tokenizer.TokenOf(id)}'" : "none")}), and the model reads them there.");
         }
     }
 }
