@@ -60,4 +60,20 @@ public sealed class ClipPageTests
         ForgettingReport report = kept.Training!.Forgetting!;
         Console.WriteLine($"{report.ZeroShotBefore} before, {report.ZeroShotAfter} after, with {report.Share} of what was learnt");
     }
+
+    internal static void Probes(MLContext ml, IDataView train, IDataView test, IDataView validation)
+    {
+        var pipeline = ml.Transforms.Conversion.MapValueToKey("Label")
+            .Append(ml.VisionLanguage().ClipLinearProbe("models/clip-vit-base-patch32"))
+            .Append(ml.Transforms.Conversion.MapKeyToValue("PredictedLabel"));
+        pipeline.Fit(train);
+
+        FewShotCurve curve = ml.VisionLanguage().ClipFewShot(train, test, "models/clip-vit-base-patch32", options: new() { ValidationSet = validation });
+        foreach (FewShotResult result in curve.Results)
+            Console.WriteLine(result);               // 4 a class, seed 2: accuracy 0.8125 after 20 rows, C = 0.1
+        IDataView rows = curve.ToDataView();         // Shots, Seed, TrainingRows, Accuracy, C
+        Console.WriteLine(rows.Schema);
+
+        using var model = (PeftTransformer)ml.VisionLanguage().ClipCoOp("models/clip-vit-base-patch32", initialText: "a photo of a", maxEpochs: 50).Fit(train);
+    }
 }
