@@ -35,11 +35,6 @@ internal abstract class InputProcessor
     public virtual InputProcessor WithTokens(IReadOnlyList<string> tokens) =>
         throw new NotSupportedException("The model's inputs have no vocabulary to which tokens could be added.");
 
-    /// <summary>The same with its tokenizer, where it reads texts.</summary>
-    /// <param name="folder">The folder of another tokenizer than that of the model's folder; null for that one.</param>
-    /// <exception cref="InvalidDataException">There is none, or one of its files is malformed.</exception>
-    public virtual InputProcessor WithTokenizer(string? folder) => this;
-
     /// <summary>Makes a batch, in training as in scoring; by default of the rows' fields alone.</summary>
     /// <param name="examples">The rows.</param>
     /// <param name="device">Where the tensors go.</param>

@@ -37,8 +37,6 @@ internal sealed class TextProcessor : InputProcessor
         }
     }
 
-    public override InputProcessor WithTokenizer(string? folder) => folder is null ? this : Load(folder);
-
     public override InputProcessor WithTokens(IReadOnlyList<string> tokens)
     {
         string? known = tokens.FirstOrDefault(token => string.IsNullOrEmpty(token) || Tokenizer.IdOf(token) is not null)

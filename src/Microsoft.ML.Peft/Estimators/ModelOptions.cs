@@ -54,8 +54,9 @@ public abstract class ModelOptions
     internal T WithSameModel<T>(T other)
         where T : ModelOptions
     {
-        (other.BaseModel, other.MaxLength, other.ScoringBatchSize) = (BaseModel, MaxLength, ScoringBatchSize);
-        (other.Quantization, other.GpuDeviceId, other.FallbackToCpu) = (Quantization, GpuDeviceId, FallbackToCpu);
+        (other.BaseModel, other.TokenizerFolder, other.MaxLength) = (BaseModel, TokenizerFolder, MaxLength);
+        (other.ScoringBatchSize, other.EmbedBase, other.Quantization) = (ScoringBatchSize, EmbedBase, Quantization);
+        (other.GpuDeviceId, other.FallbackToCpu) = (GpuDeviceId, FallbackToCpu);
         return other;
     }
 

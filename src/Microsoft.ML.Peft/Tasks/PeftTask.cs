@@ -1,12 +1,10 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
-using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Registration;
 using Microsoft.ML.Peft.Tasks;
-using Microsoft.ML.Peft.Tokenization;
 
 namespace Microsoft.ML.Peft;
 
@@ -42,18 +40,10 @@ public abstract partial class PeftTask
     /// <summary>The task with what a model's folder says where the user says nothing (how to generate); by default itself.</summary>
     internal virtual PeftTask WithDefaultsOf(string modelFolder) => this;
 
-    /// <summary>What makes the model's inputs, from the files of its folder.</summary>
+    /// <summary>What makes the model's inputs, from the files of its folder; by default a tokenizer.</summary>
     /// <param name="folder">The model's folder.</param>
     /// <param name="tokenizerFolder">The folder of another tokenizer; null for the model's own.</param>
-    internal InputProcessor OpenProcessor(string folder, string? tokenizerFolder)
-    {
-        // Where the model's folder has nothing that makes inputs, the other has all.
-        bool hasInputs = tokenizerFolder is null || TokenizerFolder.Has(folder) || CheckpointFolder.ReadFile(folder, "preprocessor_config.json") is not null;
-        return OpenProcessor(hasInputs ? folder : tokenizerFolder!).WithTokenizer(tokenizerFolder);
-    }
-
-    /// <summary>The same, where a tokenizer may be still to come; by default a tokenizer.</summary>
-    internal virtual InputProcessor OpenProcessor(string folder) => TextProcessor.Load(folder);
+    internal virtual InputProcessor OpenProcessor(string folder, string? tokenizerFolder) => TextProcessor.Load(tokenizerFolder ?? folder);
 
     /// <summary>Joins the task with its labels and what makes its inputs, after a fit as from an archive.</summary>
     internal abstract TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength);

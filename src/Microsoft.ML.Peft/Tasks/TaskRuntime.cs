@@ -104,6 +104,19 @@ internal abstract class TaskRuntime<TPrediction>(PeftTask task, LabelSet labels,
     public override TResult Use<TResult>(ITaskUse<TResult> use) => use.Of(this);
 }
 
+/// <summary>A task of a model as it is: nothing is trained.</summary>
+internal abstract class UntrainedRuntime<TPrediction>(PeftTask task, LabelSet labels, InputProcessor processor, int maxLength)
+    : TaskRuntime<TPrediction>(task, labels, processor, maxLength)
+{
+    /// <exception cref="NotSupportedException">Always.</exception>
+    public sealed override (Tensor Sum, long Count) Loss(Tensor answer, Batch batch) => throw NotTrained("loss");
+
+    /// <exception cref="NotSupportedException">Always.</exception>
+    public sealed override ITaskMetrics CreateMetrics() => throw NotTrained("metrics");
+
+    private NotSupportedException NotTrained(string what) => new($"Task '{Task.Key}' has no {what}: it is not trained.");
+}
+
 /// <summary>What is made of a task, whatever the type of its predictions.</summary>
 internal interface ITaskUse<TResult>
 {

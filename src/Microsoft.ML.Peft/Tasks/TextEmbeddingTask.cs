@@ -4,7 +4,6 @@ using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
-using Microsoft.ML.Peft.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -68,7 +67,7 @@ namespace Microsoft.ML.Peft.Tasks
         internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, processor, maxLength);
 
         private sealed class Runtime(TextEmbeddingTask task, InputProcessor processor, int maxLength)
-            : TaskRuntime<float[]>(task, LabelSet.None, processor, maxLength), IEmbeds<string>
+            : UntrainedRuntime<float[]>(task, LabelSet.None, processor, maxLength), IEmbeds<string>
         {
             public int Width { get; private set; }
 
@@ -86,11 +85,6 @@ namespace Microsoft.ML.Peft.Tasks
                 Width = text.HiddenSize;
                 return new PoolingHead(task.Pooling ?? (text.IsCausal ? TextPooling.Last : TextPooling.Mean), task.Normalize);
             }
-
-            public override (Tensor Sum, long Count) Loss(Tensor logits, Batch batch) =>
-                throw new NotSupportedException("Text embedding has no loss: it is not trained.");
-
-            public override ITaskMetrics CreateMetrics() => throw new NotSupportedException("Text embedding has no metrics: it is not trained.");
 
             public override IReadOnlyList<OutputColumn<float[]>> Outputs =>
                 [OutputColumn<float[]>.Vector(task.OutputColumnName, new VectorDataViewType(NumberDataViewType.Single, Width), vector => vector)];

@@ -62,8 +62,8 @@ internal sealed class BatchRunner(TunedModel model, ITrainingObjective task, Dev
     public Pending<(double Sum, long Count)> BeginLearning(IReadOnlyList<Example> prepared, IReadOnlyList<Example> set, int[] rows, ForwardContext context)
     {
         if (RunsInPieces(rows.Length))
-            return new(() => Collected(new BatchPieces(this, prepared, set, rows, context).Learn()));
-        return Begin(prepared, withLabels: true).Then(batch => Collected(Pass(batch, set, rows, context)));
+            return new(() => new BatchPieces(this, prepared, set, rows, context).Learn());
+        return Begin(prepared, withLabels: true).Then(batch => Pass(batch, set, rows, context));
     }
 
     /// <summary>The same at once.</summary>
@@ -95,13 +95,10 @@ internal sealed class BatchRunner(TunedModel model, ITrainingObjective task, Dev
 
     private (double Sum, long Count) Pass(Batch batch, IReadOnlyList<Example> set, int[] rows, ForwardContext context)
     {
-        using var scope = NewDisposeScope();
-        using Batch owned = batch;
-        return LearnFrom(Answer(batch, set, rows, context), batch);
-    }
-
-    private static (double Sum, long Count) Collected((double Sum, long Count) result)
-    {
+        (double, long) result;
+        using (var scope = NewDisposeScope())
+        using (batch)
+            result = LearnFrom(Answer(batch, set, rows, context), batch);
         CollectDelegates();
         return result;
     }

@@ -90,18 +90,13 @@ public sealed class ClipLinearProbe : IEstimator<ITransformer>
         });
     }
 
-    private ClipImageEmbedder.Options PictureTower() => new()
+    private ClipImageEmbedder.Options PictureTower() => _options.WithSameModel(new ClipImageEmbedder.Options
     {
-        BaseModel = _options.BaseModel,
         ImageColumnName = _options.ImageColumnName,
         OutputColumnName = Features,
         Normalize = false,
         Pictures = _options.Pictures,
-        Quantization = _options.Quantization,
-        GpuDeviceId = _options.GpuDeviceId,
-        FallbackToCpu = _options.FallbackToCpu,
-        ScoringBatchSize = _options.ScoringBatchSize,
-    };
+    });
 
     /// <summary>Settings of <see cref="ClipLinearProbe"/>.</summary>
     public sealed class Options : ModelOptions

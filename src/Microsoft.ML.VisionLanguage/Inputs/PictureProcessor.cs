@@ -22,13 +22,11 @@ internal sealed class PictureProcessor : InputProcessor
     private readonly PictureOptions _options;
     private readonly PictureReader _reader;
     private readonly TextProcessor? _texts;
-    private readonly string _description;
     private readonly PictureNotes _notes = new();
 
     private PictureProcessor(byte[] settings, TextProcessor? texts, PictureOptions options, string description)
     {
         options.Validate();
-        _description = description;
         (_settings, _texts, Settings) = (PictureSettings.Parse(settings, description), texts, JsonSerializer.SerializeToNode(options)!.AsObject());
         // As they are now, whatever is set later.
         _options = Settings.Deserialize<PictureOptions>()!;
@@ -42,26 +40,21 @@ internal sealed class PictureProcessor : InputProcessor
 
     public override TextTokenizer? TokenizerOrNull => _texts?.Tokenizer;
 
-    /// <summary>The model's folder, where texts are wanted; null where they are not.</summary>
-    private string? TextFolder { get; init; }
-
     /// <inheritdoc cref="PictureOptions.DropAlpha"/>
     public bool DropsAlpha => _options.DropAlpha;
 
-    /// <summary>What a model's folder says of pictures, and of texts where these are wanted.</summary>
+    /// <summary>What a model's folder says of pictures.</summary>
+    /// <param name="folder">The model's folder.</param>
+    /// <param name="options">How pictures are read.</param>
+    /// <param name="tokenizerFolder">The folder of the tokenizer of the texts beside them; null (the default) for none.</param>
     /// <exception cref="FileNotFoundException">The folder lacks a file.</exception>
-    /// <exception cref="InvalidDataException">A file is malformed.</exception>
-    public static PictureProcessor Load(string folder, bool withTexts, PictureOptions? options = null)
+    /// <exception cref="InvalidDataException">A file is malformed, or there is no tokenizer.</exception>
+    public static PictureProcessor Load(string folder, PictureOptions options, string? tokenizerFolder = null)
     {
         var (settings, description) = CheckpointFolder.ReadFile(folder, PictureSettings.FileName) ?? throw new FileNotFoundException(
             $"{folder}: expected a {PictureSettings.FileName}, found none.", Path.Combine(folder, PictureSettings.FileName));
-        TextProcessor? texts = withTexts && TokenizerFolder.Has(folder) ? TextProcessor.Load(folder) : null;
-        return new PictureProcessor(settings, texts, options ?? new(), description) { TextFolder = withTexts ? folder : null };
+        return new PictureProcessor(settings, tokenizerFolder is null ? null : TextProcessor.Load(tokenizerFolder), options, description);
     }
-
-    public override InputProcessor WithTokenizer(string? folder) => TextFolder is null || (_texts is not null && folder is null)
-        ? this
-        : new PictureProcessor(Files[PictureSettings.FileName], TextProcessor.Load(folder ?? TextFolder), _options, _description) { TextFolder = TextFolder };
 
     /// <summary>The same from settings and files that were saved.</summary>
     /// <exception cref="InvalidDataException">The settings are missing or malformed.</exception>

@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Data;
@@ -15,13 +14,10 @@ using TensorPrimitives = System.Numerics.Tensors.TensorPrimitives;
 namespace Microsoft.ML.VisionLanguage.Tasks;
 
 /// <summary>Pairs of a picture and a text that belong together: vectors of both, and how near they are (Radford et al. 2021).</summary>
-internal sealed class ContrastiveTask : PeftTask
+internal sealed class ContrastiveTask : PictureTask
 {
     /// <summary>What cosines are multiplied with at most, as in the paper.</summary>
     private const double LargestScale = 100;
-
-    [NotLearnt]
-    public required string ImageColumnName { get; init; }
 
     [NotLearnt]
     public required string TextColumnName { get; init; }
@@ -38,14 +34,7 @@ internal sealed class ContrastiveTask : PeftTask
     /// <summary>Whether rows of a batch with the same text are no negatives of each other.</summary>
     public bool MaskSameTexts { get; init; } = true;
 
-    /// <summary>How pictures are read, which the processor keeps.</summary>
-    [NotLearnt]
-    [JsonIgnore]
-    public PictureOptions Pictures { get; init; } = new();
-
     internal override IReadOnlyList<TaskColumn> Inputs => [Image, Text];
-
-    private PictureColumn Image => new(ImageColumnName);
 
     private TextColumn Text => new(TextColumnName, "Text");
 
@@ -56,7 +45,7 @@ internal sealed class ContrastiveTask : PeftTask
         SchemaShapes.Column(ScoreColumnName, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single),
     ];
 
-    internal override InputProcessor OpenProcessor(string folder) => PictureProcessor.Load(folder, withTexts: true, Pictures);
+    internal override InputProcessor OpenProcessor(string folder, string? tokenizerFolder) => PictureProcessor.Load(folder, Pictures, tokenizerFolder ?? folder);
 
     internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, processor, maxLength);
 

@@ -1,11 +1,9 @@
-using System.Text.Json.Serialization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
-using Microsoft.ML.Peft.Training;
 using Microsoft.ML.VisionLanguage.Inputs;
 using Microsoft.ML.VisionLanguage.Models;
 using static TorchSharp.torch;
@@ -14,11 +12,8 @@ using TensorPrimitives = System.Numerics.Tensors.TensorPrimitives;
 namespace Microsoft.ML.VisionLanguage.Tasks;
 
 /// <summary>Says how well a text fits a picture, without training.</summary>
-internal sealed class ImageTextScoringTask : PeftTask
+internal sealed class ImageTextScoringTask : PictureTask
 {
-    [NotLearnt]
-    public required string ImageColumnName { get; init; }
-
     [NotLearnt]
     public required string TextColumnName { get; init; }
 
@@ -32,26 +27,19 @@ internal sealed class ImageTextScoringTask : PeftTask
     [NotLearnt]
     public required bool TruncateTexts { get; init; }
 
-    /// <summary>How pictures are read, which the processor keeps.</summary>
-    [NotLearnt]
-    [JsonIgnore]
-    public PictureOptions Pictures { get; init; } = new();
-
     internal override IReadOnlyList<TaskColumn> Inputs => [Image, Text];
-
-    private PictureColumn Image => new(ImageColumnName);
 
     private TextColumn Text => new(TextColumnName, "Text");
 
     internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
         [SchemaShapes.Column(ScoreColumnName, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single)];
 
-    internal override InputProcessor OpenProcessor(string folder) => PictureProcessor.Load(folder, withTexts: true, Pictures);
+    internal override InputProcessor OpenProcessor(string folder, string? tokenizerFolder) => PictureProcessor.Load(folder, Pictures, tokenizerFolder ?? folder);
 
     internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, processor, maxLength);
 
     private sealed class Runtime(ImageTextScoringTask task, InputProcessor processor, int maxLength)
-        : TaskRuntime<float>(task, LabelSet.None, processor, maxLength)
+        : UntrainedRuntime<float>(task, LabelSet.None, processor, maxLength)
     {
         private readonly TowerTexts _texts = new(processor.Tokenizer, maxLength, task.TruncateTexts);
         private IPairedTowers _towers = null!;
@@ -68,11 +56,6 @@ internal sealed class ImageTextScoringTask : PeftTask
             _towers = model.As<IPairedTowers>();
             return new TowersHead(normalizes: true);
         }
-
-        public override (Tensor Sum, long Count) Loss(Tensor answer, Batch batch) =>
-            throw new NotSupportedException("Scoring of pictures and texts has no loss: it is not trained.");
-
-        public override ITaskMetrics CreateMetrics() => throw new NotSupportedException("Scoring of pictures and texts has no metrics: it is not trained.");
 
         public override IReadOnlyList<OutputColumn<float>> Outputs =>
             [OutputColumn<float>.Of(task.ScoreColumnName, NumberDataViewType.Single, score => score)];

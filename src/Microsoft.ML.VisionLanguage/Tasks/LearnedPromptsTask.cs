@@ -22,7 +22,7 @@ internal sealed class LearnedPromptsTask : PictureClasses
     /// <summary>The text from whose tokens' vectors they start; null to draw them.</summary>
     public required string? InitialText { get; init; }
 
-    internal override InputProcessor OpenProcessor(string folder) => PictureProcessor.Load(folder, withTexts: true, Pictures);
+    internal override InputProcessor OpenProcessor(string folder, string? tokenizerFolder) => PictureProcessor.Load(folder, Pictures, tokenizerFolder ?? folder);
 
     internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Bound(this, labels, processor, maxLength);
 

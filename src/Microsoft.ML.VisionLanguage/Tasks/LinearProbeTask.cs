@@ -14,7 +14,7 @@ internal sealed class LinearProbeTask : PictureClasses
     /// <summary>The names of the layer's weights among the model's.</summary>
     public const string Weight = $"{Module}.{LinearHead.WeightName}", Bias = $"{Module}.{LinearHead.BiasName}";
 
-    internal override InputProcessor OpenProcessor(string folder) => PictureProcessor.Load(folder, withTexts: false, Pictures);
+    internal override InputProcessor OpenProcessor(string folder, string? tokenizerFolder) => PictureProcessor.Load(folder, Pictures);
 
     internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Bound(this, labels, processor, maxLength);
 

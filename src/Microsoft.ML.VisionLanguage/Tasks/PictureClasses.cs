@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization;
 using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
@@ -9,11 +8,8 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.VisionLanguage.Tasks;
 
 /// <summary>What tasks share that tell one class of a picture: they differ in the head.</summary>
-internal abstract class PictureClasses : PeftTask
+internal abstract class PictureClasses : PictureTask
 {
-    [NotLearnt]
-    public required string ImageColumnName { get; init; }
-
     [NotLearnt]
     public required string LabelColumnName { get; init; }
 
@@ -23,16 +19,9 @@ internal abstract class PictureClasses : PeftTask
     [NotLearnt]
     public required string ScoreColumnName { get; init; }
 
-    /// <summary>How pictures are read, which the processor keeps.</summary>
-    [NotLearnt]
-    [JsonIgnore]
-    public PictureOptions Pictures { get; init; } = new();
-
     internal override IReadOnlyList<TaskColumn> Inputs => [Image];
 
     internal override IReadOnlyList<TaskColumn> Labels => [Label];
-
-    private PictureColumn Image => new(ImageColumnName);
 
     private KeyColumn Label => new(LabelColumnName);
 

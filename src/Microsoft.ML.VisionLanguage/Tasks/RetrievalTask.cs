@@ -6,7 +6,6 @@ using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
-using Microsoft.ML.Peft.Training;
 using Microsoft.ML.VisionLanguage.Inputs;
 using Microsoft.ML.VisionLanguage.Models;
 using static TorchSharp.torch;
@@ -61,8 +60,8 @@ internal sealed class RetrievalTask : PeftTask
         SchemaShapes.Column(ScoreColumnName, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single),
     ];
 
-    internal override InputProcessor OpenProcessor(string folder) =>
-        Query == ClipModality.Image ? PictureProcessor.Load(folder, withTexts: false, Pictures) : base.OpenProcessor(folder);
+    internal override InputProcessor OpenProcessor(string folder, string? tokenizerFolder) =>
+        Query == ClipModality.Image ? PictureProcessor.Load(folder, Pictures) : base.OpenProcessor(folder, tokenizerFolder);
 
     internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, labels, processor, maxLength);
 
@@ -70,7 +69,7 @@ internal sealed class RetrievalTask : PeftTask
     private sealed record Found(int[] Places, float[] Scores);
 
     private sealed class Runtime(RetrievalTask task, LabelSet ids, InputProcessor processor, int maxLength)
-        : TaskRuntime<Found>(task, ids, processor, maxLength)
+        : UntrainedRuntime<Found>(task, ids, processor, maxLength)
     {
         private GalleryHead _gallery = null!;
 
@@ -79,10 +78,6 @@ internal sealed class RetrievalTask : PeftTask
 
         public override Head CreateHead(PretrainedModel model) =>
             _gallery = new GalleryHead(model.Weights.Root[Module].Load(GalleryHead.Weight, Init.Zeros, Labels.Count, model.As<IPairedTowers>().Width));
-
-        public override (Tensor Sum, long Count) Loss(Tensor answer, Batch batch) => throw new NotSupportedException("Retrieval has no loss: it is not trained.");
-
-        public override ITaskMetrics CreateMetrics() => throw new NotSupportedException("Retrieval has no metrics of training: it is not trained.");
 
         public override IReadOnlyList<OutputColumn<Found>> Outputs =>
         [

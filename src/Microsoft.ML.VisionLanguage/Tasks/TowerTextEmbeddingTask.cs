@@ -4,7 +4,6 @@ using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
-using Microsoft.ML.Peft.Training;
 using Microsoft.ML.VisionLanguage.Models;
 using static TorchSharp.torch;
 
@@ -39,7 +38,7 @@ internal sealed class TowerTextEmbeddingTask : PeftTask
     internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, processor, maxLength);
 
     private sealed class Runtime(TowerTextEmbeddingTask task, InputProcessor processor, int maxLength)
-        : TaskRuntime<float[]>(task, LabelSet.None, processor, maxLength), IEmbeds<string>
+        : UntrainedRuntime<float[]>(task, LabelSet.None, processor, maxLength), IEmbeds<string>
     {
         private readonly TowerTexts _texts = new(processor.Tokenizer, maxLength, task.TruncateTexts);
 
@@ -58,11 +57,6 @@ internal sealed class TowerTextEmbeddingTask : PeftTask
             Width = model.As<IPairedTowers>().Width;
             return new TowersHead(task.Normalize);
         }
-
-        public override (Tensor Sum, long Count) Loss(Tensor answer, Batch batch) =>
-            throw new NotSupportedException("Text embedding has no loss: it is not trained.");
-
-        public override ITaskMetrics CreateMetrics() => throw new NotSupportedException("Text embedding has no metrics: it is not trained.");
 
         public override IReadOnlyList<OutputColumn<float[]>> Outputs =>
             [OutputColumn<float[]>.Vector(task.OutputColumnName, new VectorDataViewType(NumberDataViewType.Single, Width), vector => vector)];

@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Data;
@@ -6,7 +5,6 @@ using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
-using Microsoft.ML.Peft.Training;
 using Microsoft.ML.VisionLanguage.Inputs;
 using Microsoft.ML.VisionLanguage.Models;
 using TorchSharp;
@@ -15,15 +13,12 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.VisionLanguage.Tasks;
 
 /// <summary>Tells the class of a picture by what is said of the classes (Radford et al. 2021), without training.</summary>
-internal sealed class ZeroShotTask : PeftTask
+internal sealed class ZeroShotTask : PictureTask
 {
     private const string Module = "zero_shot";
 
     /// <summary>The name of the classes' vectors among the model's weights.</summary>
     public const string ClassVectors = $"{Module}.{ClassVectorsHead.Weight}";
-
-    [NotLearnt]
-    public required string ImageColumnName { get; init; }
 
     [NotLearnt]
     public required string OutputColumnName { get; init; }
@@ -45,14 +40,7 @@ internal sealed class ZeroShotTask : PeftTask
     [NotLearnt]
     public string? LabelColumnName { get; init; }
 
-    /// <summary>How pictures are read, which the processor keeps.</summary>
-    [NotLearnt]
-    [JsonIgnore]
-    public PictureOptions Pictures { get; init; } = new();
-
     internal override IReadOnlyList<TaskColumn> Inputs => [Image];
-
-    private PictureColumn Image => new(ImageColumnName);
 
     internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema)
     {
@@ -65,12 +53,12 @@ internal sealed class ZeroShotTask : PeftTask
         yield return SchemaShapes.Column(TopScoresColumnName, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single);
     }
 
-    internal override InputProcessor OpenProcessor(string folder) => PictureProcessor.Load(folder, withTexts: false, Pictures);
+    internal override InputProcessor OpenProcessor(string folder, string? tokenizerFolder) => PictureProcessor.Load(folder, Pictures);
 
     internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, labels, processor, maxLength);
 
     private sealed class Runtime(ZeroShotTask task, LabelSet labels, InputProcessor processor, int maxLength)
-        : TaskRuntime<float[]>(task, labels, processor, maxLength)
+        : UntrainedRuntime<float[]>(task, labels, processor, maxLength)
     {
         public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
         {
@@ -83,11 +71,6 @@ internal sealed class ZeroShotTask : PeftTask
             var towers = model.As<IPairedTowers>();
             return new ClassVectorsHead(model.Weights.Root[Module].Load(ClassVectorsHead.Weight, Init.Zeros, Labels.Count, towers.Width), towers.Scale);
         }
-
-        public override (Tensor Sum, long Count) Loss(Tensor answer, Batch batch) =>
-            throw new NotSupportedException("Zero-shot classification has no loss: it is not trained.");
-
-        public override ITaskMetrics CreateMetrics() => throw new NotSupportedException("Zero-shot classification has no metrics of training: it is not trained.");
 
         public override IReadOnlyList<OutputColumn<float[]>> Outputs =>
             [.. Classification.Outputs(task.OutputColumnName, task.ScoreColumnName, Labels), .. task.TopK is { } wanted ? Top(Math.Min(wanted, Labels.Count)) : []];

@@ -107,7 +107,7 @@ public sealed class ProcessorArchiveTests
         internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
             [SchemaShapes.PredictedKey("PredictedLabel", schema, "Label"), SchemaShapes.Scores("Score", schema, "Label")];
 
-        internal override InputProcessor OpenProcessor(string folder) => new EncodedTexts(TextProcessor.Load(folder), Opening);
+        internal override InputProcessor OpenProcessor(string folder, string? tokenizerFolder) => new EncodedTexts(TextProcessor.Load(tokenizerFolder ?? folder), Opening);
 
         internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, labels, processor, maxLength);
     }

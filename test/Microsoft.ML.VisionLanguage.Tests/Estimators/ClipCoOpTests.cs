@@ -61,7 +61,7 @@ public sealed class ClipCoOpTests
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         using var clip = (Clip)Peft.Estimators.BaseModels.Open(_clip.Folder, CPU, seed: 1);
-        var processor = VisionLanguage.Inputs.PictureProcessor.Load(_clip.Folder, withTexts: true);
+        var processor = VisionLanguage.Inputs.PictureProcessor.Load(_clip.Folder, new(), _clip.Folder);
         int[] start = ClassPrompts.Tokens(processor.Tokenizer, "a dark");
         var head = new PromptHead(clip, new ClassPrompts(processor.Tokenizer, names, position, 2, clip.MaxLength), 2, 2, classSpecific: false, start);
         // Pictures that are the texts themselves: of length 1, their cosines say which text a prompt is.

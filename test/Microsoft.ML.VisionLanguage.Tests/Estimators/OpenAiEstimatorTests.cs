@@ -67,6 +67,36 @@ public sealed class OpenAiEstimatorTests
     }
 
     [TestMethod]
+    public void WhateverReadsTextsByAnotherEstimatorTakesItToo()
+    {
+        string elsewhere = Directory.CreateTempSubdirectory("tokenizer-").FullName;
+        try
+        {
+            TinyClip.WriteTokenizer(elsewhere, endsLast: true);
+            DeleteTokenizer();
+            VisionLanguageCatalog catalog = _context.VisionLanguage();
+            IEstimator<ITransformer>[] estimators =
+            [
+                catalog.ClipZeroShotClassifier(new ClipZeroShotClassifier.Options { BaseModel = _clip.Weights, TokenizerFolder = elsewhere, Labels = ["red", "blue"] }),
+                catalog.ClipRetriever(new ClipRetriever.Options
+                {
+                    BaseModel = _clip.Weights, TokenizerFolder = elsewhere, Gallery = ClipModality.Text, Query = ClipModality.Image, IdColumnName = "Text",
+                }),
+            ];
+            foreach (IEstimator<ITransformer> estimator in estimators)
+            {
+                ITransformer model = estimator.Fit(Rows);
+                using var _ = (IDisposable)model;
+                Assert.IsGreaterThan(0, model.Transform(Rows).GetColumn<byte[]>("Image").Count());
+            }
+        }
+        finally
+        {
+            Directory.Delete(elsewhere, recursive: true);
+        }
+    }
+
+    [TestMethod]
     public void PicturesArePreparedAsOpenAiDoesUnlessAFileBesideSaysOtherwise()
     {
         PictureSettings settings = Read();

@@ -23,7 +23,7 @@ public sealed class PictureProcessorTests
         foreach (Example row in rows)
             store.Add(row);
         Assert.IsGreaterThanOrEqualTo(rows.Sum(row => row.Get(Fields.Picture).Length), store.SpilledBytes);
-        var processor = PictureProcessor.Load(_clip.Folder, withTexts: false, new());
+        var processor = PictureProcessor.Load(_clip.Folder, new());
         using Batch held = processor.Collate(rows, CPU, withLabels: false), read = processor.Collate([.. store], CPU, withLabels: false);
         CollectionAssert.AreEqual(new long[] { 5, 3, TinyClip.Side, TinyClip.Side }, held.Pixels!.shape);
         Assert.IsTrue(held.Pixels.Equals(read.Pixels!));
@@ -32,17 +32,17 @@ public sealed class PictureProcessorTests
     [TestMethod]
     public void ItsFilesMakeItAgain()
     {
-        var processor = PictureProcessor.Load(_clip.Folder, withTexts: true, new());
+        var processor = PictureProcessor.Load(_clip.Folder, new(), _clip.Folder);
         CollectionAssert.IsSubsetOf(new[] { PictureSettings.FileName, "tokenizer.json" }, processor.Files.Keys.ToArray());
         var again = PictureProcessor.Of(processor.Settings, processor.Files);
         CollectionAssert.AreEqual(processor.Tokenizer.Encode("a red square").Ids, again.Tokenizer.Encode("a red square").Ids);
-        Assert.IsNull(PictureProcessor.Load(_clip.Folder, withTexts: false, new()).TokenizerOrNull);
+        Assert.IsNull(PictureProcessor.Load(_clip.Folder, new()).TokenizerOrNull);
     }
 
     [TestMethod]
     public void ArchivesFromBeforeThereWereOptionsHaveTheDefaults()
     {
-        var files = PictureProcessor.Load(_clip.Folder, withTexts: false, new PictureOptions { DropAlpha = true }).Files;
+        var files = PictureProcessor.Load(_clip.Folder, new PictureOptions { DropAlpha = true }).Files;
         Assert.IsFalse(PictureProcessor.Of([], files).DropsAlpha);
         foreach (JsonObject settings in new JsonObject[] { new() { ["MaxPixels"] = 0 }, new() { ["MaxPixels"] = "many" }, new() { ["Augmentation"] = new JsonObject { ["MinCropArea"] = 2 } } })
             Assert.Contains("settings of pictures", Assert.ThrowsExactly<InvalidDataException>(() => PictureProcessor.Of(settings, files)).Message);
@@ -52,6 +52,6 @@ public sealed class PictureProcessorTests
     public void AFolderWithoutPictureSettingsIsRefused()
     {
         File.Delete(Path.Combine(_clip.Folder, PictureSettings.FileName));
-        Assert.Contains(PictureSettings.FileName, Assert.ThrowsExactly<FileNotFoundException>(() => PictureProcessor.Load(_clip.Folder, withTexts: true, new())).Message);
+        Assert.Contains(PictureSettings.FileName, Assert.ThrowsExactly<FileNotFoundException>(() => PictureProcessor.Load(_clip.Folder, new(), _clip.Folder)).Message);
     }
 }

@@ -114,7 +114,7 @@ public sealed class GradientCachingTests
     private static TunedModel Open(TinyClip clip, TunerOptions tuner, bool masked, out TaskRuntime task)
     {
         PretrainedModel model = Microsoft.ML.Peft.Estimators.BaseModels.Open(clip.Folder, CPU, seed: 1);
-        task = ClipTask.Pairs(maskSameTexts: masked).Bind(LabelSet.None, PictureProcessor.Load(clip.Folder, withTexts: true), 10);
+        task = ClipTask.Pairs(maskSameTexts: masked).Bind(LabelSet.None, PictureProcessor.Load(clip.Folder, new(), clip.Folder), 10);
         return TunedModelFactory.Create(model, task, tuner, seed: 1);
     }
 
