@@ -118,8 +118,7 @@ internal sealed class MergedFolder
     private IEnumerable<PlannedTensor> Tensors()
     {
         var written = new HashSet<string>(StringComparer.Ordinal);
-        // Of a classifier that was left out, nothing stays beside the new one.
-        foreach (string key in (_base?.Names ?? []).Order(StringComparer.Ordinal).Where(name => !_weights.Sources.IsLeftOut(name) || _merged.ContainsKey(name)).Where(name => !_packed.Keys.Any(key => QuantStateFile.IsPartOf(name, key))))
+        foreach (string key in StoredKeys())
         {
             if (_packed.TryGetValue(key, out QuantizedWeight? weight))
             {
@@ -149,6 +148,12 @@ internal sealed class MergedFolder
         foreach (Parameter parameter in _weights.All.Where(p => p.IsNew && written.Add(p.Name)))
             yield return new PlannedTensor(parameter.Name, parameter.Value.dtype, parameter.Value.Sizes(), () => parameter.Value.detach());
     }
+
+    // Of a classifier that was left out, nothing stays beside the new one; a packed matrix goes under its own name, parts and all.
+    private IEnumerable<string> StoredKeys() => (_base?.Names ?? [])
+        .Where(name => !_weights.Sources.IsLeftOut(name) || _merged.ContainsKey(name))
+        .Where(name => !_packed.Keys.Any(key => QuantStateFile.IsPartOf(name, key)))
+        .Order(StringComparer.Ordinal);
 
     private PlannedTensor Stored(string name, string key) => new(name, _base!.Stored.TypeOf(key), _base.ShapeOf(key), () => _base.Stored.Read(key));
 

@@ -64,7 +64,7 @@ public sealed class PredictionEngineTests
     {
         var freed = new TaskCompletionSource<int>();
         var finalizer = new TaskCompletionSource<int>();
-        HoldAndDispose(new Recorder(freed), new FinalizerThread(finalizer));
+        HoldAndDispose(freed, finalizer);
         while (!freed.Task.IsCompleted || !finalizer.Task.IsCompleted)
         {
             GC.Collect();
@@ -119,13 +119,15 @@ public sealed class PredictionEngineTests
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private void HoldAndDispose(Recorder model, FinalizerThread finalizer)
+    private void HoldAndDispose(TaskCompletionSource<int> freed, TaskCompletionSource<int> finalizer)
     {
+        // Made here: code that is not optimized keeps a caller's temporaries alive to its own end.
+        var onFinalizerThread = new FinalizerThread(finalizer);
         PretrainedModel bert = BaseModels.Open(_bert.Folder, CPU, seed: 1);
-        var host = new ModelHost(new TunedModel(bert, bert.As<ISequenceClassifier>().CreateSequenceClassificationHead(2), model), new AdapterTable([], null), "test");
+        var host = new ModelHost(new TunedModel(bert, bert.As<ISequenceClassifier>().CreateSequenceClassificationHead(2), new Recorder(freed)), new AdapterTable([], null), "test");
         host.KeepForRow();
         host.Dispose();
-        GC.KeepAlive(finalizer);
+        GC.KeepAlive(onFinalizerThread);
     }
 
     private PeftTransformer FitBare() => _context.Peft().Lora(_bert.Folder, PeftTask.TextClassification(), maxEpochs: 1).Fit(Review.Load(_context));

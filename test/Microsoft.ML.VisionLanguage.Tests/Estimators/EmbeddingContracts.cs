@@ -21,19 +21,19 @@ public sealed class ClipZeroShotClassifierContract : TinyClipContract
 [TestClass]
 public sealed class ClipZeroShotClassifierOfAColumnContract : TinyClipContract
 {
-    protected override IReadOnlyList<string> InputColumns => ["Image", "NumberKey"];
+    protected override IReadOnlyList<string> InputColumns => ["Image", "TextKey"];
 
     // Scoring needs no labels: what is missing is missed by the fit alone.
-    protected override IReadOnlyList<string> FittedColumns => ["NumberKey"];
+    protected override IReadOnlyList<string> FittedColumns => ["TextKey"];
 
     protected override IDataView CreateData()
     {
         IDataView data = base.CreateData();
-        return Context.Transforms.Conversion.MapValueToKey("NumberKey", "Number").Fit(data).Transform(data);
+        return Context.Transforms.Conversion.MapValueToKey("TextKey", "Text").Fit(data).Transform(data);
     }
 
     protected override IEstimator<ITransformer> CreateEstimator() => Context.VisionLanguage().ClipZeroShotClassifier(
-        new ClipZeroShotClassifier.Options { BaseModel = Folder, LabelColumnName = "NumberKey", TopK = 20, ScoringBatchSize = 4 });
+        new ClipZeroShotClassifier.Options { BaseModel = Folder, LabelColumnName = "TextKey", TopK = 20, ScoringBatchSize = 4 });
 }
 
 [TestClass]
