@@ -10,7 +10,6 @@ using Microsoft.ML.Peft.Tuners.Full;
 using Microsoft.ML.Peft.Tuners.Ia3;
 using Microsoft.ML.Peft.Tuners.LayerNorms;
 using Microsoft.ML.Peft.Tuners.Lora;
-using Microsoft.ML.Peft.Tuners.Prefix;
 using Microsoft.ML.Peft.Tuners.Prompt;
 
 [assembly: Registration<PeftRegistration>]
@@ -52,6 +51,7 @@ internal sealed class PeftRegistration : IRegistration
         registry.AddTuner<Ia3Options>("ia3", new(Ia3Options.PeftType, Ia3Options.Read), isServed: false);
         registry.AddTuner<LayerNormOptions>("layer-norms", new(LayerNormOptions.PeftType, LayerNormOptions.Read), isServed: false);
         registry.AddTuner<PrefixOptions>("prefix", new(PrefixOptions.Type, VirtualTokenOptions.Read<PrefixOptions>), isServed: false);
+        registry.AddTuner<PTuningOptions>("p-tuning", new(PTuningOptions.Type, VirtualTokenOptions.Read<PTuningOptions>), isServed: false);
         registry.AddTuner<PromptOptions>("prompt", new(PromptOptions.Type, VirtualTokenOptions.Read<PromptOptions>), isServed: false);
     }
 

@@ -46,6 +46,9 @@ internal sealed class AttentionSite
 
     public AttentionKind Kind { get; }
 
+    /// <summary>Whether it stands in the decoder of an encoder-decoder.</summary>
+    public bool IsInDecoder { get; init; }
+
     /// <summary>What scores are multiplied with beside the usual 1/√size; 1 by default.</summary>
     public double Gain { get; init; } = 1;
 
@@ -78,10 +81,10 @@ internal sealed class AttentionSite
             (key, value) = BehindPrefix(key, value, context);
         else
             (key, value) = cache.IsEmpty(Layer) ? cache.Append(Layer, BehindPrefix(key, value, context)) : cache.Append(Layer, (key, value));
-        return Attention.Attend(Gain == 1 ? query : query * Gain, key, value, mask, context.NextDropout(Dropout));
+        return AttendAll(query, key, value, mask, context);
     }
 
-    /// <summary>Attends to what an encoder made, where several rows may read one text.</summary>
+    /// <summary>Attends to what an encoder made, behind the prefix, where several rows may read one text.</summary>
     /// <param name="query">[B, heads, Q, size]</param>
     /// <param name="memory">What it reads.</param>
     /// <param name="make">Makes the keys and values [texts, groups, S, size] of this layer.</param>
@@ -89,15 +92,22 @@ internal sealed class AttentionSite
     /// <returns>[B, Q, heads·size]</returns>
     public Tensor AttendTo(Tensor query, EncoderMemory memory, Func<(Tensor Keys, Tensor Values)> make, ForwardContext context)
     {
-        var (key, value) = memory.Of(Layer, make);
+        var (key, value) = memory.Of(Layer, () =>
+        {
+            var (keys, values) = make();
+            return BehindPrefix(keys, values, context);
+        });
         long each = memory.RowsPerText, queries = query.size(2);
         if (each == 1)
-            return Attend(query, key, value, memory.Mask, context);
+            return AttendAll(query, key, value, memory.Mask, context);
         // The rows of a text stand side by side as queries of one, and its keys are not copied.
         long texts = key.size(0);
         Tensor side = query.view(texts, each, Heads, queries, Size).transpose(1, 2).reshape(texts, Heads, each * queries, Size);
-        return Attend(side, key, value, memory.Mask, context).view(texts * each, queries, -1);
+        return AttendAll(side, key, value, memory.Mask, context).view(texts * each, queries, -1);
     }
+
+    private Tensor AttendAll(Tensor query, Tensor key, Tensor value, AttentionMask? mask, ForwardContext context) =>
+        Attention.Attend(Gain == 1 ? query : query * Gain, key, value, mask, context.NextDropout(Dropout));
 
     private (Tensor Keys, Tensor Values) BehindPrefix(Tensor key, Tensor value, ForwardContext context)
     {

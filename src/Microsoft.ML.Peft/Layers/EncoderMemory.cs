@@ -14,7 +14,7 @@ internal sealed class EncoderMemory : IDisposable
     private Tensor? _real;
 
     /// <param name="states">[texts, S, width]; a session's own from now on.</param>
-    /// <param name="real">True where a state is real [texts, S]; null when all are.</param>
+    /// <param name="real">True where a key is real, those that tuners put before the states' own included [texts, K]; null when all are.</param>
     /// <param name="layers">Layers whose keys and values a session keeps; null in training, where nothing is kept.</param>
     public EncoderMemory(Tensor states, Tensor? real, int? layers = null)
     {

@@ -26,7 +26,11 @@ internal sealed class EncoderDecoderSession(PretrainedModel model, Head head, Ba
 
     protected override Tensor Forward(Batch batch, ForwardContext step)
     {
-        _memory ??= new EncoderMemory(_model.Encode(texts, step), texts.Mask, _model.DecoderLayers);
+        if (_memory is null)
+        {
+            var (states, real) = _model.Encode(texts, step);
+            _memory = new EncoderMemory(states, real, _model.DecoderLayers);
+        }
         return _model.Decode(batch, PositionSelection.Last, step with { Memory = _memory });
     }
 }

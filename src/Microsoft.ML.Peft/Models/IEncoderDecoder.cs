@@ -17,8 +17,11 @@ internal interface IEncoderDecoder
     /// <summary>Logits over the vocabulary of what the decoder writes.</summary>
     Head CreateSequenceToSequenceHead();
 
-    /// <summary>The encoder's last hidden states [B, S, hidden].</summary>
-    Tensor Encode(Batch batch, ForwardContext context);
+    /// <summary>
+    /// The encoder's last hidden states [B, S, hidden], and which of cross-attention's keys are real: those of tuners among them
+    /// [B, keys]; null when all are.
+    /// </summary>
+    (Tensor States, Tensor? Real) Encode(Batch batch, ForwardContext context);
 
     /// <summary>The decoder's last hidden states of the positions that are read, behind <see cref="ForwardContext.Memory"/>.</summary>
     /// <param name="batch">The decoder's own tokens.</param>

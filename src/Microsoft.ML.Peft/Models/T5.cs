@@ -47,17 +47,24 @@ internal sealed class T5 : TextModel, IEncoderDecoder, IWritesTexts
     public override Tensor Forward(Batch batch, PositionSelection rows, ForwardContext context)
     {
         // Left to the caller's scope: under gradient checkpointing the backward pass reads it again.
-        var memory = new EncoderMemory(Encode(batch, context), batch.Mask);
+        var (states, real) = Encode(batch, context);
+        var memory = new EncoderMemory(states, real);
         Tensor ids = batch.DecoderIds ?? Shifted(batch.Labels ?? throw new ArgumentException("The decoder has nothing to read: the batch has neither its tokens nor labels."));
         return Decode(new Batch { Ids = ids, PadsEnd = true, Examples = batch.Examples }, rows, context with { Memory = memory });
     }
 
     // The cache is the decoder's.
-    public Tensor Encode(Batch batch, ForwardContext context) => _encoder.Forward(batch, PositionSelection.All, context with { Cache = null });
+    public (Tensor States, Tensor? Real) Encode(Batch batch, ForwardContext context)
+    {
+        ForwardContext own = context with { Cache = null };
+        ModelInput input = _encoder.Enter(batch, PositionSelection.All, own);
+        Tensor? real = PrefixColumns.Of(_decoder.CrossAttention, own) is { } prefix ? prefix.RealWith(input.Mask, input.Count, input.Length, input.Device) : input.Mask;
+        return (_encoder.Forward(input, own), real);
+    }
 
     public Tensor Decode(Batch batch, PositionSelection rows, ForwardContext context)
     {
-        Tensor states = _decoder.Forward(batch, rows, context);
+        Tensor states = _decoder.Forward(_decoder.Enter(batch, rows, context), context);
         if (!_config.ScalesOutput)
             return states;
         using (states)
@@ -118,9 +125,13 @@ internal sealed class T5Stack
         _norm = new RmsNorm(scope["final_layer_norm"], config.Hidden, config.Epsilon);
     }
 
-    public Tensor Forward(Batch batch, PositionSelection rows, ForwardContext context)
+    /// <summary>The first layer's, whose prefixes are as long as those of all others; a decoder alone has it.</summary>
+    public AttentionSite CrossAttention => _layers[0].CrossAttention;
+
+    public ModelInput Enter(Batch batch, PositionSelection rows, ForwardContext context) => _input.Enter(batch, rows, context);
+
+    public Tensor Forward(ModelInput input, ForwardContext context)
     {
-        ModelInput input = _input.Enter(batch, rows, context);
         MaskTerms terms = Terms(input, PrefixColumns.Of(_layers[0].Attention, context), context);
         // Left to the caller's scope: under gradient checkpointing the backward pass reads it again.
         Tensor bias = _positions.Bias(terms.Queries, terms.Keys, context, input.Device);
@@ -159,11 +170,13 @@ internal sealed class T5Stack
 /// <summary>One layer: self-attention, in the decoder cross-attention, feed-forward; each normed before and added to what came in.</summary>
 internal sealed class T5Layer(WeightScope scope, T5Config config, int index, bool isDecoder)
 {
-    private readonly T5Attention _self = new(scope["0"], "SelfAttention", config, index, AttentionKind.Self);
-    private readonly T5Attention? _cross = isDecoder ? new(scope["1"], "EncDecAttention", config, index, AttentionKind.Cross) : null;
+    private readonly T5Attention _self = new(scope["0"], "SelfAttention", config, index, AttentionKind.Self, isDecoder);
+    private readonly T5Attention? _cross = isDecoder ? new(scope["1"], "EncDecAttention", config, index, AttentionKind.Cross, isDecoder) : null;
     private readonly T5FeedForward _feedForward = new(scope[isDecoder ? "2" : "1"], config, index);
 
     public AttentionSite Attention => _self.Site;
+
+    public AttentionSite CrossAttention => _cross!.Site;
 
     public Tensor Forward(Tensor x, AttentionMask mask, EncoderMemory? memory, PositionSelection rows, ForwardContext context)
     {
@@ -175,7 +188,7 @@ internal sealed class T5Layer(WeightScope scope, T5Config config, int index, boo
 }
 
 /// <summary>A normed attention and its join.</summary>
-internal sealed class T5Attention(WeightScope scope, string name, T5Config config, int index, AttentionKind kind)
+internal sealed class T5Attention(WeightScope scope, string name, T5Config config, int index, AttentionKind kind, bool isDecoder)
 {
     private readonly RmsNorm _norm = new(scope["layer_norm"], config.Hidden, config.Epsilon);
     private readonly Projection _query = new(scope[name]["q"], config.Hidden, config.Heads * config.HeadSize, bias: false);
@@ -188,6 +201,7 @@ internal sealed class T5Attention(WeightScope scope, string name, T5Config confi
     public AttentionSite Site { get; } = new(scope[name], index, config.Heads, config.HeadSize, kind: kind)
     {
         Dropout = config.Dropout,
+        IsInDecoder = isDecoder,
         // T5 does not scale its scores.
         Gain = Math.Sqrt(config.HeadSize),
     };

@@ -13,6 +13,26 @@ internal sealed class Participants(params object[] candidates)
 
     public static Participants Of(TunedModel model, ITrainingObjective task) => new(model.Tuner, task, model.Model);
 
+    public void BeforeStep(int step)
+    {
+        using var noGrad = no_grad();
+        Array.ForEach(_all, participant => participant.BeforeStep(step));
+    }
+
+    public void AfterBackward(int step)
+    {
+        using var scope = NewDisposeScope();
+        Array.ForEach(_all, participant => participant.AfterBackward(step));
+    }
+
+    public void WeightsChanged()
+    {
+        using var noGrad = no_grad();
+        Array.ForEach(_all, participant => participant.WeightsChanged());
+    }
+
+    public void AfterRun() => Array.ForEach(_all, participant => participant.AfterRun());
+
     /// <summary>Computes the gradients of all terms and gives their sum, which is one of means.</summary>
     /// <param name="step">The step, from 0.</param>
     /// <param name="count">What gradients are summed over.</param>
@@ -34,6 +54,7 @@ internal sealed class Participants(params object[] candidates)
     {
         using var noGrad = no_grad();
         Array.ForEach(_all, participant => participant.AfterStep(step, totalSteps));
+        WeightsChanged();
     }
 
     public IEnumerable<(string Name, Tensor Value)> Export() =>

@@ -25,6 +25,7 @@ internal sealed class TrainingLoop : IDisposable
     private readonly AdamW _optimizer;
     private readonly BestWeights _best;
     private readonly ModelSelection _selection;
+    private readonly Participants _participants;
     private readonly TrainingStep _step;
     private readonly ProgressMeter _meter;
     private readonly TrainingCheckpoint? _checkpoint;
@@ -40,13 +41,13 @@ internal sealed class TrainingLoop : IDisposable
         _optimizer = new AdamW(model.Trainable, options);
         _best = new BestWeights(model.Trainable);
         _selection = new ModelSelection(options.Given, _best, task);
-        var participants = Participants.Of(model, task);
-        _step = new TrainingStep(_runner, model.Trainable, _optimizer, participants, options, _plan);
+        _participants = Participants.Of(model, task);
+        _step = new TrainingStep(_runner, model.Trainable, _optimizer, _participants, options, _plan);
         _meter = new ProgressMeter(_plan, options.Given.Progress, reporter);
         if (options.Given.CheckpointFolder is { } folder)
         {
             string run = (facts ?? new RunFacts()).WithRun(options, seed, model, train, validation).ToJson();
-            _checkpoint = new TrainingCheckpoint(folder, run, model.Trainable, _optimizer, _best, participants);
+            _checkpoint = new TrainingCheckpoint(folder, run, model.Trainable, _optimizer, _best, _participants);
         }
     }
 
@@ -75,14 +76,17 @@ internal sealed class TrainingLoop : IDisposable
         Check(model, task, train, validation is not null, options);
         using var linked = CancellationTokenSource.CreateLinkedTokenSource(token, options.Given.CancellationToken);
         using var loop = new TrainingLoop(model, task, train, validation, options, device, seed, reporter, facts);
+        TrainingResult result;
         try
         {
-            return loop.Run(linked.Token);
+            result = loop.Run(linked.Token);
         }
         finally
         {
             loop._optimizer.ClearGradients();
         }
+        loop._participants.AfterRun();
+        return result;
     }
 
     public void Dispose()
@@ -118,6 +122,7 @@ internal sealed class TrainingLoop : IDisposable
     {
         _optimizer.ClearGradients();
         Resume();
+        _participants.WeightsChanged();
         Announce();
         if (_runner.CanCache(_train))
             _runner.Cache = FeatureCache.Create(_runner, _validation is null ? [_train] : [_train, _validation], _options.BatchSize, token);
@@ -213,6 +218,7 @@ internal sealed class TrainingLoop : IDisposable
     private TrainingResult Finish(TrainingEnd end)
     {
         _best.Restore();
+        _participants.WeightsChanged();
         var result = new TrainingResult
         {
             End = end,

@@ -31,6 +31,7 @@ internal sealed class TrainingStep(
     {
         double sum = 0;
         long count = 0;
+        participants.BeforeStep(step);
         for (int batch = 0; batch < batches && begun.MoveNext(); batch++)
         {
             (double batchSum, long batchCount) = begun.Current.Finish();
@@ -41,6 +42,7 @@ internal sealed class TrainingStep(
         if (count > 0)
         {
             sum += count * participants.AddTerms(step, count);
+            participants.AfterBackward(step);
             optimizer.Step(learningRate, GradientScale(count, step, learningRate));
             participants.AfterStep(step, plan.TotalSteps);
         }

@@ -1,38 +1,53 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Microsoft.ML.Peft.Layers;
-using TorchSharp;
-using static TorchSharp.torch;
+using Microsoft.ML.Peft.Tuners;
 
-namespace Microsoft.ML.Peft.Tuners;
+namespace Microsoft.ML.Peft;
 
-/// <summary>What the methods share that learn virtual tokens and leave the model as it is (PEFT's prompt learning).</summary>
-internal abstract class VirtualTokenOptions : TunerOptions, IPeftAdapterFormat
+/// <summary>
+/// What the methods share that learn virtual tokens and leave the model as it is (PEFT's prompt learning), with the names of its
+/// <c>PromptLearningConfig</c>.
+/// </summary>
+public abstract class VirtualTokenOptions : TunerOptions, IPeftAdapterFormat
 {
+    private const int DefaultVirtualTokens = 20;
+
     private protected VirtualTokenOptions() { }
 
-    /// <summary>How many; 20 by default.</summary>
-    public int VirtualTokens { get; set; } = 20;
+    /// <summary>How many virtual tokens there are; null (the default) for 20.</summary>
+    public int? VirtualTokens { get; set; }
 
-    /// <summary>Modules that train as a whole beside the head, by the ends of their names; none by default.</summary>
+    /// <summary>Modules that train in full and are saved whole, beside the task's head, which always is; none by default.</summary>
     public IReadOnlyList<string> ModulesToSave { get; set; } = [];
 
+    /// <summary>How many there are, where nothing is said too.</summary>
+    internal int Count => VirtualTokens ?? DefaultVirtualTokens;
+
     /// <summary>The sizes that PEFT's file repeats from the model; null before the method is attached.</summary>
-    internal VirtualTokenSizes? Sizes { get; set; }
+    internal VirtualTokenSizes? Sizes { get; private set; }
 
     internal abstract string PeftType { get; }
 
     /// <summary>The same settings with a model's sizes.</summary>
     internal VirtualTokenOptions With(VirtualTokenSizes sizes)
     {
-        var copy = (VirtualTokenOptions)MemberwiseClone();
+        VirtualTokenOptions copy = Copy<VirtualTokenOptions>();
         copy.Sizes = sizes;
+        return copy;
+    }
+
+    internal override TunerOptions Settled()
+    {
+        VirtualTokenOptions copy = Copy<VirtualTokenOptions>();
+        copy.VirtualTokens = Count;
         return copy;
     }
 
     /// <summary>Reads PEFT's <c>adapter_config.json</c>.</summary>
     /// <exception cref="InvalidDataException">A setting is missing or of another type.</exception>
-    public static T Read<T>(JsonObject config, string file)
+    /// <exception cref="NotSupportedException">A setting is not supported.</exception>
+    internal static T Read<T>(JsonObject config, string file)
         where T : VirtualTokenOptions, new()
     {
         var read = new T();
@@ -41,17 +56,22 @@ internal abstract class VirtualTokenOptions : TunerOptions, IPeftAdapterFormat
             read.VirtualTokens = config["num_virtual_tokens"]!.GetValue<int>();
             read.ModulesToSave = config["modules_to_save"]?.Deserialize<string[]>() ?? [];
             read.Sizes = new VirtualTokenSizes(
-                config["num_layers"]!.GetValue<int>(), config["num_attention_heads"]!.GetValue<int>(), config["token_dim"]!.GetValue<int>());
-            read.ReadOwn(config, file);
+                config["num_layers"]!.GetValue<int>(), config["num_attention_heads"]!.GetValue<int>(), config["token_dim"]!.GetValue<int>(),
+                config["num_transformer_submodules"]?.GetValue<int>() ?? 1);
+            read.ReadOwn(config);
             return read;
         }
         catch (Exception e) when (e is InvalidOperationException or FormatException or JsonException or NullReferenceException)
         {
             throw new InvalidDataException($"{file}: a setting of {read.PeftType} is missing or of another type than expected: {e.Message}", e);
         }
+        catch (NotSupportedException e)
+        {
+            throw new NotSupportedException($"{file}: {e.Message}", e);
+        }
     }
 
-    public JsonObject ToAdapterConfig(string? taskType, string baseModel)
+    JsonObject IPeftAdapterFormat.ToAdapterConfig(string? taskType, string baseModel)
     {
         VirtualTokenSizes sizes = Sizes ?? throw new InvalidOperationException($"'{Key}' has not been attached to a model.");
         var config = new JsonObject
@@ -62,69 +82,60 @@ internal abstract class VirtualTokenOptions : TunerOptions, IPeftAdapterFormat
             ["modules_to_save"] = ModulesToSave.Count == 0 ? null : JsonSerializer.SerializeToNode(ModulesToSave),
             ["num_attention_heads"] = sizes.Heads,
             ["num_layers"] = sizes.Layers,
-            ["num_transformer_submodules"] = 1,
-            ["num_virtual_tokens"] = VirtualTokens,
+            ["num_transformer_submodules"] = sizes.Parts,
+            ["num_virtual_tokens"] = Count,
             ["peft_type"] = PeftType,
             ["revision"] = null,
             ["task_type"] = taskType,
             ["token_dim"] = sizes.Width,
         };
-        WriteOwn(config);
+        WriteOwn(config, sizes);
         return config;
     }
 
     internal sealed override ITuner Create()
     {
-        if (VirtualTokens < 1)
-            throw new ArgumentOutOfRangeException(nameof(VirtualTokens), VirtualTokens, $"{nameof(VirtualTokens)} must be at least 1.");
+        Check(Count >= 1, nameof(VirtualTokens), Count, "at least 1");
         return CreateTuner();
     }
 
     private protected abstract ITuner CreateTuner();
 
     /// <summary>Reads what only this method has.</summary>
-    private protected abstract void ReadOwn(JsonObject config, string file);
+    private protected abstract void ReadOwn(JsonObject config);
 
     /// <summary>Writes what only this method has.</summary>
-    private protected abstract void WriteOwn(JsonObject config);
+    private protected abstract void WriteOwn(JsonObject config, VirtualTokenSizes sizes);
+
+    private protected T Copy<T>()
+        where T : VirtualTokenOptions => (T)MemberwiseClone();
+
+    private protected void Check(bool good, string option, object value, string expected)
+    {
+        if (!good)
+            throw new ArgumentOutOfRangeException(option, value, $"{GetType().Name}.{option} must be {expected}.");
+    }
 }
 
 /// <summary>What PEFT's prompt-learning files say of their model.</summary>
-/// <param name="Layers">Its layers.</param>
+/// <param name="Layers">Its layers; an encoder-decoder's in one of its parts.</param>
 /// <param name="Heads">Heads of an attention; of keys and values where the method makes those.</param>
 /// <param name="Width">Numbers of a virtual token; of its keys in one layer where the method makes those.</param>
-internal sealed record VirtualTokenSizes(int Layers, int Heads, int Width);
-
-/// <summary>One table of virtual tokens, and what reads it.</summary>
-/// <param name="options">The settings.</param>
-internal abstract class VirtualTokenTuner(VirtualTokenOptions options) : PartTuner(options)
+/// <param name="Parts">2 for an encoder-decoder, else 1.</param>
+internal sealed record VirtualTokenSizes(int Layers, int Heads, int Width, int Parts)
 {
-    /// <summary>The table's name in PEFT's files, where it stands without a prefix.</summary>
-    public const string TableName = "prompt_embeddings";
-
-    private VirtualTokenSizes? _sizes;
-
-    protected sealed override IReadOnlyList<string> ModulesToSave => options.ModulesToSave;
-
-    protected sealed override string FilePrefix => "base_model.";
-
-    public sealed override TunerOptions SettingsForExport(TunerOptions given) => ((VirtualTokenOptions)given).With(_sizes!);
-
-    protected sealed override string FileName(string name) => name == TableName ? name : FilePrefix + name;
-
-    protected sealed override IEnumerable<TunedPart> Tune(TuningTarget target, Generator generator)
+    /// <exception cref="ArgumentException">An adapter was made for a model of other sizes; the message names each.</exception>
+    public void Check(VirtualTokenSizes? adapter)
     {
-        _sizes = SizesOf(target);
-        if (options.Sizes is { } saved && saved != _sizes)
-            throw new ArgumentException($"The adapter was made for a model with {saved}; this one has {_sizes}.");
-        Tensor start = normal(0, 1, [options.VirtualTokens, NumbersOf(_sizes)], ScalarType.Float32, generator.device, generator: generator);
-        return [Part(target, new Parameter(TableName, start.DetachFromDisposeScope(), owned: true))];
+        if (adapter is null || adapter == this)
+            return;
+        (string Name, int Adapter, int Model)[] all =
+        [
+            ("token_dim", adapter.Width, Width), ("num_layers", adapter.Layers, Layers), ("num_attention_heads", adapter.Heads, Heads),
+            ("num_transformer_submodules", adapter.Parts, Parts),
+        ];
+        IEnumerable<string> differences = all.Where(size => size.Adapter != size.Model)
+            .Select(size => string.Create(CultureInfo.InvariantCulture, $"{size.Name} is {size.Adapter} in the adapter and {size.Model} in the model"));
+        throw new ArgumentException($"The adapter was made for another model: {string.Join("; ", differences)}.");
     }
-
-    protected abstract VirtualTokenSizes SizesOf(TuningTarget target);
-
-    /// <summary>The table's width.</summary>
-    protected abstract int NumbersOf(VirtualTokenSizes sizes);
-
-    protected abstract TunedPart Part(TuningTarget target, Parameter table);
 }

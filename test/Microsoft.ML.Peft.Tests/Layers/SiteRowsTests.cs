@@ -8,7 +8,6 @@ using Microsoft.ML.Peft.Tuners;
 using Microsoft.ML.Peft.Tuners.Bottleneck;
 using Microsoft.ML.Peft.Tuners.Ia3;
 using Microsoft.ML.Peft.Tuners.LayerNorms;
-using Microsoft.ML.Peft.Tuners.Prefix;
 using Microsoft.ML.Peft.Tuners.Prompt;
 using Microsoft.ML.Peft.Weights;
 using TorchSharp;

@@ -39,18 +39,23 @@ internal static class TrainingExpectations
         JsonObject settings = root["optimizer"]!.AsObject();
         using var optimizer = new AdamW(tuner.Trainable, TinyRun.Settings(new() { WeightDecay = settings["weight_decay"]!.GetValue<double>(), DecayBiasesAndNorms = true }));
         IEnumerable<Example[]> batches = rows.Examples.Chunk(root["batch_size"]!.GetValue<int>()).Take(root["losses"]!.AsArray().Count);
-        double[] losses = [.. batches.Select(batch => Step(model, head, optimizer, batch, settings["lr"]!.GetValue<double>()))];
+        var participants = new Participants(tuner);
+        participants.WeightsChanged();
+        double[] losses = [.. batches.Select((batch, step) => Step(model, head, optimizer, participants, step, batch, settings["lr"]!.GetValue<double>()))];
         expected.Close(root["losses"]!, losses, (step, loss) => (step < EarlySteps ? Early : Late) * loss, "loss before a step");
     }
 
-    private static double Step(PretrainedModel model, Head head, AdamW optimizer, Example[] rows, double learningRate)
+    private static double Step(PretrainedModel model, Head head, AdamW optimizer, Participants participants, int step, Example[] rows, double learningRate)
     {
         using var scope = NewDisposeScope();
+        participants.BeforeStep(step);
         using Batch batch = Batch.Collate(rows, CPU, withLabels: true);
         Tensor logits = head.Forward(model.Features(batch, head, ForwardContext.Inference), batch, ForwardContext.Inference);
         Tensor loss = nn.functional.cross_entropy(logits.flatten(0, -2), batch.Labels!.flatten(), ignore_index: Batch.IgnoredLabel);
-        loss.backward();
+        BackwardPass.Run(loss);
+        participants.AfterBackward(step);
         optimizer.Step(learningRate, gradientScale: 1);
+        participants.AfterStep(step, int.MaxValue);
         optimizer.ClearGradients();
         return loss.item<float>();
     }

@@ -41,7 +41,7 @@ internal static class ModelParity
         Tensor loss = loaded.Loss(logits);
         parity.Check("out.loss", loss);
         if (parity.Has("out.encoder"))
-            parity.Check("out.encoder", ((IEncoderDecoder)loaded.Model).Encode(loaded.Batch, ForwardContext.Inference));
+            parity.Check("out.encoder", ((IEncoderDecoder)loaded.Model).Encode(loaded.Batch, ForwardContext.Inference).States);
         if (parameters.Count > 0)
             BackwardPass.Run(loss);
         parameters.ForEach(p => parity.Check(Gradient + p.Name, p.Value.grad!));

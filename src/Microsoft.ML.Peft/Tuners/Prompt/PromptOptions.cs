@@ -12,9 +12,9 @@ internal sealed class PromptOptions : VirtualTokenOptions
     private protected override ITuner CreateTuner() => new PromptTuner(this);
 
     // How the vectors started does not matter once they are there.
-    private protected override void ReadOwn(JsonObject config, string file) { }
+    private protected override void ReadOwn(JsonObject config) { }
 
-    private protected override void WriteOwn(JsonObject config)
+    private protected override void WriteOwn(JsonObject config, VirtualTokenSizes sizes)
     {
         config["prompt_tuning_init"] = "RANDOM";
         config["prompt_tuning_init_text"] = null;

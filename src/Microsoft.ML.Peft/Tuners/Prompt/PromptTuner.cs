@@ -6,32 +6,13 @@ namespace Microsoft.ML.Peft.Tuners.Prompt;
 /// <summary>One table [tokens, width], read at the model's entrance.</summary>
 internal sealed class PromptTuner(PromptOptions options) : VirtualTokenTuner(options)
 {
-    protected override VirtualTokenSizes SizesOf(TuningTarget target)
+    protected override VirtualTokenSizes SizesOf(TuningTarget target) => SizesOfTokens(target);
+
+    protected override IEnumerable<VirtualTable> Tables(TuningTarget target, VirtualTokenSizes sizes, Generator generator)
     {
-        AttentionSite[] own = [.. target.Sites.Attentions.Where(site => site.Kind == AttentionKind.Self)];
-        return new VirtualTokenSizes(own.Length, own[0].Heads, (int)EntranceOf(target).Tokens.Weight.Inputs);
+        long rows = (long)options.Count * sizes.Parts;
+        Func<Tensor> random = () => normal(0, 1, [rows, sizes.Width], ScalarType.Float32, generator.device, generator: generator);
+        Parameter table = NewTable(target, TableName, sizes.Parts, sizes.Width, random);
+        return [new PromptTable(EntranceOf(target), table, network: null, options.Count)];
     }
-
-    protected override int NumbersOf(VirtualTokenSizes sizes) => sizes.Width;
-
-    protected override TunedPart Part(TuningTarget target, Parameter table) => new PromptTable(EntranceOf(target), table);
-
-    private static InputSite EntranceOf(TuningTarget target) => target.Sites.Inputs.FirstOrDefault()
-        ?? throw new ArgumentException("Nothing that is to be tuned reads tokens: virtual ones have no place there.");
-}
-
-/// <summary>The vectors, in the slot of the entrance.</summary>
-/// <param name="site">The entrance.</param>
-/// <param name="table">[tokens, width]</param>
-internal sealed class PromptTable(InputSite site, Parameter table) : TunedPart, IInputTuner
-{
-    public override string Path => table.Name;
-
-    public override IReadOnlyList<Parameter> Parameters => [table];
-
-    public ModelInput Change(ModelInput input, ForwardContext context) => input.Behind(table.Value);
-
-    public override void Attach(string adapter) => site.Attach(adapter, this);
-
-    public override void Detach(string adapter) => site.Detach(adapter);
 }

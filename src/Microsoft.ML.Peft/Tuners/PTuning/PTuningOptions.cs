@@ -1,0 +1,70 @@
+using System.Text.Json.Nodes;
+using Microsoft.ML.Peft.Tuners;
+using Microsoft.ML.Peft.Tuners.PTuning;
+
+namespace Microsoft.ML.Peft;
+
+/// <summary>What makes the vectors of <see cref="PTuningOptions"/>.</summary>
+public enum PTuningEncoder
+{
+    /// <summary>Three linear layers with ReLU between them, each token by itself (PEFT's default).</summary>
+    Mlp,
+
+    /// <summary>A bidirectional LSTM over the virtual tokens and two linear layers (the paper).</summary>
+    Lstm,
+}
+
+/// <summary>
+/// Settings of P-tuning (Liu, Zheng et al. 2021), with the names of PEFT's <c>PromptEncoderConfig</c>: vectors beside a row's tokens, made by a
+/// network while they are learnt, which is gone afterwards.
+/// </summary>
+public sealed class PTuningOptions : VirtualTokenOptions
+{
+    internal const string Type = "P_TUNING";
+
+    private const int DefaultLayers = 2;
+
+    /// <summary>What makes the vectors (PEFT's <c>encoder_reparameterization_type</c>); <see cref="PTuningEncoder.Mlp"/> by default.</summary>
+    public PTuningEncoder Encoder { get; set; }
+
+    /// <summary>The width of the network's inner layers; null (the default) for the model's.</summary>
+    public int? EncoderHiddenSize { get; set; }
+
+    /// <summary>Layers of the LSTM, 2 by default; an MLP has three linear layers whatever it says.</summary>
+    public int EncoderNumLayers { get; set; } = DefaultLayers;
+
+    /// <summary>Dropout between the layers of the LSTM while it is trained, from 0 to below 1; 0 by default.</summary>
+    public double EncoderDropout { get; set; }
+
+    internal override string PeftType => Type;
+
+    private protected override ITuner CreateTuner()
+    {
+        Check(Enum.IsDefined(Encoder), nameof(Encoder), Encoder, "one of the enumeration");
+        Check(EncoderHiddenSize is null or >= 1, nameof(EncoderHiddenSize), EncoderHiddenSize ?? 0, "at least 1");
+        Check(EncoderNumLayers >= 1, nameof(EncoderNumLayers), EncoderNumLayers, "at least 1");
+        Check(EncoderDropout is >= 0 and < 1, nameof(EncoderDropout), EncoderDropout, "from 0 to below 1");
+        return new PTuner(this);
+    }
+
+    private protected override void ReadOwn(JsonObject config)
+    {
+        string encoder = config["encoder_reparameterization_type"]?.GetValue<string>() ?? NameOf(PTuningEncoder.Mlp);
+        PTuningEncoder[] known = [.. Enum.GetValues<PTuningEncoder>().Where(kind => NameOf(kind) == encoder)];
+        Encoder = known is [var kind] ? kind : throw new NotSupportedException(
+            $"'encoder_reparameterization_type' is '{encoder}'; known are {string.Join(", ", Enum.GetValues<PTuningEncoder>().Select(NameOf))}.");
+        EncoderHiddenSize = config["encoder_hidden_size"]?.GetValue<int>();
+        EncoderNumLayers = config["encoder_num_layers"]?.GetValue<int>() ?? DefaultLayers;
+        EncoderDropout = config["encoder_dropout"]?.GetValue<double>() ?? 0;
+    }
+
+    private protected override void WriteOwn(JsonObject config, VirtualTokenSizes sizes)
+    {
+        config["encoder_dropout"] = EncoderDropout;
+        config["encoder_hidden_size"] = EncoderHiddenSize ?? sizes.Width;
+        config["encoder_num_layers"] = EncoderNumLayers;
+        config["encoder_reparameterization_type"] = NameOf(Encoder);
+    }
+
+    private static string NameOf(PTuningEncoder encoder) => encoder.ToString().ToUpperInvariant();
+}
