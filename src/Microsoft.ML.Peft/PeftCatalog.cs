@@ -127,6 +127,45 @@ namespace Microsoft.ML.Peft
         /// <exception cref="ArgumentException">A setting is missing or out of range.</exception>
         public LinearProbe LinearProbe(LinearProbe.Options options) => new(Host(nameof(LinearProbe)), Given(options));
 
+        /// <summary>Learns virtual tokens that stand before every row, over a base that stays as it is (prompt tuning, Lester et al. 2021).</summary>
+        /// <param name="model">The folder of a Hugging Face model (config.json, weights and tokenizer), a .gguf file, or an <c>Nf4Quantize</c> of one.</param>
+        /// <param name="task">What the model is to learn.</param>
+        /// <param name="virtualTokens">How many; null (the default) for 20.</param>
+        /// <param name="maxEpochs">Times that every row is seen; null (the default) for 3.</param>
+        /// <param name="batchSize">Rows in a batch; null (the default) for 32.</param>
+        /// <param name="learningRate">The highest learning rate; null (the default) for 1e-2.</param>
+        /// <param name="validationSet">Data to measure each epoch on; null (the default) for none.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
+        public PromptTune PromptTune(
+            ModelSource model, PeftTask task, int? virtualTokens = null, int? maxEpochs = null, int? batchSize = null, double? learningRate = null,
+            IDataView? validationSet = null)
+        {
+            var options = Options<PromptTune.Options>(model, task, maxEpochs, batchSize, learningRate, validationSet);
+            options.Prompt = new PromptOptions { VirtualTokens = virtualTokens };
+            return PromptTune(options);
+        }
+
+        /// <summary>Learns virtual tokens that stand before every row, over a base that stays as it is.</summary>
+        /// <param name="options">All settings.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">A setting is missing or out of range.</exception>
+        public PromptTune PromptTune(PromptTune.Options options) => new(Host(nameof(PromptTune)), Given(options));
+
+        /// <summary>Answers a task with a model as it is, where the task needs no head of its own: by a cloze.</summary>
+        /// <param name="model">The folder of a Hugging Face model (config.json, weights and tokenizer), a .gguf file, or an <c>Nf4Quantize</c> of one.</param>
+        /// <param name="task"><see cref="PeftTask.ClozeClassification"/> or <see cref="PeftTask.FactualProbing"/>.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">An argument is missing, or the task has something to learn first.</exception>
+        public ZeroShot ZeroShot(ModelSource model, PeftTask task) =>
+            ZeroShot(new ZeroShot.Options { BaseModel = Given(model).Path, Task = task, Quantization = model.Quantization });
+
+        /// <summary>Answers a task with a model as it is, where the task needs no head of its own: by a cloze.</summary>
+        /// <param name="options">All settings.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">A setting is missing or out of range, or the task has something to learn first.</exception>
+        public ZeroShot ZeroShot(ZeroShot.Options options) => new(Host(nameof(ZeroShot)), Given(options));
+
         /// <summary>Turns texts into vectors with a model as it is.</summary>
         /// <param name="model">The folder of a Hugging Face model: config.json, weights and tokenizer.</param>
         /// <param name="inputColumnName">The text column.</param>

@@ -10,7 +10,6 @@ using Microsoft.ML.Peft.Tuners.Full;
 using Microsoft.ML.Peft.Tuners.Ia3;
 using Microsoft.ML.Peft.Tuners.LayerNorms;
 using Microsoft.ML.Peft.Tuners.Lora;
-using Microsoft.ML.Peft.Tuners.Prompt;
 
 [assembly: Registration<PeftRegistration>]
 
@@ -52,7 +51,7 @@ internal sealed class PeftRegistration : IRegistration
         registry.AddTuner<LayerNormOptions>("layer-norms", new(LayerNormOptions.PeftType, LayerNormOptions.Read), isServed: false);
         registry.AddTuner<PrefixOptions>("prefix", new(PrefixOptions.Type, VirtualTokenOptions.Read<PrefixOptions>), isServed: false);
         registry.AddTuner<PTuningOptions>("p-tuning", new(PTuningOptions.Type, VirtualTokenOptions.Read<PTuningOptions>), isServed: false);
-        registry.AddTuner<PromptOptions>("prompt", new(PromptOptions.Type, VirtualTokenOptions.Read<PromptOptions>), isServed: false);
+        registry.AddTuner<PromptOptions>("prompt", new(PromptOptions.Type, VirtualTokenOptions.Read<PromptOptions>));
     }
 
     private static void Tasks(Registry registry)
@@ -60,6 +59,8 @@ internal sealed class PeftRegistration : IRegistration
         registry.AddTask<BinaryTextClassificationTask>("binary-text-classification");
         registry.AddTask<CausalLanguageModelTask>("causal-language-modelling");
         registry.AddTask<ChatTask>("chat");
+        registry.AddTask<ClozeClassificationTask>("cloze-classification");
+        registry.AddTask<FactualProbingTask>("factual-probing");
         registry.AddTask<MaskedLanguageModelTask>("masked-language-modelling");
         registry.AddTask<TextClassificationTask>("text-classification");
         registry.AddTask<TextEmbeddingTask>("text-embedding");

@@ -11,7 +11,10 @@ public sealed class TinyBert : IDisposable
     private static readonly string[] s_words =
         ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "good", "bad", "fine", "awful", "great", "poor", "film", "book", "the", "a", "very", "not", "and"];
 
-    public TinyBert(long seed = 1, Action<JsonObject>? change = null)
+    /// <param name="seed">Of the weights.</param>
+    /// <param name="change">Changes config.json.</param>
+    /// <param name="fillsMasks">Whether there is a head that fills masks; else a pooler.</param>
+    public TinyBert(long seed = 1, Action<JsonObject>? change = null, bool fillsMasks = false)
     {
         JsonObject config = Config();
         change?.Invoke(config);
@@ -19,17 +22,17 @@ public sealed class TinyBert : IDisposable
         File.WriteAllText(Path.Combine(Folder, "config.json"), config.ToJsonString());
         File.WriteAllText(Path.Combine(Folder, "tokenizer.json"), Tokenizer().ToJsonString());
         File.WriteAllText(Path.Combine(Folder, "tokenizer_config.json"), TokenizerConfig().ToJsonString());
-        WriteWeights(seed);
+        WriteWeights(seed, fillsMasks);
     }
 
     public string Folder { get; }
 
     public void Dispose() => Directory.Delete(Folder, recursive: true);
 
-    private void WriteWeights(long seed)
+    private void WriteWeights(long seed, bool fillsMasks)
     {
         using PretrainedModel model = ModelRegistry.Create(HfConfig.Load(Folder), null, CPU, seed);
-        model.As<ISequenceClassifier>().CreateSequenceClassificationHead(2);
+        _ = fillsMasks ? model.As<IMaskedLanguageModel>().CreateMaskedLanguageModelHead() : model.As<ISequenceClassifier>().CreateSequenceClassificationHead(2);
         SafetensorsWriter.WriteFile(
             Path.Combine(Folder, "model.safetensors"),
             model.Weights.All.Where(p => !p.Name.StartsWith("classifier", StringComparison.Ordinal)).Select(p => (p.Name, p.Value)));

@@ -30,8 +30,6 @@ internal sealed class ChatModel : IDisposable
     /// <summary>How the model's folder wants it to generate.</summary>
     public GenerationOptions Folder { get; }
 
-    public int MaxLength => Model.As<IReadsTokens>().MaxLength;
-
     public IReadOnlyCollection<string> Adapters => [.. _host.All.Select(adapter => adapter.Name)];
 
     private PretrainedModel Model => _host.Model.Model;
@@ -88,6 +86,13 @@ internal sealed class ChatModel : IDisposable
             return _voice;
         return _host.Has(name) ? _voices.GetValueOrDefault(name, _voice) : throw new ArgumentException(
             $"There is no adapter '{name}'; known are {(Adapters.Count == 0 ? "none" : string.Join(", ", Adapters.Select(known => $"'{known}'")))}.");
+    }
+
+    /// <summary>The positions that the model has for a chat, without those of an adapter's virtual tokens.</summary>
+    public int MaxLengthUnder(AdapterChoice adapter)
+    {
+        PeftAdapter? chosen = adapter.IsActive ? _host.Active : _host.All.FirstOrDefault(known => known.Name == adapter.Name);
+        return Model.As<IReadsTokens>().MaxLength - (chosen?.Settings.AddedPositions ?? 0);
     }
 
     /// <summary>Begins a request's answer; waits while the base changes.</summary>

@@ -105,9 +105,10 @@ public sealed class PeftChatClient : IChatClient
             throw new ArgumentException($"{nameof(ChatOptions)}.{nameof(options.ModelId)} is '{wanted}'; this client has '{_metadata.DefaultModelId}'.");
         AdapterChoice adapter = ChatSettings.Adapter(options);
         ChatFormat voice = _model.VoiceOf(adapter);
-        GenerationSettings settings = ChatSettings.Resolve(options, _model.Folder, voice.Ends, _model.MaxLength, this);
+        int positions = _model.MaxLengthUnder(adapter);
+        GenerationSettings settings = ChatSettings.Resolve(options, _model.Folder, voice.Ends, positions, this);
         int[] prompt = voice.Encode(Conversation.Read(messages, options));
-        GenerationRow row = TextGenerator.CreateRow(prompt, voice.Tokenizer, settings, _model.MaxLength);
+        GenerationRow row = TextGenerator.CreateRow(prompt, voice.Tokenizer, settings, positions);
         var request = new ChatRequest(prompt, row, settings, adapter, token);
         _scheduler.Add(request);
         return request;

@@ -52,6 +52,9 @@ internal sealed class Batch : IDisposable
     /// <summary>Positions that the head reads [B, P], int64; null where the head decides alone.</summary>
     public Tensor? ReadPositions { get => this[Fields.ReadPositions.TensorName]; init => this[Fields.ReadPositions.TensorName] = value; }
 
+    /// <summary>Positions of virtual tokens, which a tuner fills [B, V], int64; null where rows keep no place for any.</summary>
+    public Tensor? VirtualPlaces { get => this[Fields.VirtualPlaces.TensorName]; init => this[Fields.VirtualPlaces.TensorName] = value; }
+
     /// <summary>
     /// What is learnt: label indices, int64, [B], or [B, P] with -100 where there is none; or numbers, float32, [B, numbers]. Null when
     /// not training.
@@ -64,7 +67,7 @@ internal sealed class Batch : IDisposable
     /// <summary>The rows, in the tensors' order.</summary>
     public required IReadOnlyList<Example> Examples { get; init; }
 
-    /// <summary>Makes tensors of all fields that the rows have. Pictures are left as they are: to make pixels of them is a processor's work.</summary>
+    /// <summary>Makes tensors of all fields that the rows have; a row of alternatives has as many rows in them, of which one label says which is right. Pictures are left as they are: to make pixels of them is a processor's work.</summary>
     /// <param name="examples">The rows.</param>
     /// <param name="device">Where the tensors go.</param>
     /// <param name="withLabels">Whether what is to be learnt becomes a tensor too.</param>
@@ -73,11 +76,12 @@ internal sealed class Batch : IDisposable
     {
         using var scope = NewDisposeScope();
         var batch = new Batch { Examples = examples, PadsEnd = true };
+        IReadOnlyList<Example> rows = examples.Any(e => e.CountOf(Fields.Alternatives) > 0) ? [.. examples.SelectMany(Alternatives.Of)] : examples;
         foreach (Field field in FieldsOf(examples).Where(field => field.Collation != Collation.None && (withLabels || !field.IsLabel)))
         {
-            batch[field.TensorName] = field.Collate(examples, device);
+            batch[field.TensorName] = field.Collate(field.IsLabel ? examples : rows, device);
             if (field.MaskName is { } mask)
-                batch[mask] = field.MaskOf(examples, device);
+                batch[mask] = field.MaskOf(rows, device);
         }
         if (examples.Any(e => e.Starts.Length > 1))
         {

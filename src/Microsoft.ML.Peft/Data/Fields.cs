@@ -14,6 +14,15 @@ internal static class Fields
     /// <summary>Token positions that the head reads.</summary>
     public static readonly Field<int> ReadPositions = new("read_positions", Collation.Padded);
 
+    /// <summary>Token positions that a tuner's virtual tokens fill, as many in each row.</summary>
+    public static readonly Field<int> VirtualPlaces = new("virtual_places", Collation.Stacked);
+
+    /// <summary>Where each alternative begins of several that a row is made of (<see cref="Data.Alternatives"/>).</summary>
+    public static readonly Field<int> Alternatives = new("alternatives", Collation.None);
+
+    /// <summary>The token at, or behind, each position that the head reads, whose likelihood is asked for.</summary>
+    public static readonly Field<int> AnswerTokens = new("answer_tokens", Collation.Padded, filler: (int)Batch.IgnoredLabel);
+
     /// <summary>Where each text begins of several that are packed into one row.</summary>
     public static readonly Field<int> Starts = new("starts", Collation.None);
 

@@ -3,6 +3,7 @@ using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Persistence;
 using Microsoft.ML.Peft.Tokenization;
+using Microsoft.ML.Peft.Tuners;
 using Microsoft.ML.Peft.Weights;
 using static TorchSharp.torch;
 
@@ -53,7 +54,20 @@ internal static class BaseModels
         }
     }
 
-    /// <summary>The caller's limit as far as the model goes; without one the tokenizer's, if that is below the usual.</summary>
-    public static int MaxLength(PretrainedModel model, InputProcessor processor, int? wanted) => Math.Min(
-        wanted ?? Math.Min(DefaultMaxLength, processor.TokenizerOrNull?.ModelMaxLength ?? int.MaxValue), (model as IReadsTokens)?.MaxLength ?? int.MaxValue);
+    /// <summary>
+    /// Tokens of a text at most: the caller's limit as far as the model goes; without one the tokenizer's, if that is below the usual. What a tuner
+    /// puts beside a text counts with it.
+    /// </summary>
+    /// <exception cref="ArgumentException">The caller's limit and the tuner's positions are together more than the model has.</exception>
+    public static int MaxLength(PretrainedModel model, InputProcessor processor, int? wanted, TunerOptions tuner)
+    {
+        int positions = (model as IReadsTokens)?.MaxLength ?? int.MaxValue, added = tuner.AddedPositions, room = positions - added;
+        int usual = Math.Min(DefaultMaxLength, processor.TokenizerOrNull?.ModelMaxLength ?? int.MaxValue);
+        if (added == 0 || (room > 0 && (wanted is null || wanted <= room)))
+            return Math.Min(wanted ?? usual, room);
+        string tokens = $"{added} virtual tokens of '{tuner.Key}'";
+        throw room > 0
+            ? new ArgumentException($"{nameof(ModelOptions.MaxLength)} is {wanted}: with the {tokens} that is more than the {positions} positions of the model, which leave {room} to a text.", nameof(ModelOptions.MaxLength))
+            : new ArgumentException($"The {tokens} leave no position to a text: the model has {positions}.", nameof(VirtualTokenOptions.VirtualTokens));
+    }
 }

@@ -86,12 +86,14 @@ internal sealed class FineTuning
         string source = AdapterFolder.TokenizerOf(_options.AdapterFolder, _options.BaseModel);
         InputProcessor own = _task.OpenProcessor(source, _options.TokenizerFolder);
         (TunerOptions tuner, InputProcessor processor) = WithNewTokens(own);
+        tuner = WithStartTokens(tuner, processor, labels);
         long seed = _host.Seed ?? SeedOfState() ?? _host.NewSeed();
         PretrainedModel model = session.Own(OpenModel(device, seed));
         // An adapter's tokenizer may have tokens whose rows the adapter brings.
         if (source == _options.BaseModel)
             BaseModels.CheckVocabulary(model, own.TokenizerOrNull);
-        TaskRuntime task = _task.WithDefaultsOf(_options.BaseModel).Bind(labels, processor, BaseModels.MaxLength(model, processor, _options.MaxLength));
+        TaskRuntime task = _task.WithDefaultsOf(_options.BaseModel).Bind(labels, processor, BaseModels.MaxLength(model, processor, _options.MaxLength, tuner));
+        VirtualPlaces.Check(task, tuner);
         foreach (string warning in task.Warnings)
             _host.Warning(warning);
         var reader = new FitRows(_host, task, _options.Training.CancellationToken);
@@ -115,6 +117,12 @@ internal sealed class FineTuning
     private (TunerOptions Tuner, InputProcessor Processor) WithNewTokens(InputProcessor own) => _tuner is IGrowsVocabulary { NewTokens: { Count: > 0 } added } grows
         ? (grows.WithNewTokens([.. Enumerable.Range(own.Tokenizer.VocabularySize, added.Count)]), own.WithTokens(added))
         : (_tuner, own);
+
+    // An adapter that the fit goes on with starts where it ended.
+    private TunerOptions WithStartTokens(TunerOptions tuner, InputProcessor processor, LabelSet labels) => tuner is IStartsFromTexts starts && _options.AdapterFolder is null
+        ? starts.WithTokens(new StartWords(
+            text => processor.Tokenizer.Encode(text).Ids, text => processor.Tokenizer.Encode(text, addSpecialTokens: false).Ids, labels.Names))
+        : tuner;
 
     private PretrainedModel OpenModel(Device device, long seed)
     {

@@ -48,13 +48,16 @@ internal sealed class UntrainedModel(
         // An adapter's tokenizer may have tokens whose rows the adapter brings.
         if (source == options.BaseModel)
             BaseModels.CheckVocabulary(model, processor.TokenizerOrNull);
-        TaskRuntime runtime = task.WithDefaultsOf(options.BaseModel).Bind(Labels, processor, BaseModels.MaxLength(model, processor, maxLength));
-        foreach (string warning in runtime.Warnings)
-            host.Warning(warning);
         AdapterState? adapter = adapterPath is null ? null : session.Own(AdapterFiles.Open(adapterPath, model, allowOtherBase));
         TunerOptions tuner = adapter?.Settings ?? (HeadWeights is null ? new FrozenOptions() : new LinearProbeOptions());
+        TaskRuntime runtime = task.WithDefaultsOf(options.BaseModel).Bind(Labels, processor, BaseModels.MaxLength(model, processor, maxLength, tuner));
+        VirtualPlaces.Check(runtime, tuner);
+        foreach (string warning in runtime.Warnings)
+            host.Warning(warning);
         TunedModel tuned = TunedModelFactory.Create(model, runtime, tuner, seed, adapter?.Tensors ?? HeadWeights, host.Warning);
         session.Own(tuned.Tuner);
+        if (task.OwnLabels is not null && tuned.Head.Parameters.FirstOrDefault(weight => weight.IsNew) is { } missing)
+            throw new InvalidDataException($"{options.BaseModel}: '{missing.Name}' is missing, without which '{task.Key}' has no answer: the model was saved without it.");
         var transformer = new PeftTransformer(
             host, new ArchivedModel(tuned, runtime, tuner, Path.GetFullPath(options.BaseModel), null, options.EmbedBase, options.ScoringBatchSize), device);
         session.Release(model, tuned.Tuner);

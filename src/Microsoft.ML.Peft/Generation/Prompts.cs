@@ -42,7 +42,7 @@ internal static class Prompts
         if (length == 0)
             throw new ArgumentException($"Prompt {row} is empty: a model that writes needs at least one token to begin with.");
         if (length >= positions)
-            throw new ArgumentException($"Prompt {row} has {length} tokens and the model {positions} positions, which leaves no room for a new token.");
+            throw new ArgumentException($"Prompt {row} has {length} tokens and the model {positions} positions for it, which leaves no room for a new token.");
         int room = settings.Room(length, positions);
         return room > 0 ? room : throw new ArgumentException($"Prompt {row} has {length} tokens, and {nameof(settings.MaxLength)} is {settings.MaxLength}: no room for a new token.");
     }

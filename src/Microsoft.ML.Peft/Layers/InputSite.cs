@@ -7,6 +7,9 @@ namespace Microsoft.ML.Peft.Layers;
 /// <summary>What a tuner makes of a model's input: it may lengthen or rewrite the rows (prompt tuning, Lester et al. 2021).</summary>
 internal interface IInputTuner
 {
+    /// <summary>How many positions it adds to rows that keep no places for them.</summary>
+    int Count { get; }
+
     /// <param name="input">The rows; what is left out of the answer stays the caller's.</param>
     /// <param name="context">The call.</param>
     ModelInput Change(ModelInput input, ForwardContext context);
@@ -43,22 +46,29 @@ internal sealed class InputSite
             TypeIds = batch.TypeIds,
             Texts = batch.Texts,
             Places = batch.PositionIds,
+            Gaps = batch.VirtualPlaces,
             Rows = rows,
         };
         if (context.Cache is { Length: > 0 })
             return input;
-        if (context.Rows is { } byRow)
-            return byRow.Groups.Any(group => _tuners.Of(group.Context) is not null) ? Enter(input, byRow) : input;
-        return _tuners.Of(context)?.Change(input, context) ?? input;
+        if (context.Rows is { } byRow && byRow.Groups.Any(group => _tuners.Of(group.Context) is not null))
+            return Enter(input, byRow);
+        return Change(input, context);
+    }
+
+    /// <summary>What the call's one adapter makes of its rows; null where that is nothing.</summary>
+    public IInputTuner? TunerOf(ForwardContext context) => _tuners.Of(context);
+
+    private ModelInput Change(ModelInput input, ForwardContext context)
+    {
+        ModelInput changed = _tuners.Of(context)?.Change(input, context) ?? input;
+        return changed.Gaps is null ? changed : throw new NotSupportedException(
+            $"The rows keep {changed.Gaps.size(1)} places for virtual tokens, and {(context.Adapter is null ? "the bare base" : "the adapter")} fills none: prompt tuning and P-tuning do.");
     }
 
     private ModelInput Enter(ModelInput input, AdapterRows rows)
     {
-        var parts = rows.Groups.ToDictionary(group => group, group =>
-        {
-            ModelInput own = Take(input, group);
-            return _tuners.Of(group.Context)?.Change(own, group.Context) ?? own;
-        });
+        var parts = rows.Groups.ToDictionary(group => group, group => Change(Take(input, group), group.Context));
         long length = parts.Values.Max(part => part.Length);
         foreach (AdapterGroup group in rows.Groups)
             parts[group] = parts[group].PaddedTo(length);
@@ -72,6 +82,7 @@ internal sealed class InputSite
             TypeIds = JoinWhere(part => part.TypeIds, part => zeros([part.Count, length], ScalarType.Int64, part.Device)),
             Places = rows.Join(group => parts[group].PlacesOrRange().expand(group.Count, -1)),
             PadsEnd = parts.Values.All(part => part.PadsEnd),
+            Gaps = null,
             Rows = PositionSelection.At(rows.Join(group => parts[group].Rows.Indices(group.Count, length, input.Device))),
         };
     }
@@ -84,6 +95,7 @@ internal sealed class InputSite
         TypeIds = input.TypeIds is null ? null : group.Take(input.TypeIds),
         Texts = input.Texts is null ? null : group.Take(input.Texts),
         Places = input.Places is null ? null : group.Take(input.Places),
+        Gaps = input.Gaps is null ? null : group.Take(input.Gaps),
         Rows = input.Rows.Of(group),
     };
 }

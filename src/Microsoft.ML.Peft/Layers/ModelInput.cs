@@ -27,6 +27,9 @@ internal sealed record ModelInput
     /// <summary>The place of each position within its row, or within its text where rows are packed [B or 1, S], int64; null for 0, 1, 2, ...</summary>
     public Tensor? Places { get; init; }
 
+    /// <summary>Places of virtual tokens in each row [B, V], int64, which a tuner has to fill; null where rows have none.</summary>
+    public Tensor? Gaps { get; init; }
+
     /// <summary>What the last layer computes.</summary>
     public required PositionSelection Rows { get; init; }
 
@@ -41,9 +44,26 @@ internal sealed record ModelInput
     /// <summary>[B or 1, S]: <see cref="Places"/>, written out.</summary>
     public Tensor PlacesOrRange() => Places ?? arange(0, Length, ScalarType.Int64, Device).unsqueeze(0);
 
-    /// <summary>Puts vectors before every row. What was read is read still, at its new place; the first position is then the first vector.</summary>
+    /// <summary>Takes vectors in: at the places that the rows keep for them, before every row where these keep none.</summary>
     /// <param name="vectors">[N, width]</param>
-    public ModelInput Behind(Tensor vectors)
+    /// <param name="movesFirst">Whether who reads the first token reads it behind them too; else the first position is then the first vector.</param>
+    /// <exception cref="InvalidOperationException">The rows have another number of places.</exception>
+    public ModelInput With(Tensor vectors, bool movesFirst = false) => Gaps is { } gaps ? Filled(vectors, gaps) : Behind(vectors, movesFirst);
+
+    private ModelInput Filled(Tensor vectors, Tensor gaps)
+    {
+        if (gaps.size(1) != vectors.size(0))
+            throw new InvalidOperationException($"The rows keep {gaps.size(1)} places for virtual tokens, and the adapter has {vectors.size(0)}.");
+        Tensor places = gaps.unsqueeze(-1).expand(-1, -1, vectors.size(1));
+        return this with
+        {
+            Ids = null,
+            Embeddings = Embeddings.scatter(1, places, vectors.unsqueeze(0).expand(Count, -1, -1)),
+            Gaps = null,
+        };
+    }
+
+    private ModelInput Behind(Tensor vectors, bool movesFirst)
     {
         long count = vectors.size(0);
         return this with
@@ -53,7 +73,7 @@ internal sealed record ModelInput
             Mask = Mask is null ? null : cat([ones([Count, count], ScalarType.Bool, Device), Mask], 1),
             TypeIds = TypeIds is null ? null : cat([zeros([Count, count], ScalarType.Int64, Device), TypeIds], 1),
             Places = Places is null ? null : cat([arange(0, count, ScalarType.Int64, Device).unsqueeze(0).expand(Places.size(0), -1), Places + count], 1),
-            Rows = Rows.Behind(count),
+            Rows = Rows.Behind(count, movesFirst),
         };
     }
 
@@ -64,7 +84,7 @@ internal sealed record ModelInput
         if (count == 0)
             return this;
         Tensor places = PlacesOrRange();
-        return Behind(zeros([count, Embeddings.size(2)], Embeddings.dtype, Device)) with
+        return Behind(zeros([count, Embeddings.size(2)], Embeddings.dtype, Device), movesFirst: false) with
         {
             Mask = cat([zeros([Count, count], ScalarType.Bool, Device), Mask ?? ones([Count, Length], ScalarType.Bool, Device)], 1),
             Places = cat([zeros([places.size(0), count], ScalarType.Int64, Device), places], 1),

@@ -10,10 +10,13 @@ internal abstract class PositionSelection
     public static PositionSelection All { get; } = new Whole();
 
     /// <summary>The first position ([CLS]).</summary>
-    public static PositionSelection First { get; } = new Leading();
+    public static PositionSelection First { get; } = new Leading(0);
 
     /// <summary>The last position.</summary>
-    public static PositionSelection Last { get; } = new Trailing();
+    public static PositionSelection Last { get; } = new Trailing(1);
+
+    /// <summary>The last positions: all tokens of rows of that length, whatever stands before them.</summary>
+    public static PositionSelection End(long count) => new Trailing(count);
 
     /// <summary>Given positions [B, P].</summary>
     public static PositionSelection At(Tensor positions) => new Indexed(positions);
@@ -21,8 +24,10 @@ internal abstract class PositionSelection
     /// <summary>Takes the positions from [B, S, width].</summary>
     public abstract Tensor Select(Tensor states);
 
-    /// <summary>The same tokens' positions once others stand before them; all, first and last stay what they say.</summary>
-    public virtual PositionSelection Behind(long count) => this;
+    /// <summary>The same tokens' positions once others stand before them; all and last stay what they say.</summary>
+    /// <param name="count">How many stand before them.</param>
+    /// <param name="movesFirst">Whether the first position is a token's, which moves; else it stays the first of the row.</param>
+    public virtual PositionSelection Behind(long count, bool movesFirst = false) => this;
 
     /// <summary>The selection of some of the rows.</summary>
     public virtual PositionSelection Of(AdapterGroup group) => this;
@@ -42,18 +47,21 @@ internal abstract class PositionSelection
             "Every position is read, and the adapters of the rows lengthen them differently: the rows need batches of their own.");
     }
 
-    private sealed class Leading : PositionSelection
+    private sealed class Leading(long place) : PositionSelection
     {
-        public override Tensor Select(Tensor states) => states.narrow(1, 0, 1);
+        public override Tensor Select(Tensor states) => states.narrow(1, place, 1);
 
-        public override Tensor Indices(long rows, long length, Device device) => zeros([rows, 1], ScalarType.Int64, device);
+        public override PositionSelection Behind(long count, bool movesFirst) => movesFirst ? new Leading(place + count) : this;
+
+        public override Tensor Indices(long rows, long length, Device device) => full([rows, 1], place, ScalarType.Int64, device);
     }
 
-    private sealed class Trailing : PositionSelection
+    private sealed class Trailing(long count) : PositionSelection
     {
-        public override Tensor Select(Tensor states) => states.narrow(1, states.size(1) - 1, 1);
+        public override Tensor Select(Tensor states) => states.narrow(1, states.size(1) - count, count);
 
-        public override Tensor Indices(long rows, long length, Device device) => full([rows, 1], length - 1, ScalarType.Int64, device);
+        public override Tensor Indices(long rows, long length, Device device) =>
+            arange(length - count, length, ScalarType.Int64, device).unsqueeze(0).expand(rows, -1);
     }
 
     private sealed class Indexed(Tensor positions) : PositionSelection
@@ -64,7 +72,7 @@ internal abstract class PositionSelection
             return states.gather(1, index.expand(-1, -1, states.size(2)));
         }
 
-        public override PositionSelection Behind(long count) => At(positions.add(count));
+        public override PositionSelection Behind(long count, bool movesFirst) => At(positions.add(count));
 
         public override PositionSelection Of(AdapterGroup group) => At(group.Take(positions));
 

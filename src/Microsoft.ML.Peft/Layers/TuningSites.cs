@@ -41,6 +41,15 @@ internal sealed class TuningSites
     /// <summary>Whether <see cref="Output"/> multiplies by its table.</summary>
     public bool TiesOutput => Output is { IsTied: true };
 
+    /// <summary>Positions that tuners take in a call beside those of the rows' own tokens: the most of any row.</summary>
+    public int AddedPositions(ForwardContext context)
+    {
+        IEnumerable<ForwardContext> calls = context.Rows is { } rows ? rows.Groups.Select(group => group.Context) : [context];
+        return calls.Max(call => Most(_inputs.Select(site => site.TunerOf(call)?.Count)) + Most(_attentions.Select(site => site.PrefixOf(call)?.Count)));
+
+        static int Most(IEnumerable<int?> counts) => counts.Max() ?? 0;
+    }
+
     /// <summary>Those whose paths meet a condition, in the same order.</summary>
     public TuningSites Where(Func<string, bool> holds)
     {

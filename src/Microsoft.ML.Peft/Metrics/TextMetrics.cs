@@ -64,6 +64,20 @@ public static class TextMetrics
         return Metrics.Entities.Score(gold, predicted);
     }
 
+    /// <summary>The share of rows whose right answer is among the first of those that were given (LAMA's precision at k). Case and blanks at the ends do not count.</summary>
+    /// <param name="predicted">The answers given to each row, the likeliest first.</param>
+    /// <param name="answers">The right answer of each row.</param>
+    /// <param name="k">How many of the first count.</param>
+    /// <returns>From 0 to 1.</returns>
+    /// <exception cref="ArgumentException">The lists differ in length, are empty, or a text is null.</exception>
+    public static double PrecisionAt(IReadOnlyList<IReadOnlyList<string>> predicted, IReadOnlyList<string> answers, int k)
+    {
+        ArgumentNullException.ThrowIfNull(answers);
+        ArgumentOutOfRangeException.ThrowIfLessThan(k, 1);
+        Check(answers, predicted, nameof(predicted));
+        return answers.Zip(predicted).Count(row => row.Second.Take(k).Any(text => string.Equals(text.Trim(), row.First.Trim(), StringComparison.OrdinalIgnoreCase))) / (double)answers.Count;
+    }
+
     private static void Check(IReadOnlyList<string> texts, IReadOnlyList<IReadOnlyList<string>> references, string name)
     {
         ArgumentNullException.ThrowIfNull(texts);

@@ -30,17 +30,21 @@ internal sealed record BertConfig(
 internal sealed class BertEncoder
 {
     private readonly BertConfig _config;
-    private readonly TokenEmbedding _positions, _types;
+    private readonly PositionEmbedding _positions;
+    private readonly TokenEmbedding _types;
     private readonly InputSite _input;
     private readonly LayerNorm _norm;
     private readonly BertLayer[] _layers;
 
-    public BertEncoder(WeightScope scope, BertConfig config)
+    /// <param name="scope">Its place in the weights.</param>
+    /// <param name="config">Its sizes.</param>
+    /// <param name="firstPosition">The row of the position table that a row begins at.</param>
+    public BertEncoder(WeightScope scope, BertConfig config, int firstPosition)
     {
         _config = config;
         WeightScope embeddings = scope["embeddings"];
         Tokens = TokenEmbedding.OfVocabulary(embeddings["word_embeddings"], config.Vocabulary, config.Hidden, config.PadId);
-        _positions = new TokenEmbedding(embeddings["position_embeddings"], config.MaxPositions, config.Hidden);
+        _positions = new PositionEmbedding(embeddings["position_embeddings"], config.MaxPositions, config.Hidden, firstPosition);
         _types = new TokenEmbedding(embeddings["token_type_embeddings"], config.Types, config.Hidden);
         _input = new InputSite(embeddings, Tokens);
         _norm = new LayerNorm(embeddings["LayerNorm"], config.Hidden, config.Epsilon);
@@ -77,7 +81,7 @@ internal sealed class BertEncoder
         using var scope = NewDisposeScope();
         using Tensor vectors = input.Embeddings;
         Tensor places = positions(input);
-        Tensor place = _positions.Forward(prefix?.Shift(places) ?? places, context);
+        Tensor place = _positions.Forward(prefix?.Shift(places) ?? places, input, prefix?.Count ?? 0, context);
         // Where all types are 0 one lookup serves every position.
         Tensor type = _types.Forward(input.TypeIds ?? zeros([1, 1], ScalarType.Int64, input.Device), context);
         Tensor sum = Elementwise.Add(Elementwise.Add(vectors, place), type);

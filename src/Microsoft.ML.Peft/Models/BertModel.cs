@@ -14,16 +14,19 @@ internal abstract class BertModel : TextModel, ISequenceClassifier, ITokenClassi
     {
         Sizes = BertConfig.From(config);
         Base = root[prefix];
-        _encoder = new BertEncoder(Base, Sizes);
+        _encoder = new BertEncoder(Base, Sizes, FirstPosition);
     }
 
     public override int HiddenSize => Sizes.Hidden;
 
     public override TokenEmbedding Tokens => _encoder.Tokens;
 
-    public override int MaxLength => Sizes.MaxPositions;
+    public override int MaxLength => Sizes.MaxPositions - FirstPosition;
 
     public override IReadOnlyList<string> DefaultTargets => ["query", "value"];
+
+    /// <summary>The row of the position table that a row begins at.</summary>
+    protected virtual int FirstPosition => 0;
 
     protected BertConfig Sizes { get; }
 

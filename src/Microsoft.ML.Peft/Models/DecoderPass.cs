@@ -9,12 +9,15 @@ internal sealed class DecoderPass
 {
     private readonly MaskTerms _terms;
 
-    private DecoderPass(ModelInput input, Tensor positions, MaskTerms terms) => (Input, PositionIds, _terms) = (input, positions, terms);
+    private DecoderPass(ModelInput input, Tensor positions, long before, MaskTerms terms) => (Input, PositionIds, Before, _terms) = (input, positions, before, terms);
 
     public ModelInput Input { get; }
 
     /// <summary>[B or 1, S]</summary>
     public Tensor PositionIds { get; }
+
+    /// <summary>Keys of a prefix before the rows.</summary>
+    public long Before { get; }
 
     /// <summary>What the last layer computes.</summary>
     public PositionSelection Rows => Input.Rows;
@@ -31,11 +34,11 @@ internal sealed class DecoderPass
             if (input.Texts is not null && cache.Length > 0)
                 throw new NotSupportedException("A packed row cannot go on behind a cache: its texts are not the cache's.");
             Tensor? seen = cache.Extend(input.Count, before + length, real);
-            return new DecoderPass(input, input.Texts is null ? PositionsOf(seen, cache.Length, length, input.Device) : Shifted(), Terms(cache.Length, seen));
+            return new DecoderPass(input, input.Texts is null ? PositionsOf(seen, cache.Length, length, input.Device) : Shifted(), before, Terms(cache.Length, seen));
         }
         // Real tokens never see padding that follows them: where they alone are read, the kernel's triangle will do.
         bool readsRealOnly = input.PadsEnd && prefix?.Real is null && !ReferenceEquals(input.Rows, PositionSelection.All);
-        return new DecoderPass(input, Shifted(), Terms(before + length, readsRealOnly ? null : real));
+        return new DecoderPass(input, Shifted(), before, Terms(before + length, readsRealOnly ? null : real));
 
         Tensor Shifted() => prefix?.Shift(input.PlacesOrRange()) ?? input.PlacesOrRange();
 

@@ -13,10 +13,11 @@ namespace Microsoft.ML.Peft.Models;
 internal abstract class DecodingSession(PretrainedModel model, Head head, int layers, ForwardContext context) : IDecodingSession
 {
     private readonly ForwardLimit? _limit = context.Limit;
+    private readonly int _added = model.Sites.AddedPositions(context);
 
     public int Rows { get; protected set; }
 
-    public int MaxLength => model.As<IReadsTokens>().MaxLength;
+    public int MaxLength => model.As<IReadsTokens>().MaxLength - _added;
 
     protected KeyValueCache Cache { get; set; } = new(layers);
 

@@ -45,6 +45,8 @@ internal sealed class PooledHead(WeightScope dense, WeightScope classifier, int 
 
     public override PositionSelection Rows(Batch batch) => PositionSelection.First;
 
+    public override bool ReadsFirst => true;
+
     public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
     {
         using var scope = NewDisposeScope();

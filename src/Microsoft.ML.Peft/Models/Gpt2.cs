@@ -10,7 +10,7 @@ namespace Microsoft.ML.Peft.Models;
 internal sealed class Gpt2 : DecoderModel
 {
     private readonly Gpt2Config _config;
-    private readonly TokenEmbedding _positions;
+    private readonly PositionEmbedding _positions;
     private readonly Gpt2Layer[] _layers;
     private readonly LayerNorm _norm;
 
@@ -20,7 +20,7 @@ internal sealed class Gpt2 : DecoderModel
         WeightScope scope = root["transformer"];
         var tokens = TokenEmbedding.OfVocabulary(scope["wte"], _config.Vocabulary, _config.Hidden);
         Input = new InputSite(scope, tokens);
-        _positions = new TokenEmbedding(scope["wpe"], _config.MaxPositions, _config.Hidden);
+        _positions = new PositionEmbedding(scope["wpe"], _config.MaxPositions, _config.Hidden);
         _layers = [.. Enumerable.Range(0, _config.Layers).Select(i => new Gpt2Layer(scope["h"][$"{i}"], _config, i))];
         _norm = new LayerNorm(scope["ln_f"], _config.Hidden, _config.Epsilon);
         Output = LanguageModelHead.OutputOf(root["lm_head"], tokens, config.Bool("tie_word_embeddings", true));
@@ -58,7 +58,7 @@ internal sealed class Gpt2 : DecoderModel
     {
         using var scope = NewDisposeScope();
         using Tensor vectors = pass.Input.Embeddings;
-        Tensor sum = Elementwise.Add(vectors, _positions.Forward(pass.PositionIds, context));
+        Tensor sum = Elementwise.Add(vectors, _positions.Forward(pass.PositionIds, pass.Input, pass.Before, context));
         return context.Dropout(sum, _config.EmbeddingDropout).MoveToOuterDisposeScope();
     }
 }

@@ -16,6 +16,9 @@ internal abstract class Head
     /// <summary>The positions that it reads of a model's hidden states; all by default.</summary>
     public virtual PositionSelection Rows(Batch batch) => PositionSelection.All;
 
+    /// <summary>Whether it reads the first position of a row ([CLS]), of which there may be another once a prompt stands before the row.</summary>
+    public virtual bool ReadsFirst => false;
+
     /// <param name="hidden">What the head reads: of a text's model [B, positions, hidden], the rows that <see cref="Rows"/> asked for.</param>
     /// <param name="batch">The rows that they come from.</param>
     /// <param name="context">The call.</param>

@@ -11,7 +11,7 @@ internal interface IDecodingSession : IDisposable
     /// <summary>How many rows it holds.</summary>
     int Rows { get; }
 
-    /// <summary>The model's positions.</summary>
+    /// <summary>The model's positions, without those of its rows' virtual tokens.</summary>
     int MaxLength { get; }
 
     /// <summary>Reads prompts that are padded on the left, or further tokens of rows that it has, as a chat's next turn.</summary>

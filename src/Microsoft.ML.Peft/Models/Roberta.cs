@@ -8,7 +8,7 @@ namespace Microsoft.ML.Peft.Models;
 internal sealed class Roberta(HfConfig config, WeightScope root) : BertModel(config, root, "roberta")
 {
     /// <summary>Positions start behind the padding id, so some rows of the table are never reached.</summary>
-    public override int MaxLength => Sizes.MaxPositions - Sizes.PadId - 1;
+    protected override int FirstPosition => Sizes.PadId + 1;
 
     /// <summary>The first token through dense and tanh, then a linear layer; both train.</summary>
     public override Head CreateSequenceClassificationHead(int labels)
@@ -32,7 +32,7 @@ internal sealed class Roberta(HfConfig config, WeightScope root) : BertModel(con
     protected override Tensor PositionIds(ModelInput input)
     {
         if (input.Ids is not { } ids)
-            return input.PlacesOrRange() + (Sizes.PadId + 1);
+            return input.PlacesOrRange() + FirstPosition;
         using var scope = NewDisposeScope();
         // By the ids alone: what a mask hides counts, as in transformers. Padding at the end moves nothing.
         Tensor real = ids.ne(Sizes.PadId).to(ScalarType.Int64);

@@ -26,7 +26,7 @@ internal static class AdapterLabels
     public static ITensorSource Match(AdapterState adapter, Head head, LabelSet labels, Action<string> warn)
     {
         HashSet<string> rows = [.. head.ClassRows.Select(parameter => parameter.Name)];
-        HashSet<string> names = [.. adapter.Tensors.Names.Where(name => rows.Contains(PeftNames.WithoutPrefix(name)))];
+        HashSet<string> names = [.. adapter.Tensors.Names.Where(name => PeftNames.IsOneOf(rows, name))];
         if (names.Count == 0)
             return adapter.Tensors;
         if (Parse(adapter) is not { } own)

@@ -122,8 +122,12 @@ internal static class ModelArchive
             settings.Model, settings.Config, ArchivedBases.Open(archive, settings, device, OpenTuned), device, seed: 0);
         return Failure.Disposes(model, () =>
         {
-            if (model is IReadsTokens reader && task.MaxLength > reader.MaxLength)
-                throw new InvalidDataException($"The archive's manifest has a maximal length of {task.MaxLength}; its model reads up to {reader.MaxLength} tokens.");
+            int added = settings.Tuner.AddedPositions;
+            if (model is IReadsTokens reader && task.MaxLength > (long)reader.MaxLength - added)
+            {
+                throw new InvalidDataException(
+                    $"The archive's manifest has a maximal length of {task.MaxLength}{(added > 0 ? $" beside {added} virtual tokens" : "")}; its model reads up to {reader.MaxLength} tokens.");
+            }
             using ITensorSource source = OpenTuned();
             return TunedModelFactory.Create(model, task, settings.Tuner, seed: 0, source);
         });

@@ -15,7 +15,7 @@ internal static class TunedModelFactory
     /// <exception cref="NotSupportedException">It, or the one that the model was tuned with, changes the base itself.</exception>
     public static ITuner AddAdapter(TunedModel model, TunerOptions settings, ITensorSource tensors, string key, Action<string>? warn = null)
     {
-        var target = new TuningTarget(model.Model.Weights, model.Model.DefaultTargets, model.Head.Parameters, tensors) { IsShared = true, Warn = warn };
+        TuningTarget target = TargetOf(model.Model, model.Head, tensors, warn) with { IsShared = true };
         target.CheckChanges(model.Tuner.InPlace);
         return Attach(settings, target, seed: 0, key);
     }
@@ -63,7 +63,9 @@ internal static class TunedModelFactory
         PretrainedModel model, TaskRuntime task, TunerOptions options, long seed, Func<Head, ITensorSource?> saved, Action<string>? warn)
     {
         Head head = task.CreateHead(model);
-        var target = new TuningTarget(model.Weights, model.DefaultTargets, head.Parameters, saved(head)) { Warn = warn };
-        return new TunedModel(model, head, Attach(options, target, seed));
+        return new TunedModel(model, head, Attach(options, TargetOf(model, head, saved(head), warn), seed));
     }
+
+    private static TuningTarget TargetOf(PretrainedModel model, Head head, ITensorSource? saved, Action<string>? warn) =>
+        new(model.Weights, model.DefaultTargets, head.Parameters, saved) { ReadsFirst = head.ReadsFirst, Warn = warn };
 }

@@ -34,6 +34,9 @@ public abstract partial class PeftTask
     /// <summary>The columns that training alone reads; none for a task that makes its own labels.</summary>
     internal virtual IReadOnlyList<TaskColumn> Labels => [];
 
+    /// <summary>The labels that the task names itself, so that it answers without training data; null (the default) for one that does not.</summary>
+    internal virtual LabelSet? OwnLabels => null;
+
     /// <summary>Output columns as a pipeline sees them before it is fitted.</summary>
     internal abstract IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema);
 

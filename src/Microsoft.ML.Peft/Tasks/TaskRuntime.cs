@@ -31,6 +31,9 @@ internal abstract class TaskRuntime(PeftTask task, LabelSet labels, InputProcess
     /// <summary>Names of the columns that training reads as well.</summary>
     public IReadOnlyList<string> LabelColumns => [.. Task.Labels.Select(column => column.Name)];
 
+    /// <summary>How many virtual tokens its rows keep places for, which a tuner has to fill; none by default.</summary>
+    public virtual int VirtualTokens => 0;
+
     /// <summary>What whoever fits should know of the tokenizer and the model's folder; by default nothing.</summary>
     public virtual IEnumerable<string> Warnings => [];
 

@@ -101,8 +101,11 @@ namespace Microsoft.ML.Peft.Tasks
             {
                 TextPooling.Cls => PositionSelection.First,
                 TextPooling.Last => LastToken.Of(batch),
-                _ => PositionSelection.All,
+                // A prompt before them is no text.
+                _ => PositionSelection.End(batch.Ids.size(1)),
             };
+
+            public override bool ReadsFirst => pooling == TextPooling.Cls;
 
             public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
             {

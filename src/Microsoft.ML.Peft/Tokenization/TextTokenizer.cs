@@ -122,6 +122,21 @@ internal sealed class TextTokenizer
         return new([.. own.Select(token => token.Id)], [.. own.Select(token => token.Start)], true);
     }
 
+    /// <summary>The tokens of a part of a text, and no special ones.</summary>
+    /// <param name="text">The part.</param>
+    /// <param name="continues">Whether others stand before it.</param>
+    public int[] EncodePart(string text, bool continues) => text.Length == 0 ? [] : [.. Tokenize(text, continues).Select(token => token.Id)];
+
+    /// <summary>The special tokens around a text: those before and those behind it.</summary>
+    public (int[] Before, int[] Behind) Marks
+    {
+        get
+        {
+            int[] before = EncodePrompt("");
+            return (before, Encode("").Ids[before.Length..]);
+        }
+    }
+
     /// <summary>Encodes words cut before: each token knows the index of its word, and its offsets are those within the word.</summary>
     public Encoding EncodeWords(IReadOnlyList<string> words, int maxLength = int.MaxValue)
     {

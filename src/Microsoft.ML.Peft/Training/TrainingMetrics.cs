@@ -23,6 +23,12 @@ public static class TrainingMetrics
     /// <summary>The share of masked tokens that were found, of masked language modelling.</summary>
     public const string MaskedAccuracy = "MaskedAccuracy";
 
+    /// <summary>The share of rows whose answer is the likeliest, of factual probing.</summary>
+    public const string PrecisionAt1 = "Precision@1";
+
+    /// <summary>The share of rows whose answer is among the ten likeliest, of factual probing.</summary>
+    public const string PrecisionAt10 = "Precision@10";
+
     /// <summary>The share of pictures to which their own text is the nearest of all in the data set, of tasks over pairs of picture and text.</summary>
     public const string ImageToTextRecall = "ImageToTextRecall@1";
 

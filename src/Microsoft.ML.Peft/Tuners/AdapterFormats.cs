@@ -38,6 +38,23 @@ internal interface IGrowsVocabulary
     TunerOptions WithNewTokens(IReadOnlyList<int> ids);
 }
 
+/// <summary>
+/// Settings that may say in words where a method starts. A tuner knows ids alone, and so the words become tokens before it is attached; an
+/// adapter that comes with its tensors needs none.
+/// </summary>
+internal interface IStartsFromTexts
+{
+    /// <summary>These settings with the tokens that their words are.</summary>
+    /// <exception cref="ArgumentException">The words are no start for so many virtual tokens; the message names the option.</exception>
+    TunerOptions WithTokens(StartWords words);
+}
+
+/// <summary>What words are to a model.</summary>
+/// <param name="Marked">The ids of a text, with the special tokens that the tokenizer puts around it.</param>
+/// <param name="Bare">The ids of a text alone.</param>
+/// <param name="Labels">The names of the classes that the task chooses among; none for other tasks.</param>
+internal sealed record StartWords(Func<string, IReadOnlyList<int>> Marked, Func<string, IReadOnlyList<int>> Bare, IReadOnlyList<string> Labels);
+
 /// <summary>Settings that count beside those of an adapter from which a fit starts; those of other methods are the adapter's.</summary>
 internal interface IContinues
 {

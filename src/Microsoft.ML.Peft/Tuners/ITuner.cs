@@ -24,6 +24,9 @@ internal sealed record TuningTarget(
     /// <summary>Other adapters stand on the same weights, which must stay as they are.</summary>
     public bool IsShared { get; init; }
 
+    /// <summary>Whether the head reads the first position of a row ([CLS]).</summary>
+    public bool ReadsFirst { get; init; }
+
     /// <summary>Is told of what is odd and does no harm; null where nobody listens.</summary>
     public Action<string>? Warn { get; init; }
 

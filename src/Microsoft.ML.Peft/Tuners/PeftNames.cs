@@ -9,6 +9,9 @@ internal static class PeftNames
 {
     public const string Prefix = "base_model.model.";
 
+    /// <summary>What stands before the model's own names in files of methods that wrap no module (prompt learning).</summary>
+    public const string PlainPrefix = "base_model.";
+
     /// <summary>Fills parameters from a file, each exactly once.</summary>
     /// <exception cref="InvalidDataException">A tensor is missing, unexpected or of another shape.</exception>
     public static void Import(ITensorSource source, IReadOnlyDictionary<string, Parameter> parameters) =>
@@ -55,6 +58,10 @@ internal static class PeftNames
 
     /// <summary>A tensor's name in the model itself.</summary>
     public static string WithoutPrefix(string name) => name.StartsWith(Prefix, StringComparison.Ordinal) ? name[Prefix.Length..] : name;
+
+    /// <summary>Whether a tensor is one of the model's, whatever the method puts before its name.</summary>
+    public static bool IsOneOf(IReadOnlySet<string> own, string name) =>
+        own.Contains(WithoutPrefix(name)) || (name.StartsWith(PlainPrefix, StringComparison.Ordinal) && own.Contains(name[PlainPrefix.Length..]));
 
     /// <summary>The tensors under the model's own names.</summary>
     public static ITensorSource WithoutPrefix(ITensorSource source) => new Unprefixed(source);

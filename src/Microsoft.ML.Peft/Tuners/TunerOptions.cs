@@ -25,6 +25,9 @@ public abstract class TunerOptions
     /// <summary>Whether its own files, which know nothing of <see cref="Modules"/>, say all the same what is tuned.</summary>
     internal virtual bool SaysWhatIsTuned => Modules is null;
 
+    /// <summary>Positions of a model's own that the method takes beside those of a row's tokens; none by default.</summary>
+    internal virtual int AddedPositions => 0;
+
     /// <summary>These settings with the method's own values where nothing is said.</summary>
     internal virtual TunerOptions Settled() => this;
 

@@ -19,9 +19,9 @@ internal abstract class VirtualTokenTuner(VirtualTokenOptions options) : PartTun
 
     protected sealed override IReadOnlyList<string> ModulesToSave => options.ModulesToSave;
 
-    protected sealed override string FilePrefix => "base_model.";
+    protected sealed override string FilePrefix => PeftNames.PlainPrefix;
 
-    public sealed override TunerOptions SettingsForExport(TunerOptions given) => ((VirtualTokenOptions)given).With(_sizes!);
+    public override TunerOptions SettingsForExport(TunerOptions given) => ((VirtualTokenOptions)given).With(_sizes!);
 
     /// <summary>Takes tables as they are: what made them in training is not saved.</summary>
     public sealed override void Import(ITensorSource source)
@@ -85,8 +85,10 @@ internal abstract class VirtualTokenTuner(VirtualTokenOptions options) : PartTun
     protected Parameter NewTable(TuningTarget target, string name, int parts, long width, Func<Tensor>? start)
     {
         long rows = (long)options.Count * parts;
-        if (IsSaved(target, name))
+        if (target.Saved is not null)
         {
+            if (!IsSaved(target, name))
+                throw new InvalidDataException($"{target.Saved.Description}: the table '{name}' is missing.");
             long found = target.Saved!.ShapeOf(name)[0];
             if (found != rows)
             {

@@ -29,6 +29,8 @@ public abstract class VirtualTokenOptions : TunerOptions, IPeftAdapterFormat
 
     internal abstract string PeftType { get; }
 
+    internal sealed override int AddedPositions => Count;
+
     /// <summary>The same settings with a model's sizes.</summary>
     internal VirtualTokenOptions With(VirtualTokenSizes sizes)
     {

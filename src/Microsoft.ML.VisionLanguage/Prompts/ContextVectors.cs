@@ -12,6 +12,8 @@ internal sealed class ContextVectors(Parameter vectors, ClassPrompts prompts) : 
     /// <summary>The vectors of one class.</summary>
     private long Count => vectors.Value.size((int)vectors.Value.dim() - 2);
 
+    int IInputTuner.Count => (int)Count;
+
     public ModelInput Change(ModelInput input, ForwardContext context)
     {
         Tensor own = vectors.Value.dim() == 2 ? vectors.Value.unsqueeze(0) : vectors.Value;

@@ -15,6 +15,9 @@ public abstract class TinyBertContract : EstimatorContract
 
     protected static PeftTask Task => PeftTask.TextClassification();
 
+    protected static PeftTask Cloze(string pattern, ClozeScoring scoring) =>
+        PeftTask.ClozeClassification(pattern, new Dictionary<string, string> { ["positive"] = "great", ["negative"] = "awful" }, scoring);
+
     [TestCleanup]
     public void DeleteModel() => _bert.Dispose();
 
@@ -37,6 +40,40 @@ public sealed class FullFineTuneContract : TinyBertContract
 public sealed class LinearProbeContract : TinyBertContract
 {
     protected override IEstimator<ITransformer> CreateEstimator() => Context.Peft().LinearProbe(Folder, Task, maxEpochs: 1, batchSize: 8);
+}
+
+[TestClass]
+public sealed class PromptTuneContract : TinyBertContract
+{
+    protected override IEstimator<ITransformer> CreateEstimator() => Context.Peft().PromptTune(Folder, Task, virtualTokens: 3, maxEpochs: 1, batchSize: 8);
+}
+
+[TestClass]
+public sealed class ClozeContract : TinyBertContract
+{
+    protected override IEstimator<ITransformer> CreateEstimator() => Context.Peft().PromptTune(Folder, Cloze("{prompt:2} {Text} {prompt:1} {mask}", ClozeScoring.OneToken), virtualTokens: 3, maxEpochs: 1, batchSize: 8);
+}
+
+[TestClass]
+public sealed class ClozeOfSeveralTokensContract : TinyBertContract
+{
+    protected override IEstimator<ITransformer> CreateEstimator() => Context.Peft().PromptTune(Folder, Cloze("{prompt:3} {Text} {mask}", ClozeScoring.MeanOfTokens), virtualTokens: 3, maxEpochs: 1, batchSize: 8);
+}
+
+[TestClass]
+public sealed class ZeroShotContract : EstimatorContract, IDisposable
+{
+    private readonly TinyBert _bert = new(fillsMasks: true);
+
+    protected override IReadOnlyList<string> InputColumns => ["Text"];
+
+    protected override string OtherColumn => "Number";
+
+    public void Dispose() => _bert.Dispose();
+
+    protected override IDataView CreateData() => Review.Load(Context);
+
+    protected override IEstimator<ITransformer> CreateEstimator() => Context.Peft().ZeroShot(_bert.Folder, PeftTask.FactualProbing("{Text} {mask}"));
 }
 
 [TestClass]

@@ -31,7 +31,7 @@ public sealed class OverloadTests : IDisposable
     [TestMethod]
     public void Every_method_and_every_argument_is_found()
     {
-        string[] names = ["Lora", "Qlora", "FullFineTune", "LinearProbe", "Nf4Quantize", "Embed", "Generate", "LoraTextClassification"];
+        string[] names = ["Lora", "Qlora", "FullFineTune", "LinearProbe", "PromptTune", "ZeroShot", "Nf4Quantize", "Embed", "Generate", "LoraTextClassification"];
         CollectionAssert.AreEquivalent(names, Methods.Select(m => m.Name).ToArray());
         foreach (MethodInfo method in Methods)
         {
@@ -120,16 +120,19 @@ public sealed class OverloadTests : IDisposable
     private object Call(MethodInfo method, string? argument, object? value)
     {
         object? target = method.IsStatic ? null : _context.Peft();
-        return method.Invoke(target, [.. method.GetParameters().Select(p => p.Name == argument ? value : Argument(p))])!;
+        return method.Invoke(target, [.. method.GetParameters().Select(p => p.Name == argument ? value : Argument(method, p))])!;
     }
 
-    private object? Argument(ParameterInfo parameter) => parameter.Name switch
+    private object? Argument(MethodInfo method, ParameterInfo parameter) => parameter.Name switch
     {
         "trainers" => _context.MulticlassClassification.Trainers,
         "model" => parameter.ParameterType == typeof(string) ? (object)_bert.Folder : ModelSource.FromString(_bert.Folder),
-        "task" => PeftTask.TextClassification(),
+        "task" => TaskOf(method),
         _ => parameter.DefaultValue,
     };
+
+    // What learns nothing answers by a cloze.
+    private static PeftTask TaskOf(MethodInfo method) => method.ReturnType == typeof(ZeroShot) ? PeftTask.FactualProbing("{mask}") : PeftTask.TextClassification();
 
     private object Create(object options) =>
         typeof(PeftCatalog).GetMethods().Single(m => m.GetParameters().FirstOrDefault()?.ParameterType == options.GetType())
@@ -140,7 +143,7 @@ public sealed class OverloadTests : IDisposable
         object options = Activator.CreateInstance(OptionsOf(method))!;
         ((ModelOptions)options).BaseModel = _bert.Folder;
         if (method.GetParameters().Any(p => p.Name == "task") || method.IsStatic)
-            options.GetType().GetProperty("Task")!.SetValue(options, PeftTask.TextClassification());
+            options.GetType().GetProperty("Task")!.SetValue(options, TaskOf(method));
         return options;
     }
 
@@ -158,9 +161,9 @@ public sealed class OverloadTests : IDisposable
 
     private static Type OptionsOf(MethodInfo method) => method.ReturnType.GetNestedType("Options")!;
 
-    /// <summary>The sets of options within options: training, LoRA, quantization.</summary>
+    /// <summary>The sets of options within options: training, the method's, quantization.</summary>
     private static IEnumerable<PropertyInfo> Parts(Type options) => options.GetProperties()
-        .Where(p => p.PropertyType == typeof(TrainingOptions) || p.PropertyType == typeof(LoraOptions) || p.PropertyType == typeof(QuantizationOptions));
+        .Where(p => p.PropertyType == typeof(TrainingOptions) || p.PropertyType.IsSubclassOf(typeof(TunerOptions)) || p.PropertyType == typeof(QuantizationOptions));
 
     /// <summary>The option of an argument's name: one of the method's, or of a set within them.</summary>
     private static PropertyInfo[]? PathTo(Type options, string argument) =>

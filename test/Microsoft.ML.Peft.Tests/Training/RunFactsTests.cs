@@ -21,7 +21,8 @@ public sealed class RunFactsTests
         "LoraOptions.TargetModules", "LoraOptions.TargetPattern", "LoraOptions.ExcludeModules", "LoraOptions.ExcludePattern",
         "LoraOptions.RankPattern", "LoraOptions.AlphaPattern", "LoraOptions.LayersToTransform", "LoraOptions.LayersPattern",
         "LoraOptions.ModulesToSave", "LoraOptions.TrainableTokens", "LoraOptions.TrainableTokensByModule", "LoraOptions.AddedTokens",
-        "VirtualTokenOptions.VirtualTokens", "VirtualTokenOptions.ModulesToSave", "PrefixOptions.PrefixProjection", "PrefixOptions.EncoderHiddenSize",
+        "VirtualTokenOptions.VirtualTokens", "VirtualTokenOptions.ModulesToSave", "InputVectorOptions.Start", "InputVectorOptions.StartText", "InputVectorOptions.ReadsClassToken",
+        "PrefixOptions.PrefixProjection", "PrefixOptions.EncoderHiddenSize",
         "PTuningOptions.Encoder", "PTuningOptions.EncoderHiddenSize", "PTuningOptions.EncoderNumLayers", "PTuningOptions.EncoderDropout", "LayerNormOptions.TargetModules", "LayerNormOptions.ModulesToSave",
         "Ia3Options.TargetModules", "Ia3Options.FeedForwardModules", "Ia3Options.ModulesToSave", "BottleneckOptions.ReductionFactor",
         "BottleneckOptions.Activation", "BottleneckOptions.AfterAttention", "BottleneckOptions.AfterFeedForward", "BottleneckOptions.IsParallel",
@@ -29,6 +30,7 @@ public sealed class RunFactsTests
         "QuantizationOptions.Format", "QuantizationOptions.BlockSize", "QuantizationOptions.DoubleQuantization",
         "QuantizationOptions.OutlierThreshold", "QuantizationOptions.QuantizeActivations", "QuantizationOptions.VocabularyFormat",
         "Options.StartFromScratch", "FineTuneOptions.NewHead", "MaskedLanguageModelTask.MaskProbability",
+        "ClozeClassificationTask.Pattern", "ClozeClassificationTask.Verbalizers", "ClozeClassificationTask.Scoring", "FactualProbingTask.Pattern", "FactualProbingTask.Candidates",
     ];
 
     /// <summary>Nothing that is learnt depends on it.</summary>
@@ -43,18 +45,19 @@ public sealed class RunFactsTests
         "SequenceClassificationTask.OutputColumnName", "SequenceClassificationTask.ScoreColumnName", "BinaryTextClassificationTask.ProbabilityColumnName",
         "TokenClassificationTask.OutputColumnName",
         "TokenClassificationTask.ScoreColumnName", "TokenClassificationTask.SpansColumnName", "MaskedLanguageModelTask.OutputColumnName",
-        "CausalLanguageModelTask.OutputColumnName",
+        "CausalLanguageModelTask.OutputColumnName", "ClozeClassificationTask.OutputColumnName", "ClozeClassificationTask.ScoreColumnName",
+        "FactualProbingTask.AnswerCount", "FactualProbingTask.SkipLongAnswers", "FactualProbingTask.OutputColumnName", "FactualProbingTask.ScoreColumnName",
     ];
 
     /// <summary>Told by what comes of it: the hash of the rows, of the base or of the adapter, the form of the moments, the options within.</summary>
     private static readonly string[] ToldElsewhere =
     [
         "TrainingOptions.Optimizer", "ModelOptions.BaseModel", "ModelOptions.TokenizerFolder", "ModelOptions.MaxLength", "ModelOptions.Quantization", "FineTuneOptions.AdapterFolder",
-        "FineTuneOptions.Task", "FineTuneOptions.Training", "FineTuneOptions.ValidationSet", "Options.Lora",
+        "FineTuneOptions.Task", "FineTuneOptions.Training", "FineTuneOptions.ValidationSet", "Options.Lora", "Options.Prompt",
         "SequenceClassificationTask.Sentence1ColumnName", "SequenceClassificationTask.Sentence2ColumnName", "SequenceClassificationTask.LabelColumnName",
         "TokenClassificationTask.Sentence1ColumnName", "TokenClassificationTask.LabelColumnName", "MaskedLanguageModelTask.TextColumnName",
         "CausalLanguageModelTask.TextColumnName", "TextGenerationTask.PromptColumnName", "TextGenerationTask.CompletionColumnName",
-        "ChatTask.MessagesColumnName",
+        "ChatTask.MessagesColumnName", "ClozeClassificationTask.LabelColumnName", "FactualProbingTask.AnswerColumnName",
     ];
 
     public static IEnumerable<object[]> Options => Properties.Select(option => new object[] { NameOf(option) });
@@ -117,6 +120,7 @@ public sealed class RunFactsTests
         { } t when t == typeof(IProgress<TrainingProgress>) => new TinyRun.Callback(_ => { }),
         { } t when t == typeof(IReadOnlyList<string>) => new[] { "other" },
         { } t when t == typeof(IReadOnlyList<int>) => new[] { 1 },
+        { } t when t == typeof(IReadOnlyDictionary<string, string>) => new Dictionary<string, string> { ["q"] = "other" },
         { } t when t == typeof(IReadOnlyDictionary<string, int>) => new Dictionary<string, int> { ["q"] = 1 },
         { } t when t == typeof(IReadOnlyDictionary<string, double>) => new Dictionary<string, double> { ["q"] = 1 },
         { } t when t == typeof(IReadOnlyDictionary<string, IReadOnlyList<int>>) => new Dictionary<string, IReadOnlyList<int>> { ["q"] = [1] },

@@ -18,6 +18,9 @@ internal static class ShortRows
         row = Thin(row, Fields.Ids, tokens);
         row = Thin(row, Fields.TypeIds, tokens);
         row = Thin(row, Fields.ReadPositions, Share(row.ReadPositions.Length, share), position => (int)(position * share));
+        row = Thin(row, Fields.VirtualPlaces, row.CountOf(Fields.VirtualPlaces), place => (int)(place * share));
+        row = Thin(row, Fields.Alternatives, row.CountOf(Fields.Alternatives), start => (int)(start * share));
+        row = Thin(row, Fields.AnswerTokens, Share(row.CountOf(Fields.AnswerTokens), share));
         row = Thin(row, Fields.Starts, row.Starts.Length, start => (int)(start * share));
         // A label that no loss counts could leave nothing to learn.
         return Thin(row, Fields.Labels, Share(row.Labels.Length, share), label => Math.Max(label, 0));

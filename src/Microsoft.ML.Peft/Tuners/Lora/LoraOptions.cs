@@ -179,7 +179,7 @@ public sealed class LoraOptions : TunerOptions, IPeftAdapterFormat, IGgufAdapter
 
     internal override TunerOptions Settled() => Over(new LoraOptions());
 
-    TunerOptions IContinues.Continue(TunerOptions adapter, string path) => LoraContinuation.Of(this, (LoraOptions)adapter, path);
+    TunerOptions IContinues.Continue(TunerOptions adapter, string path) => Continuation.Of(this, (LoraOptions)adapter, path, nameof(Dropout), nameof(LoraPlusRatio));
 
     JsonObject IPeftAdapterFormat.ToAdapterConfig(string? taskType, string baseModel) => HasOwnMatrices
         ? throw new NotSupportedException(

@@ -4,20 +4,23 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Tuners.PTuning;
 
 /// <summary>One table [tokens, width], made by a network and read at the model's entrance.</summary>
-internal sealed class PTuner(PTuningOptions options) : VirtualTokenTuner(options)
+internal sealed class PTuner(PTuningOptions options) : InputVectorTuner(options)
 {
-    protected override VirtualTokenSizes SizesOf(TuningTarget target) => SizesOfTokens(target);
-
     protected override IEnumerable<VirtualTable> Tables(TuningTarget target, VirtualTokenSizes sizes, Generator generator)
     {
         Parameter table = NewTable(target, TableName, sizes.Parts, sizes.Width, start: null);
-        return [new PromptTable(EntranceOf(target), table, IsSaved(target, TableName) ? null : Network(sizes, generator), options.Count)];
+        return [Read(target, table, IsSaved(target, TableName) ? null : Network(target, sizes, generator))];
     }
 
-    private TableNetwork Network(VirtualTokenSizes sizes, Generator generator)
+    private TableNetwork Network(TuningTarget target, VirtualTokenSizes sizes, Generator generator)
     {
         var weights = new NetworkWeights(TableNetwork.Name, generator);
         Parameter embedding = weights.Embedding((long)options.Count * sizes.Parts, sizes.Width);
+        if (options.Start != VirtualTokenStart.Random)
+        {
+            using Tensor start = Start(target, sizes, generator);
+            embedding.Assign(start);
+        }
         int hidden = options.EncoderHiddenSize ?? sizes.Width;
         return options.Encoder == PTuningEncoder.Mlp
             ? new MlpEncoder(weights, embedding, hidden)

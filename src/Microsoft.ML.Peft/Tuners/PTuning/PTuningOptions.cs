@@ -18,7 +18,7 @@ public enum PTuningEncoder
 /// Settings of P-tuning (Liu, Zheng et al. 2021), with the names of PEFT's <c>PromptEncoderConfig</c>: vectors beside a row's tokens, made by a
 /// network while they are learnt, which is gone afterwards.
 /// </summary>
-public sealed class PTuningOptions : VirtualTokenOptions
+public sealed class PTuningOptions : InputVectorOptions
 {
     internal const string Type = "P_TUNING";
 
@@ -44,11 +44,13 @@ public sealed class PTuningOptions : VirtualTokenOptions
         Check(EncoderHiddenSize is null or >= 1, nameof(EncoderHiddenSize), EncoderHiddenSize ?? 0, "at least 1");
         Check(EncoderNumLayers >= 1, nameof(EncoderNumLayers), EncoderNumLayers, "at least 1");
         Check(EncoderDropout is >= 0 and < 1, nameof(EncoderDropout), EncoderDropout, "from 0 to below 1");
+        CheckStart();
         return new PTuner(this);
     }
 
     private protected override void ReadOwn(JsonObject config)
     {
+        base.ReadOwn(config);
         string encoder = config["encoder_reparameterization_type"]?.GetValue<string>() ?? NameOf(PTuningEncoder.Mlp);
         PTuningEncoder[] known = [.. Enum.GetValues<PTuningEncoder>().Where(kind => NameOf(kind) == encoder)];
         Encoder = known is [var kind] ? kind : throw new NotSupportedException(
@@ -60,6 +62,7 @@ public sealed class PTuningOptions : VirtualTokenOptions
 
     private protected override void WriteOwn(JsonObject config, VirtualTokenSizes sizes)
     {
+        base.WriteOwn(config, sizes);
         config["encoder_dropout"] = EncoderDropout;
         config["encoder_hidden_size"] = EncoderHiddenSize ?? sizes.Width;
         config["encoder_num_layers"] = EncoderNumLayers;

@@ -4,15 +4,8 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Tuners.Prompt;
 
 /// <summary>One table [tokens, width], read at the model's entrance.</summary>
-internal sealed class PromptTuner(PromptOptions options) : VirtualTokenTuner(options)
+internal sealed class PromptTuner(PromptOptions options) : InputVectorTuner(options)
 {
-    protected override VirtualTokenSizes SizesOf(TuningTarget target) => SizesOfTokens(target);
-
-    protected override IEnumerable<VirtualTable> Tables(TuningTarget target, VirtualTokenSizes sizes, Generator generator)
-    {
-        long rows = (long)options.Count * sizes.Parts;
-        Func<Tensor> random = () => normal(0, 1, [rows, sizes.Width], ScalarType.Float32, generator.device, generator: generator);
-        Parameter table = NewTable(target, TableName, sizes.Parts, sizes.Width, random);
-        return [new PromptTable(EntranceOf(target), table, network: null, options.Count)];
-    }
+    protected override IEnumerable<VirtualTable> Tables(TuningTarget target, VirtualTokenSizes sizes, Generator generator) =>
+        [Read(target, NewTable(target, TableName, sizes.Parts, sizes.Width, () => Start(target, sizes, generator)), network: null)];
 }

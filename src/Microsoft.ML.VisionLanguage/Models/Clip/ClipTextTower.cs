@@ -15,7 +15,7 @@ internal sealed class ClipTextTower : ITextTower
     private readonly TowerConfig _config;
     private readonly EndOfText _end;
     private readonly InputSite _input;
-    private readonly TokenEmbedding _positions;
+    private readonly PositionEmbedding _positions;
     private readonly TowerEncoder _encoder;
     private readonly LayerNorm _norm;
     private readonly Projection _projection;
@@ -31,7 +31,7 @@ internal sealed class ClipTextTower : ITextTower
         MaxLength = text.Int("max_position_embeddings", 77);
         WeightScope scope = root["text_model"], embeddings = scope["embeddings"];
         _input = new InputSite(scope, TokenEmbedding.OfVocabulary(embeddings["token_embedding"], EndOfText.VocabularyOf(text), _config.Hidden));
-        _positions = new TokenEmbedding(embeddings["position_embedding"], MaxLength, _config.Hidden);
+        _positions = new PositionEmbedding(embeddings["position_embedding"], MaxLength, _config.Hidden);
         _encoder = new TowerEncoder(scope["encoder"], _config);
         _norm = new LayerNorm(scope["final_layer_norm"], _config.Hidden, _config.Epsilon);
         _projection = new Projection(root["text_projection"], _config.Hidden, width, bias: false);
@@ -42,6 +42,7 @@ internal sealed class ClipTextTower : ITextTower
     public int MaxLength { get; }
 
     /// <exception cref="InvalidDataException">A text has no token that ends it.</exception>
+    /// <exception cref="InvalidOperationException">A text and a tuner's virtual tokens are together longer than the positions.</exception>
     public Tensor Encode(Batch batch, ForwardContext context)
     {
         using Tensor states = Forward(batch, _end.Find(batch.Ids), context);
@@ -60,6 +61,6 @@ internal sealed class ClipTextTower : ITextTower
     {
         using var scope = NewDisposeScope();
         using Tensor vectors = pass.Input.Embeddings;
-        return Elementwise.Add(vectors, _positions.Forward(pass.PositionIds, context)).MoveToOuterDisposeScope();
+        return Elementwise.Add(vectors, _positions.Forward(pass.PositionIds, pass.Input, pass.Before, context)).MoveToOuterDisposeScope();
     }
 }
