@@ -43,7 +43,7 @@ internal sealed class ContrastiveBenchmark : IBenchmark
         var processor = PictureProcessor.Of([], new Dictionary<string, byte[]> { ["preprocessor_config.json"] = Encoding.UTF8.GetBytes(s_pictures) });
         TaskRuntime task = ClipTask.Pairs().Bind(LabelSet.None, processor, Length);
         using TunedModel tuned = TunedModelFactory.Create(model, task, new FullOptions(), seed: 1);
-        using var optimizer = new AdamW(tuned.Trainable, new TrainingSettings(new(), new TrainingDefaults(LearningRate: 1e-5)));
+        using var optimizer = new Optimizer(tuned.Trainable, new TrainingSettings(new(), new TrainingDefaults(LearningRate: 1e-5)));
         Example[] rows = Rows();
         var runner = new BatchRunner(tuned, task, CPU) { PieceSize = Piece };
         // With the first step comes the optimizer's state.
@@ -65,7 +65,7 @@ internal sealed class ContrastiveBenchmark : IBenchmark
     }
 
     // The small step first: a heap that has grown stays as it is.
-    private void Memory(BatchRunner runner, AdamW optimizer, Example[] rows)
+    private void Memory(BatchRunner runner, Optimizer optimizer, Example[] rows)
     {
         double gflops = GemmPeak.Gflops();
         (long smallBase, long small) = Peak(() => Step(runner, optimizer, rows[..Piece]));
@@ -78,7 +78,7 @@ internal sealed class ContrastiveBenchmark : IBenchmark
     private static (double, long) Learn(BatchRunner runner, Example[] rows) =>
         runner.Learn(rows, rows, [.. Enumerable.Range(0, rows.Length)], new ForwardContext { Seeds = new DropoutSeeds(1) });
 
-    private static void Step(BatchRunner runner, AdamW optimizer, Example[] rows)
+    private static void Step(BatchRunner runner, Optimizer optimizer, Example[] rows)
     {
         Learn(runner, rows);
         optimizer.Step(1e-5, 1.0 / rows.Length);

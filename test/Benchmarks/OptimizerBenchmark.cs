@@ -21,7 +21,7 @@ internal sealed class OptimizerBenchmark : IBenchmark
             weight.MakeTrainable();
             using Tensor gradient = randn(Weights);
             weight.Value.grad = gradient;
-            using var optimizer = new AdamW([weight], new TrainingSettings(new() { Optimizer = kind }, new TrainingDefaults(LearningRate: 1e-3)));
+            using var optimizer = new Optimizer([weight], new TrainingSettings(new() { Optimizer = kind }, new TrainingDefaults(LearningRate: 1e-3)));
             optimizer.Step(1e-4, gradientScale: 1);
             double seconds = Figure.Median(5, () => optimizer.Step(1e-4, gradientScale: 1));
             new Figure($"{Name}/{kind}", seconds * 1000, "ms", null, null).Print(gflops);

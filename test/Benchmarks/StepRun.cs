@@ -13,7 +13,7 @@ internal sealed class StepRun : IDisposable
 {
     private readonly PretrainedModel _model;
     private readonly TunedModel _tuned;
-    private readonly AdamW _optimizer;
+    private readonly Optimizer _optimizer;
     private readonly Batch _batch;
     private readonly bool _checkpointing;
 
@@ -32,7 +32,7 @@ internal sealed class StepRun : IDisposable
         _tuned = new TunedModel(_model, head, options.Create());
         // Random weights are all new: what a checkpoint would bring does not train beside the tuner.
         _tuned.Tuner.Attach(new TuningTarget(_model.Weights, _model.DefaultTargets, shape.Vocabulary > 0 ? [] : head.Parameters), seed: 1);
-        _optimizer = new AdamW(_tuned.Trainable, new TrainingSettings(new() { Optimizer = optimizer }, new TrainingDefaults(LearningRate: 1e-3)));
+        _optimizer = new Optimizer(_tuned.Trainable, new TrainingSettings(new() { Optimizer = optimizer }, new TrainingDefaults(LearningRate: 1e-3)));
         _batch = RandomBatch(shape);
     }
 

@@ -9,7 +9,7 @@ public static class OpenAiClip
     /// <summary>The sizes of the model: of the space, of a picture, of what both towers carry.</summary>
     public const int Width = 12, Side = 32, Hidden = 64;
 
-    private const int Tokens = 12, Length = 10, Patch = 8;
+    private const int Length = 10, Patch = 8;
 
     /// <summary>One with a vision transformer or a residual network; the caller's dispose scope owns the tensors.</summary>
     public static IReadOnlyList<(string Name, Tensor Value)> Create(bool network, long seed = 1)
@@ -24,7 +24,7 @@ public static class OpenAiClip
         else
             Transformer();
         Blocks("transformer.resblocks", 2);
-        Add("token_embedding.weight", Tokens, Hidden);
+        Add("token_embedding.weight", TinyClip.Words, Hidden);
         Norm("ln_final", Hidden);
         return tensors;
 

@@ -88,6 +88,12 @@ internal sealed class Example
     /// <summary>How many values a field has.</summary>
     public int CountOf(Field field) => Find(field) is >= 0 and var place ? _entries[place].Values.Length : 0;
 
+    /// <summary>Whether it has the field, if without a value.</summary>
+    public bool Has(Field field) => Find(field) >= 0;
+
+    /// <summary>The same example without a field.</summary>
+    public Example Without(Field field) => Of(Entries.ToArray().Where(entry => !ReferenceEquals(entry.Field, field)));
+
     /// <summary>The same example with other values in a field.</summary>
     public Example With<T>(Field<T> field, T[] values)
         where T : unmanaged

@@ -47,6 +47,7 @@ internal sealed class FineTuning
         TrainingResult result = TrainingLoop.Run(
             run.Model, run.Task, run.Train, run.Validation, _options.Run, run.Device, run.Seed, reporter, reporter.Token, run.Facts);
         result = companion?.Finish(result) ?? result;
+        run.Task.Conclude(run.Model);
         var archived = new ArchivedModel(
             run.Model, run.Task, run.Tuner, Path.GetFullPath(_options.BaseModel), null, _options.EmbedBase, _options.ScoringBatchSize);
         var transformer = new PeftTransformer(_host, archived, run.Device, result);

@@ -50,12 +50,16 @@ public abstract class ModelOptions
     /// <summary>How the base's matrices are kept, with the method's own values where nothing is said.</summary>
     internal virtual QuantizationOptions? Precision => Quantization?.Over(doubleQuantization: false);
 
-    /// <summary>Gives other settings the same model, held and run in the same way.</summary>
+    /// <summary>Whether the estimator reads texts, and so takes the settings of texts; true by default.</summary>
+    internal virtual bool ReadsTexts => true;
+
+    /// <summary>Gives other settings the same model, held and run in the same way; those of texts where the other reads texts.</summary>
     internal T WithSameModel<T>(T other)
         where T : ModelOptions
     {
-        (other.BaseModel, other.TokenizerFolder, other.MaxLength) = (BaseModel, TokenizerFolder, MaxLength);
-        (other.ScoringBatchSize, other.EmbedBase, other.Quantization) = (ScoringBatchSize, EmbedBase, Quantization);
+        if (other.ReadsTexts)
+            (other.TokenizerFolder, other.MaxLength) = (TokenizerFolder, MaxLength);
+        (other.BaseModel, other.ScoringBatchSize, other.EmbedBase, other.Quantization) = (BaseModel, ScoringBatchSize, EmbedBase, Quantization);
         (other.GpuDeviceId, other.FallbackToCpu) = (GpuDeviceId, FallbackToCpu);
         return other;
     }
@@ -72,5 +76,7 @@ public abstract class ModelOptions
         Quantization?.Validate();
         if (MaxLength is { } length)
             ArgumentOutOfRangeException.ThrowIfLessThan(length, 1, nameof(MaxLength));
+        if (!ReadsTexts && (TokenizerFolder is not null ? nameof(TokenizerFolder) : MaxLength is not null ? nameof(MaxLength) : null) is { } unread)
+            throw new ArgumentException($"{unread} is a setting of texts, and this estimator reads pictures alone: leave it null.", unread);
     }
 }

@@ -13,6 +13,9 @@ internal abstract class Head
     /// <summary>Those of them whose rows are the task's classes; none by default.</summary>
     public virtual IReadOnlyList<Parameter> ClassRows => [];
 
+    /// <summary>What it works out of what was trained, and keeps beside it; nothing by default.</summary>
+    public virtual IReadOnlyList<Parameter> Constants => [];
+
     /// <summary>The positions that it reads of a model's hidden states; all by default.</summary>
     public virtual PositionSelection Rows(Batch batch) => PositionSelection.All;
 

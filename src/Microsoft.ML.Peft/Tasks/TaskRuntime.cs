@@ -54,6 +54,9 @@ internal abstract class TaskRuntime(PeftTask task, LabelSet labels, InputProcess
     /// <summary>Rows as training takes them: a task may pack several into one. By default as they are.</summary>
     public virtual IReadOnlyList<Example> Pack(IReadOnlyList<Example> examples) => examples;
 
+    /// <summary>Works out what follows from the weights once they are trained, and is kept with them; by default nothing.</summary>
+    public virtual void Conclude(TunedModel model) { }
+
     /// <summary>By default the head's logits.</summary>
     public virtual Tensor Answer(Head head, Tensor hidden, Batch batch, ForwardContext context) => head.Forward(hidden, batch, context);
 

@@ -11,6 +11,8 @@ internal sealed class BatchRunner(TunedModel model, ITrainingObjective task, Dev
     /// <summary>Features of the rows, where the base is frozen.</summary>
     public FeatureCache? Cache { get; set; }
 
+    public TunedModel Model => model;
+
     public ITrainingObjective Task => task;
 
     /// <summary>Rows that are run at once where the loss reads the rows' answers alone.</summary>
@@ -25,11 +27,14 @@ internal sealed class BatchRunner(TunedModel model, ITrainingObjective task, Dev
 
     public Tensor Features(Batch batch, ForwardContext context) => model.Features(batch, context);
 
-    /// <summary>Whether features can be computed once: the base is frozen, and the task does not change its rows from step to step.</summary>
-    public bool CanCache(IReadOnlyList<Example> set)
+    /// <summary>Whether features can be computed once: the base is frozen, and the rows stay as they are.</summary>
+    public bool CanCache(IReadOnlyList<Example> set) => !model.Tuner.TouchesBase && RowsStay(set);
+
+    /// <summary>Whether the task does not change its rows from step to step.</summary>
+    public bool RowsStay(IReadOnlyList<Example> set)
     {
         Example[] sample = [set[0]];
-        return !model.Tuner.TouchesBase && ReferenceEquals(task.ForTraining(sample, new SplitMix64(0)), sample);
+        return ReferenceEquals(task.ForTraining(sample, new SplitMix64(0)), sample);
     }
 
     /// <param name="batch">The rows as the task prepared them.</param>

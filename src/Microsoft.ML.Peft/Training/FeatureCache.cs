@@ -13,7 +13,7 @@ namespace Microsoft.ML.Peft.Training;
 internal sealed class FeatureCache
 {
     /// <summary>Features above this are not kept: to compute them again is cheaper than to swap.</summary>
-    private const long MostBytes = 2L << 30;
+    public const long MostBytes = 2L << 30;
 
     private readonly Dictionary<IReadOnlyList<Example>, float[][]> _features = new(ReferenceEqualityComparer.Instance);
     private readonly ScalarType _type;

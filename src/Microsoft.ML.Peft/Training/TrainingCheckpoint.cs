@@ -15,7 +15,7 @@ namespace Microsoft.ML.Peft.Training;
 /// metadata. A hash over all of it tells a damaged file.
 /// </summary>
 internal sealed class TrainingCheckpoint(
-    string folder, string facts, IReadOnlyList<Parameter> parameters, AdamW optimizer, BestWeights best, Participants participants)
+    string folder, string facts, IReadOnlyList<Parameter> parameters, Optimizer optimizer, BestWeights best, Participants participants)
 {
     public const string FileName = "training-state.safetensors";
 

@@ -18,11 +18,11 @@ internal sealed class TrainingLoop : IDisposable
 
     private readonly TrainingSettings _options;
     private readonly TrainingPlan _plan;
-    private readonly IReadOnlyList<Example> _train;
-    private readonly IReadOnlyList<Example>? _validation;
+    private IReadOnlyList<Example> _train;
+    private IReadOnlyList<Example>? _validation;
     private readonly ITrainingReporter _reporter;
     private readonly BatchRunner _runner;
-    private readonly AdamW _optimizer;
+    private readonly Optimizer _optimizer;
     private readonly BestWeights _best;
     private readonly ModelSelection _selection;
     private readonly Participants _participants;
@@ -38,7 +38,7 @@ internal sealed class TrainingLoop : IDisposable
         (_train, _validation, _options, _reporter) = (train, validation, options, reporter);
         _plan = new TrainingPlan(options, train, seed, task.LossNeedsWholeBatch);
         _runner = new BatchRunner(model, task, device) { PieceSize = options.Given.MiniBatchSize };
-        _optimizer = new AdamW(model.Trainable, options);
+        _optimizer = new Optimizer(model.Trainable, options);
         _best = new BestWeights(model.Trainable);
         _selection = new ModelSelection(options.Given, _best, task);
         _participants = Participants.Of(model, task);
@@ -126,6 +126,8 @@ internal sealed class TrainingLoop : IDisposable
         Announce();
         if (_runner.CanCache(_train))
             _runner.Cache = FeatureCache.Create(_runner, _validation is null ? [_train] : [_train, _validation], _options.BatchSize, token);
+        if (StillParts.Find(_runner, _train) is { } still)
+            (_train, _validation) = (still.Answer(_train, _options.BatchSize, token), _validation is null ? null : still.Answer(_validation, _options.BatchSize, token));
         while (_state.Step < _plan.TotalSteps && !_selection.HasLostPatience(_state))
         {
             if (!RunEpoch(token))

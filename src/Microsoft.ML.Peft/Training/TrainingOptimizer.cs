@@ -1,7 +1,7 @@
 namespace Microsoft.ML.Peft;
 
 /// <summary>
-/// The optimizer of a run: AdamW, its state (two values for each trained weight) held in one of four ways. The names are those
+/// The optimizer of a run: AdamW, its state (two values for each trained weight) held in one of four ways, or SGD. The names are those
 /// of transformers' <c>optim</c>.
 /// </summary>
 public enum TrainingOptimizer
@@ -23,4 +23,10 @@ public enum TrainingOptimizer
 
     /// <summary>8 bits, and in memory that the system may keep on the disk (<c>paged_adamw_8bit</c>).</summary>
     PagedAdamW8Bit,
+
+    /// <summary>
+    /// Stochastic gradient descent with momentum (<c>sgd</c>), as torch.optim.SGD has it: <see cref="TrainingOptions.Beta1"/> is the momentum, and
+    /// <see cref="TrainingOptions.WeightDecay"/> is added to the gradient (L2). State: 4 bytes a weight.
+    /// </summary>
+    Sgd,
 }

@@ -1,7 +1,7 @@
 namespace Microsoft.ML.Peft;
 
 /// <summary>
-/// How a model is trained: batches, AdamW, learning rate, when to stop, what to keep. One set serves every task and method; where
+/// How a model is trained: batches, optimizer, learning rate, when to stop, what to keep. One set serves every task and method; where
 /// methods differ, null means the method's own value, so that a set made anew keeps what it does not name.
 /// </summary>
 public sealed class TrainingOptions
@@ -26,13 +26,13 @@ public sealed class TrainingOptions
     public double? LearningRate { get; set; }
 
     /// <summary>
-    /// How AdamW's state is held: in memory or paged, in 32 bits or in 8; null (the default) for the method's own:
-    /// <see cref="TrainingOptimizer.AdamW"/>, QLoRA <see cref="TrainingOptimizer.PagedAdamW32Bit"/>.
+    /// AdamW, whose state is held in memory or paged, in 32 bits or in 8, or SGD; null (the default) for the method's own:
+    /// <see cref="TrainingOptimizer.AdamW"/>, QLoRA <see cref="TrainingOptimizer.PagedAdamW32Bit"/>, CoOp <see cref="TrainingOptimizer.Sgd"/>.
     /// </summary>
     [NotLearnt]
     public TrainingOptimizer? Optimizer { get; set; }
 
-    /// <summary>AdamW's decay of the gradient's running mean (β₁). Default 0.9.</summary>
+    /// <summary>AdamW's decay of the gradient's running mean (β₁), SGD's momentum. Default 0.9.</summary>
     public double Beta1 { get; set; } = 0.9;
 
     /// <summary>AdamW's decay of the squared gradient's running mean (β₂). Default 0.999.</summary>
@@ -41,8 +41,11 @@ public sealed class TrainingOptions
     /// <summary>AdamW's ε, which keeps its quotient finite. Default 1e-8.</summary>
     public double Epsilon { get; set; } = 1e-8;
 
-    /// <summary>Decoupled weight decay (Loshchilov and Hutter 2019), a share of the learning rate. Default 0.01.</summary>
-    public double WeightDecay { get; set; } = 0.01;
+    /// <summary>
+    /// Weight decay, AdamW's decoupled from the gradient (Loshchilov and Hutter 2019), a share of the learning rate; null (the default) for the method's
+    /// own: 0.01, CoOp 5e-4.
+    /// </summary>
+    public double? WeightDecay { get; set; }
 
     /// <summary>Whether biases and norms, parameters of one dimension, decay as well. Default false.</summary>
     public bool DecayBiasesAndNorms { get; set; }

@@ -16,6 +16,8 @@ internal sealed record TrainingDefaults(double LearningRate)
 
     public double MaxGradientNorm { get; init; } = 1;
 
+    public double WeightDecay { get; init; } = 0.01;
+
     public bool GradientCheckpointing { get; init; }
 }
 
@@ -24,6 +26,8 @@ internal sealed record TrainingDefaults(double LearningRate)
 /// <param name="Method">The method's own values.</param>
 internal sealed record TrainingSettings(TrainingOptions Given, TrainingDefaults Method)
 {
+    private static readonly TrainingOptions s_plain = new();
+
     /// <summary>Whether what moves is kept as it was at the start, to go back towards it in the end (<see cref="WeightInterpolation"/>).</summary>
     public bool KeepsStart { get; init; }
 
@@ -40,6 +44,8 @@ internal sealed record TrainingSettings(TrainingOptions Given, TrainingDefaults 
     public double WarmupRatio => Given.WarmupRatio ?? Method.WarmupRatio;
 
     public double MaxGradientNorm => Given.MaxGradientNorm ?? Method.MaxGradientNorm;
+
+    public double WeightDecay => Given.WeightDecay ?? Method.WeightDecay;
 
     public bool GradientCheckpointing => Given.GradientCheckpointing ?? Method.GradientCheckpointing;
 
@@ -62,11 +68,13 @@ internal sealed record TrainingSettings(TrainingOptions Given, TrainingDefaults 
         Within(Given.Beta1, 0, double.BitDecrement(1), nameof(Given.Beta1), "in [0, 1)");
         Within(Given.Beta2, 0, double.BitDecrement(1), nameof(Given.Beta2), "in [0, 1)");
         Within(Given.Epsilon, 0, double.MaxValue, nameof(Given.Epsilon), "0 or more");
-        Within(Given.WeightDecay, 0, double.MaxValue, nameof(Given.WeightDecay), "0 or more");
+        Within(WeightDecay, 0, double.MaxValue, nameof(WeightDecay), "0 or more");
         Within(WarmupRatio, 0, 1, nameof(WarmupRatio), "in [0, 1]");
         Within(MaxGradientNorm, 0, double.MaxValue, nameof(MaxGradientNorm), "0 or more");
         if (!Enum.IsDefined(Optimizer))
             throw new ArgumentOutOfRangeException(nameof(Optimizer), Optimizer, $"{nameof(Optimizer)} is not one of the optimizers.");
+        if (Optimizer == TrainingOptimizer.Sgd && (Given.Beta2, Given.Epsilon) != (s_plain.Beta2, s_plain.Epsilon))
+            throw new ArgumentException($"{nameof(Given.Beta2)} and {nameof(Given.Epsilon)} are AdamW's, and {nameof(TrainingOptimizer.Sgd)} has neither: leave them at their defaults.");
         if (!Enum.IsDefined(Schedule))
             throw new ArgumentOutOfRangeException(nameof(Schedule), Schedule, $"{nameof(Schedule)} is not one of the schedules.");
     }

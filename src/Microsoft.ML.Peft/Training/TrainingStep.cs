@@ -12,7 +12,7 @@ namespace Microsoft.ML.Peft.Training;
 /// <param name="options">How.</param>
 /// <param name="plan">The run's seed and length.</param>
 internal sealed class TrainingStep(
-    BatchRunner runner, IReadOnlyList<Parameter> parameters, AdamW optimizer, Participants participants, TrainingSettings options, TrainingPlan plan)
+    BatchRunner runner, IReadOnlyList<Parameter> parameters, Optimizer optimizer, Participants participants, TrainingSettings options, TrainingPlan plan)
 {
     /// <summary>The batches of some steps, each begun when it is asked for: their forward and backward passes run when they are finished.</summary>
     /// <param name="set">The data set.</param>

@@ -12,6 +12,9 @@ namespace Microsoft.ML.Peft.Tuners;
 internal sealed record TuningTarget(
     ModelWeights Weights, IReadOnlyList<string> DefaultTargets, IReadOnlyList<Parameter> HeadParameters, ITensorSource? Saved = null)
 {
+    /// <summary>What the task's head works out of what was trained, and keeps beside it.</summary>
+    public IReadOnlyList<Parameter> HeadConstants { get; init; } = [];
+
     /// <summary>The places that may be tuned: the model's, or those of the modules that the tuner keeps to.</summary>
     public TuningSites Sites { get; private init; } = Weights.Sites;
 

@@ -17,7 +17,7 @@ public sealed class ClipImageEmbedder : IEstimator<ITransformer>
     {
         options.Validate();
         var task = new PictureEmbeddingTask { ImageColumnName = options.ImageColumnName, OutputColumnName = options.OutputColumnName, Normalize = options.Normalize, Pictures = options.Pictures };
-        _model = new UntrainedModel(host, options, task, options.MaxLength, adapterPath: null);
+        _model = new UntrainedModel(host, options, task, maxLength: null, adapterPath: null);
     }
 
     /// <inheritdoc/>
@@ -43,5 +43,7 @@ public sealed class ClipImageEmbedder : IEstimator<ITransformer>
 
         /// <summary>What pictures are allowed, and how they are read.</summary>
         public PictureOptions Pictures { get; set; } = new();
+
+        internal override bool ReadsTexts => false;
     }
 }

@@ -72,6 +72,51 @@ public sealed class ClipLinearProbe : IEstimator<ITransformer>
         return SchemaShapes.Append(inputSchema, _task.OutputShape(inputSchema));
     }
 
+    /// <summary>
+    /// What a fit would take in memory and work. An epoch is the one pass of the pictures through the tower; the search for the weights behind it is
+    /// not timed.
+    /// </summary>
+    /// <param name="input">The data that it would be given.</param>
+    /// <returns>The estimate.</returns>
+    public TrainingEstimate Estimate(IDataView input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        var pass = new LinearProbe.Options { Task = _task, Training = new TrainingOptions { BatchSize = _options.ScoringBatchSize } };
+        TrainingEstimate tower = new FineTuning(_host, _options.WithSameModel(pass)).Estimate(input);
+        using PeftTransformer opened = new ClipImageEmbedder(_host, PictureTower()).Open();
+        int width = new FeatureColumn(Features).WidthIn(opened.GetOutputSchema(input.Schema));
+        return WithSearch(tower, input.GetRowCount() ?? CountRows(input), _task.LabelsOf(input.Schema).Count, width);
+    }
+
+    /// <summary>The tower's pass over the pictures, and the search over the vectors that it leaves.</summary>
+    private TrainingEstimate WithSearch(TrainingEstimate tower, long rows, int classes, int width)
+    {
+        // The rows' log-probabilities, what is made of them, and one more on the way; rows that are held out are copies, and so are the others then.
+        const int ProbabilitiesHeld = 3;
+        int copies = _options.C is null && _options.ValidationSet is null ? 2 : 1;
+        long weights = sizeof(double) * classes * (width + 1L), read = sizeof(float) * rows * width;
+        long features = sizeof(double) * rows * ((ProbabilitiesHeld * classes) + (copies * width));
+        return tower with
+        {
+            TrainableBytes = weights,
+            GradientBytes = weights,
+            OptimizerBytes = (Lbfgs.VectorsHeld - 2) * weights,
+            ActivationBytes = Math.Max(tower.ActivationBytes, features),
+            // Vectors come as single floats, row by row, and as one array; the tower's own memory has gone when they are there.
+            PeakMemoryBytes = Math.Max(
+                tower.PeakMemoryBytes + read, tower.MappedBytes + tower.WeightBytes + (2 * read) + features + (Lbfgs.VectorsHeld * weights)),
+        };
+    }
+
+    private static long CountRows(IDataView data)
+    {
+        using DataViewRowCursor cursor = data.GetRowCursor([]);
+        long rows = 0;
+        while (cursor.MoveNext())
+            rows++;
+        return rows;
+    }
+
     private HeldTensors Weights(IDataView input, LabelSet labels)
     {
         ITransformer tower = new ClipImageEmbedder(_host, PictureTower()).Fit(input);
@@ -136,6 +181,8 @@ public sealed class ClipLinearProbe : IEstimator<ITransformer>
 
         /// <summary>Ends the fit in an <see cref="OperationCanceledException"/>.</summary>
         public CancellationToken CancellationToken { get; set; }
+
+        internal override bool ReadsTexts => false;
 
         internal override void Validate()
         {

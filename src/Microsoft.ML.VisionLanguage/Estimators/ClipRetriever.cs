@@ -147,6 +147,8 @@ public sealed class ClipRetriever : IEstimator<ITransformer>
         /// <summary>The column of their cosines.</summary>
         public string ScoreColumnName { get; set; } = "Scores";
 
+        internal override bool ReadsTexts => Gallery == ClipModality.Text || Query == ClipModality.Text;
+
         internal string ColumnOf(ClipModality modality) => modality == ClipModality.Image ? ImageColumnName : TextColumnName;
 
         internal override void Validate()

@@ -113,6 +113,9 @@ internal sealed class PictureProcessor : InputProcessor
 
     public override Pending<Batch> Begin(IReadOnlyList<Example> examples, Device device, bool withLabels)
     {
+        // Something that a model made of the pictures may stand for them.
+        if (!examples.Any(example => example.Has(Fields.Picture)))
+            return new(() => base.Collate(examples, device, withLabels));
         Tensor pixels = empty([examples.Count, Picture.Channels, _settings.Height, _settings.Width], ScalarType.Float32, CPU).DetachFromDisposeScope();
         var work = new RowWork(examples.Count, row => Write(examples[row], MemoryMarshal.Cast<byte, float>(pixels.bytes).Slice(row * _settings.Count, _settings.Count)));
         return new Pending<Batch>(Finish, Abandon);

@@ -24,6 +24,9 @@ internal sealed class Lbfgs
 {
     private const int Remembered = 10, MostTrials = 60;
 
+    /// <summary>Vectors as long as the point that a search holds: two for each change, and what a step works with.</summary>
+    public const int VectorsHeld = (2 * Remembered) + 6;
+
     // Decrease of the value, and of the slope, that a step has to bring; the usual constants.
     private const double Decrease = 1e-4, Curvature = 0.9;
 

@@ -29,7 +29,7 @@ internal sealed class PromptHead : Head
         InputSite entrance = model.Sites.Inputs[0];
         long width = entrance.Tokens.Weight.Inputs;
         _vectors = scope.Load("ctx", Init.Normal, classSpecific ? [classes, context, width] : [context, width]);
-        _prepared = scope.Load("class_vectors", Init.Zeros, classes, model.As<IPairedTowers>().Width);
+        _prepared = scope.LoadConstant("class_vectors", Init.Zeros, classes, model.As<IPairedTowers>().Width);
         if (start is not null && _vectors.IsNew)
             Start(entrance.Tokens, start);
         entrance.Attach(ForwardContext.DefaultAdapter, new ContextVectors(_vectors, prompts));
@@ -37,29 +37,34 @@ internal sealed class PromptHead : Head
 
     public override IReadOnlyList<Parameter> Parameters => [_vectors];
 
+    /// <summary>The classes' vectors. Of another method than <see cref="ClipCoOp"/> an archive may lack them: they are zeros then.</summary>
+    public override IReadOnlyList<Parameter> Constants => [_prepared];
+
     /// <param name="hidden">What the model says of the pictures [B, 1, width].</param>
     /// <param name="batch">The pictures.</param>
     /// <param name="context">The call.</param>
     /// <returns>Logits [B, classes].</returns>
     public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context) => Compare(hidden, ClassVectors(context));
 
-    /// <summary>The same once training is over: what is said of the classes is worked out at the first call, and kept.</summary>
+    /// <summary>The same once training is over.</summary>
     public Tensor Score(Tensor hidden)
     {
-        if (!_isPrepared)
-            Prepare();
+        Prepare();
         using var scope = NewDisposeScope();
         return Compare(hidden, _prepared.Value).MoveToOuterDisposeScope();
     }
 
-    private void Prepare()
+    /// <summary>Works out what is said of the classes, once, unless an archive brought it.</summary>
+    public void Prepare()
     {
+        if (_isPrepared)
+            return;
         lock (_preparing)
         {
-            if (_isPrepared)
-                return;
             using var scope = NewDisposeScope();
-            _prepared.Assign(ClassVectors(ForwardContext.Inference));
+            using var noGrad = no_grad();
+            if (!_isPrepared && _prepared.Value.count_nonzero().ToInt64() == 0)
+                _prepared.Assign(ClassVectors(ForwardContext.Inference));
             _isPrepared = true;
         }
     }

@@ -36,6 +36,8 @@ internal sealed class LearnedPromptsTask : PictureClasses
             return new PromptHead(model, prompts, Labels.Count, context, task.ClassSpecific, start);
         }
 
+        public override void Conclude(TunedModel model) => ((PromptHead)model.Head).Prepare();
+
         public override IReadOnlyList<float[]> Score(TunedModel model, Batch batch, ForwardContext context)
         {
             using IDisposable? turn = context.Limit?.Enter();

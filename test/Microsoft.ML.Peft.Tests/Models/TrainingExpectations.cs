@@ -37,7 +37,7 @@ internal static class TrainingExpectations
             expected.Close(count, [tuner.Trainable.Sum(p => p.Value.numel())], (_, _) => 0, "trained parameters");
 
         JsonObject settings = root["optimizer"]!.AsObject();
-        using var optimizer = new AdamW(tuner.Trainable, TinyRun.Settings(new() { WeightDecay = settings["weight_decay"]!.GetValue<double>(), DecayBiasesAndNorms = true }));
+        using var optimizer = new Optimizer(tuner.Trainable, TinyRun.Settings(new() { WeightDecay = settings["weight_decay"]!.GetValue<double>(), DecayBiasesAndNorms = true }));
         IEnumerable<Example[]> batches = rows.Examples.Chunk(root["batch_size"]!.GetValue<int>()).Take(root["losses"]!.AsArray().Count);
         var participants = new Participants(tuner);
         participants.WeightsChanged();
@@ -45,7 +45,7 @@ internal static class TrainingExpectations
         expected.Close(root["losses"]!, losses, (step, loss) => (step < EarlySteps ? Early : Late) * loss, "loss before a step");
     }
 
-    private static double Step(PretrainedModel model, Head head, AdamW optimizer, Participants participants, int step, Example[] rows, double learningRate)
+    private static double Step(PretrainedModel model, Head head, Optimizer optimizer, Participants participants, int step, Example[] rows, double learningRate)
     {
         using var scope = NewDisposeScope();
         participants.BeforeStep(step);

@@ -114,7 +114,7 @@ internal static class TunerParity
     public static float[] Train(ParityCase parity, ITuner tuner, Func<ForwardContext, Tensor> loss)
     {
         JsonNode train = parity.Json["train"]!;
-        using var optimizer = new AdamW(tuner.Trainable, TinyRun.Settings(new()
+        using var optimizer = new Optimizer(tuner.Trainable, TinyRun.Settings(new()
         {
             WeightDecay = train["weight_decay"]!.GetValue<double>(),
             DecayBiasesAndNorms = true,

@@ -97,7 +97,7 @@ public sealed class TunersOverStoresTests
         Head head = model.As<ICausalLanguageModel>().CreateLanguageModelHead();
         using ITuner tuner = options.Create();
         tuner.Attach(new TuningTarget(model.Weights, model.DefaultTargets, head.Parameters), seed: 1);
-        using var optimizer = new Peft.Training.AdamW(tuner.Trainable, TinyRun.Settings(new()));
+        using var optimizer = new Peft.Training.Optimizer(tuner.Trainable, TinyRun.Settings(new()));
         using var batch = new Batch { Ids = (arange(24, ScalarType.Int64) * 7 % 250 + 3).view(2, 12), Examples = [] };
         IReadOnlyDictionary<string, Tensor> gradients = new Dictionary<string, Tensor>();
         float[] losses = [.. Enumerable.Range(0, 8).Select(step => Step(model, head, optimizer, batch, step, () =>
@@ -119,7 +119,7 @@ public sealed class TunersOverStoresTests
         return head.Forward(model.Forward(batch, PositionSelection.All, ForwardContext.Inference), batch, ForwardContext.Inference);
     }
 
-    private static float Step(TextModel model, Head head, Peft.Training.AdamW optimizer, Batch batch, int step, Action backward)
+    private static float Step(TextModel model, Head head, Peft.Training.Optimizer optimizer, Batch batch, int step, Action backward)
     {
         using var scope = NewDisposeScope();
         var context = new ForwardContext { Seeds = new DropoutSeeds(step) };

@@ -15,7 +15,7 @@ public sealed class AdamWTests
     public void Steps_equal_a_scalar_reference_in_doubles()
     {
         using Parameter weight = Trainable("w", 1, 1), bias = Trainable("b", 1);
-        using var optimizer = new AdamW([weight, bias], TinyRun.Settings(Options));
+        using var optimizer = new Optimizer([weight, bias], TinyRun.Settings(Options));
         double p = 0.5, q = 0.5, m = 0, v = 0;
         for (int t = 1; t <= 20; t++)
         {
@@ -56,7 +56,7 @@ public sealed class AdamWTests
     public void A_parameter_without_gradient_stays()
     {
         using Parameter moved = Trainable("moved", 2, 2), still = Trainable("still", 2, 2);
-        using var optimizer = new AdamW([moved, still], TinyRun.Settings(Options));
+        using var optimizer = new Optimizer([moved, still], TinyRun.Settings(Options));
         SetGradient(moved, 1);
         optimizer.Step(0.1, 1);
         Assert.AreEqual(0.5f, still.Value[0, 0].item<float>());

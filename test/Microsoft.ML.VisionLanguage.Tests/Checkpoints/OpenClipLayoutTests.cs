@@ -113,7 +113,7 @@ public sealed class OpenClipLayoutTests
             ["vision_cfg"] = network
                 ? new JsonObject { ["image_size"] = OpenAiClip.Side, ["layers"] = new JsonArray(1, 2, 1, 1), ["width"] = OpenAiClip.Hidden / 32, ["patch_size"] = null }
                 : new JsonObject { ["image_size"] = OpenAiClip.Side, ["layers"] = 1, ["width"] = OpenAiClip.Hidden, ["patch_size"] = 8 },
-            ["text_cfg"] = new JsonObject { ["context_length"] = 10, ["vocab_size"] = 12, ["width"] = OpenAiClip.Hidden, ["heads"] = 1, ["layers"] = 2 },
+            ["text_cfg"] = new JsonObject { ["context_length"] = 10, ["vocab_size"] = TinyClip.Words, ["width"] = OpenAiClip.Hidden, ["heads"] = 1, ["layers"] = 2 },
         };
         change?.Invoke(model);
         var config = new JsonObject { ["model_cfg"] = model };

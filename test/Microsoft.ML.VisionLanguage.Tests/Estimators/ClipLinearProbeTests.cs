@@ -105,6 +105,36 @@ public sealed class ClipLinearProbeTests
         "C must be", Assert.ThrowsExactly<ArgumentOutOfRangeException>(() => _context.VisionLanguage().ClipLinearProbe(_clip.Folder, c: c)).Message);
 
     [TestMethod]
+    public void WhatAFitTakesIsEstimated()
+    {
+        TrainingEstimate few = Estimate(12), many = Estimate(48);
+        // Three classes and their biases, in doubles.
+        Assert.AreEqual(3 * (TinyClip.Width + 1) * sizeof(double), few.TrainableBytes);
+        Assert.AreEqual(few.MappedBytes, new FileInfo(Path.Combine(_clip.Folder, "model.safetensors")).Length);
+        Assert.IsGreaterThan(few.MappedBytes, few.PeakMemoryBytes);
+        Assert.IsGreaterThan(few.ActivationBytes, many.ActivationBytes);
+        Assert.IsGreaterThan(TimeSpan.Zero, many.TimePerEpoch);
+
+        TrainingEstimate Estimate(int rows) => ((ClipLinearProbe)_context.VisionLanguage().ClipLinearProbe(_clip.Folder, c: 1)).Estimate(Labelled.Pictures(_context, rows));
+    }
+
+    [TestMethod]
+    public void SettingsOfTextsAreRefusedByName()
+    {
+        VisionLanguageCatalog catalog = _context.VisionLanguage();
+        foreach (var (name, refused) in new (string, Action)[]
+        {
+            (nameof(ModelOptions.TokenizerFolder), () => catalog.ClipLinearProbe(new ClipLinearProbe.Options { BaseModel = _clip.Folder, TokenizerFolder = _clip.Folder })),
+            (nameof(ModelOptions.MaxLength), () => catalog.ClipImageEmbedder(new ClipImageEmbedder.Options { BaseModel = _clip.Folder, MaxLength = 5 })),
+            (nameof(ModelOptions.TokenizerFolder), () => catalog.ClipRetriever(new ClipRetriever.Options
+            {
+                BaseModel = _clip.Folder, TokenizerFolder = _clip.Folder, Gallery = ClipModality.Image, Query = ClipModality.Image,
+            })),
+        })
+            Assert.Contains(name, Assert.ThrowsExactly<ArgumentException>(refused).Message);
+    }
+
+    [TestMethod]
     public void CancellationEndsTheFit()
     {
         using var source = new CancellationTokenSource();

@@ -49,6 +49,74 @@ public sealed class SiglipTests
     }
 
     [TestMethod]
+    [DataRow(ClipTowers.Both, true)]
+    [DataRow(ClipTowers.Text, false)]
+    public void PairsAreLearntSavedAndScored(ClipTowers towers, bool lora)
+    {
+        IDataView data = _context.Data.LoadFromEnumerable(PictureRow.Some(24));
+        using var model = (PeftTransformer)_context.VisionLanguage().ClipFineTune(new ClipFineTune.Options
+        {
+            BaseModel = _folder.Folder,
+            Towers = towers,
+            Adapter = lora ? new LoraOptions { Rank = 2, TargetModules = [LoraOptions.AllLinear] } : null,
+            Training = new TrainingOptions { MaxEpochs = 20, BatchSize = 12, LearningRate = 1e-2 },
+        }).Fit(data);
+        Assert.IsLessThan(0.9 * model.Training!.History[0].Loss, model.Training.Loss);
+        AssertSavedAlike(model, data, "ImageEmbedding", "TextEmbedding");
+    }
+
+    [TestMethod]
+    public void ClassesAreToldByTheirNames()
+    {
+        IDataView data = _context.Data.LoadFromEnumerable(PictureRow.Some(6));
+        string[] labels = ["red square", "blue stripes", "green square"];
+        ITransformer model = _context.VisionLanguage().ClipZeroShotClassifier(_folder.Folder, labels).Fit(data);
+        using var _ = (IDisposable)model;
+        float[][] scores = [.. model.Transform(data).GetColumn<float[]>("Score")];
+        Assert.IsTrue(scores.All(row => row.Length == labels.Length && Math.Abs(row.Sum() - 1) < 1e-5));
+        // Other pictures have other scores.
+        CollectionAssert.AreNotEqual(scores[0], scores[1]);
+        AssertSavedAlike(model, data, "Score");
+    }
+
+    [TestMethod]
+    public void ATextFindsThePictureOfThatCosine()
+    {
+        IDataView data = _context.Data.LoadFromEnumerable(PictureRow.Some(6));
+        IDataView gallery = _context.Data.LoadFromEnumerable(PictureRow.Some(6).Select((row, i) => new { row.Image, Id = $"{i}" }));
+        ITransformer search = _context.VisionLanguage().ClipRetriever(_folder.Folder, gallery: ClipModality.Image, query: ClipModality.Text, topK: 6).Fit(gallery);
+        ITransformer scorer = _context.VisionLanguage().ClipImageTextScorer(_folder.Folder).Fit(data);
+        using IDisposable first = (IDisposable)search, second = (IDisposable)scorer;
+        IDataView found = search.Transform(data);
+        string[][] ids = [.. found.GetColumn<string[]>("Ids")];
+        float[][] cosines = [.. found.GetColumn<float[]>("Scores")];
+        foreach (var (pair, i) in scorer.Transform(data).GetColumn<float>("Score").Select((score, i) => (score, i)))
+            Assert.AreEqual(pair, cosines[i][Array.IndexOf(ids[i], $"{i}")], 1e-5);
+        AssertSavedAlike(search, data, "Scores");
+    }
+
+    private void AssertSavedAlike(ITransformer model, IDataView data, params string[] columns)
+    {
+        string folder = Directory.CreateTempSubdirectory("siglip-").FullName;
+        try
+        {
+            string file = Path.Combine(folder, "model.zip");
+            _context.Model.SaveAtomically(model, data.Schema, file);
+            ITransformer loaded = new MLContext().Model.Load(file, out _);
+            using var held = (IDisposable)loaded;
+            foreach (string column in columns)
+            {
+                foreach (var (expected, actual) in model.Transform(data).GetColumn<float[]>(column).Zip(loaded.Transform(data).GetColumn<float[]>(column)))
+                    CollectionAssert.AreEqual(expected, actual, column);
+            }
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [TestMethod]
     public void TowersOfTwoSpacesAreRefused()
     {
         HfConfig config = HfConfig.Parse(

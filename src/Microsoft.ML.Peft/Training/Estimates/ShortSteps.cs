@@ -14,6 +14,7 @@ internal sealed class ShortSteps
     private readonly TunedModel _model;
     private readonly IReadOnlyList<Example> _batch;
     private readonly bool _checkpointing, _caches, _inPieces;
+    private readonly StillParts? _still;
     private readonly int _passes;
     private readonly Device _device;
     private readonly StepGrid _grid;
@@ -32,6 +33,7 @@ internal sealed class ShortSteps
         _inPieces = inPieces;
         (_runner, _model, _passes, _device) = (runner, model, passes, device);
         (_batch, _checkpointing, _caches) = ([.. batch.OrderByDescending(row => row.Length)], options.GradientCheckpointing, runner.CanCache(batch));
+        _still = StillParts.Find(runner, batch);
         // A picture has no tokens.
         _length = Math.Max(1, _batch[0].Length);
         _grid = StepGrid.For(batch.Count, _length);
@@ -67,11 +69,15 @@ internal sealed class ShortSteps
         using AllocationRecorder? recorder = AllocationRecorder.Start(_device.type);
         double seconds = Enumerable.Range(0, _passes).Min(pass =>
         {
+            IReadOnlyList<Example> learnt = _still?.Answer(rows, rows.Length, CancellationToken.None) ?? rows;
+            // The next batch's inputs (pixels) are there while this one is learnt; pieces have theirs.
+            using Pending<Batch>? begun = _inPieces ? null : _runner.BeginInputs(learnt, withLabels: true);
+            using Batch? ahead = begun?.Finish();
             long start = Stopwatch.GetTimestamp();
             if (_caches)
                 _runner.Cache = FeatureCache.Create(_runner, [rows], rows.Length, CancellationToken.None);
             var context = new ForwardContext { Seeds = new DropoutSeeds(pass), Checkpointing = _checkpointing, Share = share };
-            _runner.Learn(rows, rows, numbers, context);
+            _runner.Learn(learnt, learnt, numbers, context);
             if (_device.type == DeviceType.CUDA)
                 cuda.synchronize(_device);
             return Stopwatch.GetElapsedTime(start).TotalSeconds / (_inPieces ? 2 : 1);

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Training.OptimizerStates;
 
-/// <summary>The running mean and variance of one parameter's gradients, in the way in which they are held.</summary>
+/// <summary>What an optimizer keeps of one parameter's gradients (AdamW their running mean and variance), in the way in which it is held.</summary>
 internal abstract class Moments : IDisposable
 {
     protected const string MeanPart = "mean", VariancePart = "variance";

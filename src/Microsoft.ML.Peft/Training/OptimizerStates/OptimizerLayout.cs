@@ -2,12 +2,12 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Training.OptimizerStates;
 
-/// <summary>How an optimizer's state is held: the one thing in which the optimizers differ.</summary>
+/// <summary>What an optimizer keeps of the gradients, and how: the one thing in which the optimizers differ.</summary>
 /// <param name="Format">The form of the moments.</param>
 /// <param name="IsPaged">Whether they lie in paged memory.</param>
 internal sealed record OptimizerLayout(IMomentFormat Format, bool IsPaged)
 {
-    private static readonly IMomentFormat Dense = new DenseFormat(), Blockwise = new BlockwiseFormat();
+    private static readonly IMomentFormat Dense = new DenseFormat(), Blockwise = new BlockwiseFormat(), Momentum = new VelocityFormat();
 
     private static readonly Dictionary<TrainingOptimizer, OptimizerLayout> Layouts = new()
     {
@@ -15,6 +15,7 @@ internal sealed record OptimizerLayout(IMomentFormat Format, bool IsPaged)
         [TrainingOptimizer.PagedAdamW32Bit] = new(Dense, IsPaged: true),
         [TrainingOptimizer.AdamW8Bit] = new(Blockwise, IsPaged: false),
         [TrainingOptimizer.PagedAdamW8Bit] = new(Blockwise, IsPaged: true),
+        [TrainingOptimizer.Sgd] = new(Momentum, IsPaged: false),
     };
 
     public static OptimizerLayout Of(TrainingOptimizer optimizer) => Layouts[optimizer];
@@ -40,6 +41,15 @@ internal sealed record OptimizerLayout(IMomentFormat Format, bool IsPaged)
         public long Bytes(Tensor parameter) => IsSmall(parameter) ? Dense.Bytes(parameter) : BlockwiseMoments.BytesOf(parameter.numel());
 
         private static bool IsSmall(Tensor parameter) => parameter.numel() < BlockwiseMoments.FewestValues;
+    }
+
+    private sealed class VelocityFormat : IMomentFormat
+    {
+        public string Name => "velocity";
+
+        public Moments Create(Tensor parameter, IStateMemory memory) => new Velocity(parameter, memory);
+
+        public long Bytes(Tensor parameter) => parameter.numel() * parameter.element_size();
     }
 }
 

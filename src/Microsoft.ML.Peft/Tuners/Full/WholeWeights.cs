@@ -17,7 +17,7 @@ internal sealed class FullOptions : TunerOptions
 /// <summary>Only the head trains: a linear probe of the frozen base.</summary>
 internal sealed class LinearProbeOptions : TunerOptions
 {
-    internal override ITuner Create() => new WholeWeights(Key, touchesBase: false, target => target.HeadParameters);
+    internal override ITuner Create() => new WholeWeights(Key, touchesBase: false, target => target.HeadParameters, target => target.HeadConstants);
 }
 
 /// <summary>Nothing trains: the base answers as it is.</summary>

@@ -122,7 +122,7 @@ public sealed class OptimizerTests
         Tensor wanted = inputs.mm(randn(80, 80, generator: random)) + noise;
         using var weight = new Parameter("w", zeros(80, 80).DetachFromDisposeScope(), owned: true);
         weight.MakeTrainable();
-        using var optimizer = new AdamW([weight], TinyRun.Settings(new() { Optimizer = kind, WeightDecay = 0 }));
+        using var optimizer = new Optimizer([weight], TinyRun.Settings(new() { Optimizer = kind, WeightDecay = 0 }));
         for (int step = 0; step < steps; step++)
         {
             using var inner = NewDisposeScope();

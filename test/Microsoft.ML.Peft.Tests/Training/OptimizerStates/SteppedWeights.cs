@@ -17,10 +17,10 @@ internal sealed class SteppedWeights : IDisposable
         _parameters = [.. sizes.Select((size, i) => new Parameter($"w{i}", randn(size, generator: random).DetachFromDisposeScope(), owned: true))];
         foreach (Parameter parameter in _parameters)
             parameter.MakeTrainable();
-        Optimizer = new AdamW(_parameters, TinyRun.Settings(new() { Optimizer = kind }));
+        Optimizer = new Optimizer(_parameters, TinyRun.Settings(new() { Optimizer = kind }));
     }
 
-    public AdamW Optimizer { get; }
+    public Optimizer Optimizer { get; }
 
     public IReadOnlyList<Parameter> Parameters => _parameters;
 

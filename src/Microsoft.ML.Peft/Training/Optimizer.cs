@@ -7,11 +7,11 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Training;
 
 /// <summary>
-/// Adam with decoupled weight decay (Loshchilov and Hutter 2019), as torch.optim.AdamW computes it. Ours, because its state
+/// Adam with decoupled weight decay (Loshchilov and Hutter 2019), as torch.optim.AdamW computes it, or SGD with momentum. Ours, because its state
 /// can be taken out and put back to the bit and be held in several ways, and because a native kernel can do the step. A
 /// parameter without a gradient is left alone: neither decay nor momentum moves it.
 /// </summary>
-internal sealed class AdamW(IReadOnlyList<Parameter> parameters, TrainingSettings options) : IDisposable
+internal sealed class Optimizer(IReadOnlyList<Parameter> parameters, TrainingSettings options) : IDisposable
 {
     private readonly OptimizerLayout _layout = OptimizerLayout.Of(options.Optimizer);
     private readonly IStateMemory _memory = OptimizerLayout.Of(options.Optimizer).CreateMemory();
@@ -68,7 +68,7 @@ internal sealed class AdamW(IReadOnlyList<Parameter> parameters, TrainingSetting
             Beta1 = options.Given.Beta1,
             Beta2 = options.Given.Beta2,
             Epsilon = options.Given.Epsilon,
-            WeightDecay = parameter.IsMatrix || options.Given.DecayBiasesAndNorms ? options.Given.WeightDecay : 0,
+            WeightDecay = parameter.IsMatrix || options.Given.DecayBiasesAndNorms ? options.WeightDecay : 0,
             GradientScale = gradientScale,
         });
     }
