@@ -20,6 +20,9 @@ internal static class PictureFolder
         return pictures.Length > 0 ? pictures : throw new InvalidDataException($"{folder}: no folder in it has a picture ({string.Join(", ", s_endings)}).");
     }
 
+    /// <summary>What kind of file a picture is, by the end of its name.</summary>
+    public static string MediaTypeOf(string file) => $"image/{Path.GetExtension(file).TrimStart('.').ToLowerInvariant().Replace("jpg", "jpeg", StringComparison.Ordinal)}";
+
     private static string? Beside()
     {
         DirectoryInfo? folder = new(AppContext.BaseDirectory);

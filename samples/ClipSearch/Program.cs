@@ -48,4 +48,4 @@ static async Task Show<T>(MemoryCollection collection, string name, T query, int
         Console.WriteLine($"  {found.Score:F3} {found.Record.Label}/{Path.GetFileName(found.Record.Path)}");
 }
 
-static DataContent Content(string file) => new(File.ReadAllBytes(file), $"image/{Path.GetExtension(file).TrimStart('.').ToLowerInvariant().Replace("jpg", "jpeg", StringComparison.Ordinal)}");
+static DataContent Content(string file) => new(File.ReadAllBytes(file), PictureFolder.MediaTypeOf(file));

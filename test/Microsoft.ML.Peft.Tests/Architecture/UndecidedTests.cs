@@ -12,6 +12,7 @@ public sealed class UndecidedTests
     {
         ["AdamWTests.cs"] = "no native kernels; a measurement that nobody asked for",
         ["AllocatorSwitchTests.cs"] = "no glibc",
+        ["ClipPageTests.cs"] = "no browser",
         ["DotNetCommand.cs"] = "a foreign package is not to be had",
         ["EstimateTests.cs"] = "no /proc",
         ["Families.cs"] = "a family that is not there yet",
