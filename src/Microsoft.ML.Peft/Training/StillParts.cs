@@ -42,7 +42,8 @@ internal sealed class StillParts
         var answered = new Example[set.Count];
         using var noGrad = no_grad();
         IReadOnlyList<int[]> batches = BatchPlanner.ForScoring([.. set.Select(e => e.Length)], _runner.RunsInPieces(batchSize) ? _runner.PieceSize : batchSize);
-        foreach (var (rows, begun) in batches.Zip(batches.Select(rows => _runner.BeginInputs(Array.ConvertAll(rows, row => set[row]), withLabels: false)).OneAhead()))
+        IEnumerable<Pending<Batch>> inputs = batches.Select(rows => _runner.BeginInputs(Array.ConvertAll(rows, row => set[row]), withLabels: false));
+        foreach (var (rows, begun) in batches.Zip(inputs.OneAhead()))
         {
             token.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();

@@ -127,7 +127,10 @@ internal sealed class TrainingLoop : IDisposable
         if (_runner.CanCache(_train))
             _runner.Cache = FeatureCache.Create(_runner, _validation is null ? [_train] : [_train, _validation], _options.BatchSize, token);
         if (StillParts.Find(_runner, _train) is { } still)
-            (_train, _validation) = (still.Answer(_train, _options.BatchSize, token), _validation is null ? null : still.Answer(_validation, _options.BatchSize, token));
+        {
+            _train = still.Answer(_train, _options.BatchSize, token);
+            _validation = _validation is null ? null : still.Answer(_validation, _options.BatchSize, token);
+        }
         while (_state.Step < _plan.TotalSteps && !_selection.HasLostPatience(_state))
         {
             if (!RunEpoch(token))

@@ -74,7 +74,10 @@ internal sealed record TrainingSettings(TrainingOptions Given, TrainingDefaults 
         if (!Enum.IsDefined(Optimizer))
             throw new ArgumentOutOfRangeException(nameof(Optimizer), Optimizer, $"{nameof(Optimizer)} is not one of the optimizers.");
         if (Optimizer == TrainingOptimizer.Sgd && (Given.Beta2, Given.Epsilon) != (s_plain.Beta2, s_plain.Epsilon))
-            throw new ArgumentException($"{nameof(Given.Beta2)} and {nameof(Given.Epsilon)} are AdamW's, and {nameof(TrainingOptimizer.Sgd)} has neither: leave them at their defaults.");
+        {
+            throw new ArgumentException(
+                $"{nameof(Given.Beta2)} and {nameof(Given.Epsilon)} are AdamW's, and {nameof(TrainingOptimizer.Sgd)} has neither: leave them at their defaults.");
+        }
         if (!Enum.IsDefined(Schedule))
             throw new ArgumentOutOfRangeException(nameof(Schedule), Schedule, $"{nameof(Schedule)} is not one of the schedules.");
     }

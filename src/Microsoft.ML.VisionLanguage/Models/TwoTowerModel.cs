@@ -12,7 +12,8 @@ namespace Microsoft.ML.VisionLanguage.Models;
 /// <param name="root">Its place in the weights.</param>
 internal abstract class TwoTowerModel(HfConfig config, WeightScope root) : PretrainedModel(config, root), IPairedTowers, IReadsTokens, IReadsInParts
 {
-    private static readonly Field<float> s_picture = new("picture_vector", Collation.Stacked, ScalarType.Float32), s_text = new("text_vector", Collation.Stacked, ScalarType.Float32);
+    private static readonly Field<float>
+        s_picture = new("picture_vector", Collation.Stacked, ScalarType.Float32), s_text = new("text_vector", Collation.Stacked, ScalarType.Float32);
 
     public abstract IPictureTower Pictures { get; }
 
