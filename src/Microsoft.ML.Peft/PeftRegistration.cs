@@ -62,6 +62,7 @@ internal sealed class PeftRegistration : IRegistration
         registry.AddTask<ClozeClassificationTask>("cloze-classification");
         registry.AddTask<FactualProbingTask>("factual-probing");
         registry.AddTask<MaskedLanguageModelTask>("masked-language-modelling");
+        registry.AddTask<SeveralTasks>("several");
         registry.AddTask<TextClassificationTask>("text-classification");
         registry.AddTask<TextEmbeddingTask>("text-embedding");
         registry.AddTask<TextGenerationTask>("text-generation");

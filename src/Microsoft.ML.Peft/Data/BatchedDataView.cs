@@ -16,7 +16,7 @@ internal sealed class BatchedDataView<TPart, TPrediction>(IDataView source, IBat
     public DataViewRowCursor GetRowCursor(IEnumerable<DataViewSchema.Column> columnsNeeded, Random? rand = null)
     {
         var selection = new ColumnSelection(_layout, columnsNeeded);
-        DataViewRowCursor cursor = source.GetRowCursor(selection.Dependencies(scorer.InputColumns), rand);
+        DataViewRowCursor cursor = source.GetRowCursor(selection.Dependencies(scorer.InputColumns(source.Schema)), rand);
         return selection.NeedsScores ? new BatchedCursor<TPart, TPrediction>(selection, cursor, scorer) : new PassThroughCursor(selection, cursor);
     }
 
@@ -35,7 +35,7 @@ internal sealed class RowMapper<TPart, TPrediction>(DataViewSchema input, IBatch
     public DataViewSchema OutputSchema => _layout.Schema;
 
     public IEnumerable<DataViewSchema.Column> GetDependencies(IEnumerable<DataViewSchema.Column> dependingColumns) =>
-        new ColumnSelection(_layout, dependingColumns).Dependencies(scorer.InputColumns);
+        new ColumnSelection(_layout, dependingColumns).Dependencies(scorer.InputColumns(input));
 
     public DataViewRow GetRow(DataViewRow input, IEnumerable<DataViewSchema.Column> activeColumns) =>
         new ScoredRow<TPart, TPrediction>(new ColumnSelection(_layout, activeColumns), input, scorer);

@@ -5,7 +5,8 @@ namespace Microsoft.ML.Peft.Data;
 /// <typeparam name="TPrediction">What is made of it.</typeparam>
 internal interface IBatchScorer<TPart, TPrediction>
 {
-    IReadOnlyList<string> InputColumns { get; }
+    /// <summary>The columns that it reads of data that has these.</summary>
+    IReadOnlyList<string> InputColumns(DataViewSchema schema);
 
     IReadOnlyList<OutputColumn<TPrediction>> Outputs { get; }
 

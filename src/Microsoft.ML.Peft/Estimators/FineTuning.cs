@@ -139,6 +139,7 @@ internal sealed class FineTuning
         _options.Training is { Resume: true, CheckpointFolder: { } folder } ? TrainingCheckpoint.SeedIn(folder) : null;
 
     private RunFacts FactsOf(PretrainedModel model, TaskRuntime task, TunerOptions tuner, AdapterState? start) => new RunFacts()
+        .With("tasks", task.Task.Parts.Count == 0 ? null : task.Task.Parts.ToDictionary(part => part.Key, part => part.Value.Key))
         .With("method", tuner.Key)
         .With("task", task.Task.Key)
         .WithOptions(_options)

@@ -11,10 +11,10 @@ internal sealed class FitRows(PeftHost host, TaskRuntime task, CancellationToken
     public RowSet Read(IDataView data, string what)
     {
         RowSet rows = RowSet.Read(
-            data, task.InputColumns.Concat(task.LabelColumns), row => task.CreateReader(row, withLabels: true), ThrowIfCanceled);
+            data, task.InputColumns(data.Schema).Concat(task.LabelColumns), row => task.CreateReader(row, withLabels: true), ThrowIfCanceled);
         foreach (string warning in task.Processor.TakeWarnings())
             host.Warning($"The {what} data: {warning}");
-        string columns = Names(task.LabelColumns.Count > 0 ? task.LabelColumns : task.InputColumns);
+        string columns = Names(task.LabelColumns.Count > 0 ? task.LabelColumns : task.InputColumns(data.Schema));
         string cut = $"of which the longest length of {task.MaxLength} tokens leaves nothing to learn ({nameof(ModelOptions.MaxLength)})";
         if (rows.Examples.Count == 0)
         {
@@ -40,13 +40,16 @@ internal sealed class FitRows(PeftHost host, TaskRuntime task, CancellationToken
     /// <exception cref="InvalidOperationException">There is no choice to learn.</exception>
     public void CheckVariety(RowSet rows)
     {
-        if (task.Labels.Count > 0 && rows.DistinctLabels < 2)
-            throw new InvalidOperationException($"The training data has fewer than two different labels in {Names(task.LabelColumns)}.");
-        if (rows.DistinctLabels < task.Labels.Count)
+        foreach (var (columns, labels, seen) in task.LabelsIn(rows))
         {
-            host.Warning(
-                $"{task.Labels.Count} classes, {rows.DistinctLabels} seen: no row of the training data has one of the others in {Names(task.LabelColumns)}. "
-                + "Nothing is learnt of them, and each takes memory.");
+            if (labels.Count > 0 && seen < 2)
+                throw new InvalidOperationException($"The training data has fewer than two different labels in {Names(columns)}.");
+            if (seen < labels.Count)
+            {
+                host.Warning(
+                    $"{labels.Count} classes, {seen} seen: no row of the training data has one of the others in {Names(columns)}. "
+                    + "Nothing is learnt of them, and each takes memory.");
+            }
         }
     }
 

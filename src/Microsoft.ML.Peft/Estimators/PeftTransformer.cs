@@ -133,10 +133,11 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     /// <param name="adapter">The adapter; null (the default) for the active one, or what was trained where there is none.</param>
     /// <exception cref="InvalidOperationException">The adapter was removed or replaced.</exception>
     /// <exception cref="IOException">The folder exists, or cannot be written.</exception>
-    /// <exception cref="NotSupportedException">The model was tuned in a way that makes no adapter.</exception>
+    /// <exception cref="NotSupportedException">The model was tuned in a way that makes no adapter, or several tasks share it.</exception>
     /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
     public void SaveAdapter(string folder, PeftAdapter? adapter = null) => Save(folder, adapter, (tuner, settings, _) =>
     {
+        CheckIsOneTask("an adapter folder");
         JsonObject config = tuner.SettingsForExport(settings).ForFiles<IPeftAdapterFormat>("makes no adapter that PEFT knows")
             .ToAdapterConfig(_archived.Task.Task.PeftTaskType, BaseName ?? "");
         AdapterFolder.Write(folder, tuner, config, _archived.Task.Processor, _archived.Task.Labels, BaseHash);
@@ -166,6 +167,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     /// <returns>What the merge lost.</returns>
     /// <exception cref="InvalidOperationException">The adapter was removed or replaced, or more was lost than the options allow.</exception>
     /// <exception cref="IOException">The folder exists, or cannot be written.</exception>
+    /// <exception cref="NotSupportedException">Several tasks share the model.</exception>
     /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
     public MergeReport SaveMergedModel(string folder, PeftAdapter? adapter = null, MergeOptions? options = null)
     {
@@ -175,6 +177,7 @@ public sealed class PeftTransformer : ITransformer, IDisposable
         using MergeSample? sample = options.SampleRows is { } rows ? new MergeSample(rows, _archived.Task) : null;
         Save(folder, adapter, (tuner, _, lease) =>
         {
+            CheckIsOneTask("a model folder");
             sample?.Before(lease);
             TunedModel model = _archived.Model;
             report = MeasuredMerge.Write(
@@ -224,6 +227,12 @@ public sealed class PeftTransformer : ITransformer, IDisposable
                 : new PeftAdapter(a.Name, a.Key, archived.Model.Tuner, archived.Tuner, isTrained: true)),
             archived.Adapters is null ? all.FirstOrDefault()?.Name : archived.ActiveAdapter);
         return new ModelHost(archived.Model, adapters, nameof(PeftTransformer));
+    }
+
+    private void CheckIsOneTask(string form)
+    {
+        if (_archived.Task.Task.Parts.Keys.ToArray() is { Length: > 0 } names)
+            throw new NotSupportedException($"The tasks {string.Join(", ", names)} share the model, and {form} has one task's head: save it as an archive.");
     }
 
     // Writes what a merge would hide; the adapter cannot go meanwhile.

@@ -23,7 +23,7 @@ internal abstract class Scorer(ModelHost host, TaskRuntime task, int batchSize, 
 
     public int BatchSize { get; } = batchSize;
 
-    public IReadOnlyList<string> InputColumns => Task.InputColumns;
+    public IReadOnlyList<string> InputColumns(DataViewSchema schema) => Task.InputColumns(schema);
 
     public abstract IReadOnlyList<OutputColumn> Columns { get; }
 

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Models;
 
 /// <summary>BERT's family: one encoder, below it positions, above it heads that differ in names.</summary>
-internal abstract class BertModel : TextModel, ISequenceClassifier, ITokenClassifier, IMaskedLanguageModel
+internal abstract class BertModel : TextModel, ISequenceClassifier, ITokenClassifier, IMaskedLanguageModel, ISeveralClassifiers
 {
     private readonly BertEncoder _encoder;
 
@@ -43,6 +43,8 @@ internal abstract class BertModel : TextModel, ISequenceClassifier, ITokenClassi
 
     public Head CreateTokenClassificationHead(int labels) =>
         new TokenHead(Classifier("classifier", "weight", labels), ClassifierDropout, HiddenSize, labels);
+
+    public Head CreateNamedHead(string name, int labels) => new TokenHead(Root["heads"][name], ClassifierDropout, HiddenSize, labels);
 
     /// <summary>The row of the position table for each position.</summary>
     /// <returns>[B or 1, S]</returns>

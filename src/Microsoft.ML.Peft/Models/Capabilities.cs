@@ -50,3 +50,13 @@ internal interface ICausalLanguageModel
 {
     Head CreateLanguageModelHead();
 }
+
+/// <summary>Several tasks over one model, each with a linear classifier of its own (P-tuning v2, Liu et al. 2022).</summary>
+[Capability("has no heads for several tasks at once")]
+internal interface ISeveralClassifiers
+{
+    /// <param name="name">The task's name, which stands in those of the head's weights.</param>
+    /// <param name="labels">Its classes.</param>
+    /// <returns>A head over each position that is read.</returns>
+    Head CreateNamedHead(string name, int labels);
+}

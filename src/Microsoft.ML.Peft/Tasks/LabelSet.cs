@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 using Microsoft.ML.Data;
 
 namespace Microsoft.ML.Peft.Tasks;
@@ -36,6 +37,12 @@ internal sealed class LabelSet
     public bool HasValues { get; }
 
     public int Count => Names.Count;
+
+    /// <summary>Those of several tasks, in their order; none for one task's own.</summary>
+    public IReadOnlyList<LabelSet> Parts { get; private init; } = [];
+
+    /// <summary>The labels of several tasks, which are none of one task's.</summary>
+    public static LabelSet OfSeveral(IEnumerable<LabelSet> parts) => new([], TextDataViewType.Instance) { Parts = [.. parts] };
 
     /// <summary>False and true.</summary>
     public static LabelSet Booleans { get; } = new([bool.FalseString, bool.TrueString], BooleanDataViewType.Instance);
@@ -104,7 +111,7 @@ internal sealed class LabelSet
     }
 
     /// <summary>The labels for a message, the first ten of them.</summary>
-    public override string ToString() => HasValues ? List(Names) : $"{Count} keys without values";
+    public override string ToString() => Parts.Count > 0 ? string.Join("; ", Parts) : HasValues ? List(Names) : $"{Count} keys without values";
 
     /// <summary>Labels for a message, the first ten of them.</summary>
     public static string List(IReadOnlyCollection<string> names) =>
@@ -129,7 +136,7 @@ internal sealed class LabelSet
             .Select(same => KeyValuePair.Create(same.Key, (JsonNode?)same.Last().id)));
     }
 
-    public JsonObject ToJson() => JsonSerializer.SerializeToNode(new Saved(_type.ToString()!, Names) { HasValues = HasValues }, s_json)!.AsObject();
+    public JsonObject ToJson() => JsonSerializer.SerializeToNode(new Saved(_type.ToString()!, Names) { HasValues = HasValues, Parts = Parts.Count == 0 ? null : [.. Parts.Select(part => part.ToJson())] }, s_json)!.AsObject();
 
     /// <exception cref="InvalidDataException">The JSON does not describe labels.</exception>
     public static LabelSet FromJson(JsonObject json)
@@ -137,7 +144,7 @@ internal sealed class LabelSet
         try
         {
             return json.Deserialize<Saved>(s_json) is { Type: { } type, Names: { } names } saved && Types.TryGetValue(type, out var known) && !names.Contains(null!)
-                ? new LabelSet(names, known, saved.HasValues)
+                ? new LabelSet(names, known, saved.HasValues) { Parts = [.. (saved.Parts ?? []).Select(FromJson)] }
                 : throw new InvalidDataException("The labels are not a list of names of a known type.");
         }
         catch (JsonException e)
@@ -164,5 +171,8 @@ internal sealed class LabelSet
     private sealed record Saved(string Type, IReadOnlyList<string> Names)
     {
         public bool HasValues { get; init; } = true;
+
+        [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+        public IReadOnlyList<JsonObject>? Parts { get; init; }
     }
 }

@@ -28,8 +28,17 @@ public abstract partial class PeftTask
     /// <summary>What transformers' names end in for models with the head of a task that chooses among classes; null for other tasks.</summary>
     internal virtual string? HeadKind => null;
 
+    /// <summary>Whether it can share a model with other tasks: its runtime is then an <see cref="ISharesModel{TPrediction}"/>.</summary>
+    internal virtual bool SharesModel => false;
+
+    /// <summary>The tasks that share a model under names; none for a task that has it for itself.</summary>
+    internal virtual IReadOnlyDictionary<string, PeftTask> Parts => new Dictionary<string, PeftTask>();
+
     /// <summary>The columns that scoring reads, and training too.</summary>
     internal abstract IReadOnlyList<TaskColumn> Inputs { get; }
+
+    /// <summary>Columns that scoring reads where the data has them; none by default.</summary>
+    internal virtual IReadOnlyList<TaskColumn> OptionalInputs => [];
 
     /// <summary>The columns that training alone reads; none for a task that makes its own labels.</summary>
     internal virtual IReadOnlyList<TaskColumn> Labels => [];
@@ -53,7 +62,7 @@ public abstract partial class PeftTask
 
     /// <summary>Label values and types, from the training data.</summary>
     /// <exception cref="ArgumentException">The label column is missing, or has no labels that a task can have.</exception>
-    internal LabelSet LabelsOf(DataViewSchema schema) =>
+    internal virtual LabelSet LabelsOf(DataViewSchema schema) =>
         Labels.OfType<LabelColumn>().Select(label => label.Values(schema)).FirstOrDefault(LabelSet.None);
 
     /// <summary>Column names and settings, for the archive.</summary>
@@ -84,12 +93,19 @@ public abstract partial class PeftTask
     {
         const string Where = " of the validation set";
         Check(Inputs.Concat(Labels), SchemaShapes.Of(schema), Where);
+        CheckLabels(schema, known, Where);
+    }
+
+    /// <exception cref="ArgumentException">There are labels that the training data does not know.</exception>
+    internal virtual void CheckLabels(DataViewSchema schema, LabelSet known, string where)
+    {
         foreach (LabelColumn label in Labels.OfType<LabelColumn>())
-            label.PlacesIn(known, schema, Where);
+            label.PlacesIn(known, schema, where);
     }
 
     /// <exception cref="ArgumentException">A column that scoring needs is missing or holds something else.</exception>
-    internal void CheckScoringSchema(SchemaShape schema) => Check(Inputs, schema);
+    internal void CheckScoringSchema(SchemaShape schema) =>
+        Check(Inputs.Concat(OptionalInputs.Where(column => schema.Any(there => there.Name == column.Name))), schema);
 
     private static void Check(IEnumerable<TaskColumn> columns, SchemaShape schema, string where = "")
     {

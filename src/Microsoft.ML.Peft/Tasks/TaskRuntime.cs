@@ -25,8 +25,9 @@ internal abstract class TaskRuntime(PeftTask task, LabelSet labels, InputProcess
 
     public int MaxLength { get; } = maxLength;
 
-    /// <summary>Names of the columns that scoring reads.</summary>
-    public IReadOnlyList<string> InputColumns => [.. Task.Inputs.Select(column => column.Name)];
+    /// <summary>Names of the columns that scoring reads of data that has these.</summary>
+    public IReadOnlyList<string> InputColumns(DataViewSchema schema) =>
+        [.. Task.Inputs.Concat(Task.OptionalInputs.Where(column => schema.GetColumnOrNull(column.Name) is not null)).Select(column => column.Name)];
 
     /// <summary>Names of the columns that training reads as well.</summary>
     public IReadOnlyList<string> LabelColumns => [.. Task.Labels.Select(column => column.Name)];
@@ -36,6 +37,9 @@ internal abstract class TaskRuntime(PeftTask task, LabelSet labels, InputProcess
 
     /// <summary>What whoever fits should know of the tokenizer and the model's folder; by default nothing.</summary>
     public virtual IEnumerable<string> Warnings => [];
+
+    /// <summary>Label columns with the labels that they may have and how many of them rows have; by default the task's.</summary>
+    public virtual IEnumerable<(IReadOnlyList<string> Columns, LabelSet Labels, int Seen)> LabelsIn(RowSet rows) => [(LabelColumns, Labels, rows.DistinctLabels)];
 
     /// <summary>What whoever fits should know of the rows to train on; by default nothing.</summary>
     public virtual IEnumerable<string> NotesOn(IReadOnlyList<Example> rows) => [];
@@ -56,6 +60,9 @@ internal abstract class TaskRuntime(PeftTask task, LabelSet labels, InputProcess
 
     /// <summary>Works out what follows from the weights once they are trained, and is kept with them; by default nothing.</summary>
     public virtual void Conclude(TunedModel model) { }
+
+    /// <summary>By default all rows are of one group.</summary>
+    public virtual int GroupOf(Example example) => 0;
 
     /// <summary>By default the head's logits.</summary>
     public virtual Tensor Answer(Head head, Tensor hidden, Batch batch, ForwardContext context) => head.Forward(hidden, batch, context);

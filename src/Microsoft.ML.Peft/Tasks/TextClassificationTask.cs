@@ -36,6 +36,8 @@ namespace Microsoft.ML.Peft.Tasks
 
         internal override IReadOnlyList<TaskColumn> Labels => [Label];
 
+        internal override bool SharesModel => true;
+
         internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
         [
             SchemaShapes.PredictedKey(OutputColumnName, schema, LabelColumnName),
@@ -46,8 +48,12 @@ namespace Microsoft.ML.Peft.Tasks
             new Runtime(this, labels, processor, maxLength);
 
         private sealed class Runtime(TextClassificationTask task, LabelSet labels, InputProcessor processor, int maxLength)
-            : SequenceClassificationRuntime<float[]>(task, labels, processor, maxLength)
+            : SequenceClassificationRuntime<float[]>(task, labels, processor, maxLength), ISharesModel<float[]>
         {
+            public bool ReadsPositions => false;
+
+            public float[] Missing { get; } = [.. Enumerable.Repeat(float.NaN, labels.Count)];
+
             public override IReadOnlyList<OutputColumn<float[]>> Outputs => Classification.Outputs(task.OutputColumnName, task.ScoreColumnName, Labels);
 
             protected override Func<int> ReadLabel(DataViewRow row) => task.Label.Read(row, Labels);

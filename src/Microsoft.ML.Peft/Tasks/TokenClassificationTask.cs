@@ -70,6 +70,8 @@ namespace Microsoft.ML.Peft.Tasks
 
         internal override IReadOnlyList<TaskColumn> Labels => [Label];
 
+        internal override bool SharesModel => true;
+
         internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
         [
             SchemaShapes.PredictedKey(OutputColumnName, schema, LabelColumnName, SchemaShape.Column.VectorKind.VariableVector),
@@ -86,8 +88,12 @@ namespace Microsoft.ML.Peft.Tasks
 
     internal sealed class TokenClassificationRuntime(
         TokenClassificationTask task, LabelSet labels, InputProcessor processor, int maxLength)
-        : TaskRuntime<WordPredictions>(task, labels, processor, maxLength)
+        : TaskRuntime<WordPredictions>(task, labels, processor, maxLength), ISharesModel<WordPredictions>
     {
+        public bool ReadsPositions => true;
+
+        public WordPredictions Missing { get; } = new([], []);
+
         public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
         {
             Func<string[]> words = task.Words.Read(row);

@@ -18,7 +18,7 @@ internal static class Evaluator
         long count = 0;
         using var noGrad = no_grad();
         var random = new SplitMix64(Seed);
-        IEnumerable<Pending<(Tensor, Batch)>> batches = BatchPlanner.ForScoring([.. examples.Select(e => e.Length)], batchSize).Select(rows => runner.BeginAnswer(
+        IEnumerable<Pending<(Tensor, Batch)>> batches = RowGroups.Of(examples, runner.Task).ForScoring(batchSize).Select(rows => runner.BeginAnswer(
             runner.Task.Prepare(Array.ConvertAll(rows, row => examples[row]), random), examples, rows, ForwardContext.Inference));
         foreach (Pending<(Tensor, Batch)> begun in batches.OneAhead())
         {

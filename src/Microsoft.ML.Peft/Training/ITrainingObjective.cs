@@ -17,6 +17,9 @@ internal interface ITrainingObjective
     /// <summary>Rows as a step of training takes them: varied and changed. It may be called a step ahead.</summary>
     IReadOnlyList<Example> ForTraining(IReadOnlyList<Example> examples, Random random) => Prepare(Processor.Augment(examples, random), random);
 
+    /// <summary>Rows of different groups never share a batch in training and evaluation.</summary>
+    int GroupOf(Example example);
+
     /// <summary>What loss, metrics and predictions are made of.</summary>
     /// <param name="head">The head that the task made.</param>
     /// <param name="hidden">[B, positions, hidden], what the head reads.</param>

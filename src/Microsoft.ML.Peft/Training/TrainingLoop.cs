@@ -36,7 +36,7 @@ internal sealed class TrainingLoop : IDisposable
         TrainingSettings options, Device device, long seed, ITrainingReporter reporter, RunFacts? facts)
     {
         (_train, _validation, _options, _reporter) = (train, validation, options, reporter);
-        _plan = new TrainingPlan(options, train, seed, task.LossNeedsWholeBatch);
+        _plan = new TrainingPlan(options, train, seed, task);
         _runner = new BatchRunner(model, task, device) { PieceSize = options.Given.MiniBatchSize };
         _optimizer = new Optimizer(model.Trainable, options);
         _best = new BestWeights(model.Trainable);

@@ -7,15 +7,16 @@ internal sealed class TrainingPlan
 {
     private readonly TrainingSettings _options;
     private readonly bool _wholeBatches;
+    private readonly RowGroups _rows;
 
     /// <param name="options">How.</param>
     /// <param name="train">The rows.</param>
     /// <param name="seed">The run's seed.</param>
-    /// <param name="wholeBatches">Whether the loss is one of all rows of a batch together, which then is computed at once.</param>
-    public TrainingPlan(TrainingSettings options, IReadOnlyList<Example> train, long seed, bool wholeBatches = false)
+    /// <param name="task">Says whether the loss is one of all rows of a batch together, which then is computed at once, and which rows share none.</param>
+    public TrainingPlan(TrainingSettings options, IReadOnlyList<Example> train, long seed, ITrainingObjective task)
     {
-        (_options, Seed, _wholeBatches, Lengths) = (options, seed, wholeBatches, [.. train.Select(e => e.Length)]);
-        int batches = CeilingDivision(train.Count, options.BatchSize);
+        (_options, Seed, _wholeBatches, _rows) = (options, seed, task.LossNeedsWholeBatch, RowGroups.Of(train, task));
+        int batches = _rows.Groups.Sum(rows => CeilingDivision(rows.Length, options.BatchSize));
         StepsPerEpoch = CeilingDivision(batches, options.Given.GradientAccumulationSteps);
         TotalSteps = (int)Math.Min(options.Given.MaxSteps ?? int.MaxValue, (long)StepsPerEpoch * options.MaxEpochs);
         Schedule = Schedule.Of(options, TotalSteps);
@@ -24,7 +25,7 @@ internal sealed class TrainingPlan
     public long Seed { get; }
 
     /// <summary>The length of each row in tokens.</summary>
-    public IReadOnlyList<int> Lengths { get; }
+    public IReadOnlyList<int> Lengths => _rows.Lengths;
 
     public int StepsPerEpoch { get; }
 
@@ -34,7 +35,7 @@ internal sealed class TrainingPlan
 
     /// <summary>The batches of every step of an epoch, part by part, as row indices.</summary>
     public IReadOnlyList<int[][]> Epoch(int epoch) =>
-        [.. BatchPlanner.ForEpoch(Lengths, _options.BatchSize, _options.Given.GroupByLength, Seed, epoch, _wholeBatches ? 1 : BatchPlanner.Parts)
+        [.. _rows.ForEpoch(_options.BatchSize, _options.Given.GroupByLength, Seed, epoch, _wholeBatches ? 1 : BatchPlanner.Parts)
             .Chunk(_options.Given.GradientAccumulationSteps).Select(batches => batches.SelectMany(parts => parts).ToArray())];
 
     private static int CeilingDivision(int value, int divisor) => (int)(((long)value + divisor - 1) / divisor);

@@ -130,7 +130,7 @@ public sealed class BatchedDataViewTests
     {
         public List<int[]> Batches { get; } = [];
 
-        public IReadOnlyList<string> InputColumns => ["Text"];
+        public IReadOnlyList<string> InputColumns(DataViewSchema schema) => ["Text"];
 
         public IReadOnlyList<OutputColumn<int>> Outputs { get; } = [OutputColumn<int>.Of("Length", NumberDataViewType.Single, length => (float)length)];
 

@@ -14,7 +14,7 @@ internal static class Losses
     public static double Of(PeftTransformer model, IDataView rows)
     {
         TaskRuntime task = model.Scorer.Task;
-        using RowSet read = RowSet.Read(rows, task.InputColumns.Concat(task.LabelColumns), row => task.CreateReader(row, withLabels: true), () => { });
+        using RowSet read = RowSet.Read(rows, task.InputColumns(rows.Schema).Concat(task.LabelColumns), row => task.CreateReader(row, withLabels: true), () => { });
         return Evaluator.Run(new BatchRunner(model.Scorer.Model, task, CPU), task.Pack(read.Examples), BatchSize)[TrainingMetrics.Loss];
     }
 }

@@ -13,6 +13,7 @@ public sealed class ParityTests
     {
         ["model"] = (ModelParity.Run, null),
         ["tuner"] = (TunerParity.Run, null),
+        ["several-tasks"] = (SeveralTasksParity.Run, null),
         ["bottleneck"] = (BottleneckParity.Run, null),
         ["clip"] = (ClipParity.Run, null),
         ["picture"] = (PictureParity.Run, null),

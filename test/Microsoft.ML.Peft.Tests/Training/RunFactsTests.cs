@@ -58,6 +58,7 @@ public sealed class RunFactsTests
         "TokenClassificationTask.Sentence1ColumnName", "TokenClassificationTask.LabelColumnName", "MaskedLanguageModelTask.TextColumnName",
         "CausalLanguageModelTask.TextColumnName", "TextGenerationTask.PromptColumnName", "TextGenerationTask.CompletionColumnName",
         "ChatTask.MessagesColumnName", "ClozeClassificationTask.LabelColumnName", "FactualProbingTask.AnswerColumnName",
+        "SeveralTasks.TaskColumnName", "SeveralTasks.Tasks",
     ];
 
     public static IEnumerable<object[]> Options => Properties.Select(option => new object[] { NameOf(option) });
@@ -125,6 +126,7 @@ public sealed class RunFactsTests
         { } t when t == typeof(IReadOnlyDictionary<string, double>) => new Dictionary<string, double> { ["q"] = 1 },
         { } t when t == typeof(IReadOnlyDictionary<string, IReadOnlyList<int>>) => new Dictionary<string, IReadOnlyList<int>> { ["q"] = [1] },
         { } t when t == typeof(PeftTask) => PeftTask.TextClassification("other"),
+        { } t when t == typeof(IReadOnlyDictionary<string, PeftTask>) => new Dictionary<string, PeftTask> { ["other"] = PeftTask.TextClassification() },
         { } t when t == typeof(GenerationOptions) => new GenerationOptions { MaxNewTokens = 3 },
         { } t when t == typeof(IDataView) => null,
         { IsClass: true } t => Activator.CreateInstance(t),

@@ -23,7 +23,7 @@ internal sealed class MergeSample : IDisposable
     public MergeSample(IDataView rows, TaskRuntime task)
     {
         _task = task;
-        _rows = RowSet.Read(rows, task.InputColumns, row => task.CreateReader(row, withLabels: false), () => { });
+        _rows = RowSet.Read(rows, task.InputColumns(rows.Schema), row => task.CreateReader(row, withLabels: false), () => { });
         if (_rows.Examples.Count == 0)
         {
             _rows.Dispose();

@@ -10,7 +10,7 @@ internal sealed record RoutedExample(Example Example, string Adapter, long Posit
 /// <summary>Scores rows under the adapters that a column names: one forward pass a batch.</summary>
 internal sealed class RoutedScorer<TPrediction>(Scorer<TPrediction> scorer, TextColumn column) : IBatchScorer<RoutedExample, TPrediction>
 {
-    public IReadOnlyList<string> InputColumns => [.. scorer.InputColumns.Append(column.Name).Distinct()];
+    public IReadOnlyList<string> InputColumns(DataViewSchema schema) => [.. scorer.InputColumns(schema).Append(column.Name).Distinct()];
 
     public IReadOnlyList<OutputColumn<TPrediction>> Outputs => scorer.Outputs;
 

@@ -20,7 +20,7 @@ internal sealed class Forecast
     private Forecast(TunedModel model, ITrainingObjective task, IReadOnlyList<Example> train, TrainingSettings options, Device device, long seed)
     {
         (_model, _task, _train, _options, _device) = (model, task, train, options, device);
-        _plan = new TrainingPlan(options, train, seed, task.LossNeedsWholeBatch);
+        _plan = new TrainingPlan(options, train, seed, task);
     }
 
     /// <param name="model">The model; its tuner says what trains.</param>
