@@ -1,11 +1,8 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Tasks;
-using Microsoft.ML.Peft.Training;
 
 namespace Microsoft.ML.Peft
 {
@@ -51,7 +48,8 @@ namespace Microsoft.ML.Peft.Tasks
 
         internal override IReadOnlyDictionary<string, PeftTask> Parts => Tasks;
 
-        internal override IReadOnlyList<TaskColumn> Inputs => [.. Tasks.Values.SelectMany(task => task.Inputs).DistinctBy(column => (column.Name, column.GetType()))];
+        internal override IReadOnlyList<TaskColumn> Inputs =>
+            [.. Tasks.Values.SelectMany(task => task.Inputs).DistinctBy(column => (column.Name, column.GetType()))];
 
         internal override IReadOnlyList<TaskColumn> OptionalInputs => [Choice];
 
@@ -65,7 +63,9 @@ namespace Microsoft.ML.Peft.Tasks
         {
             if (labels.Parts.Count != Tasks.Count)
                 throw new InvalidDataException($"There are labels of {labels.Parts.Count} tasks, and {Tasks.Count} tasks.");
-            return new SeveralTasksRuntime(this, labels, processor, maxLength, [.. Tasks.Select((task, i) => TaskPart.Of(task.Key, i, task.Value.Bind(labels.Parts[i], processor, maxLength)))]);
+            return new SeveralTasksRuntime(
+                this, Choice, labels, processor, maxLength,
+                [.. Tasks.Select((task, i) => TaskPart.Of(task.Key, i, task.Value.Bind(labels.Parts[i], processor, maxLength)))]);
         }
 
         /// <exception cref="ArgumentException">The name has other characters than may stand in a weight's, or the task cannot share a model.</exception>
@@ -85,26 +85,5 @@ namespace Microsoft.ML.Peft.Tasks
 
         [GeneratedRegex("^[A-Za-z0-9_-]+$")]
         private static partial Regex Name();
-    }
-
-    /// <summary>Tasks in the JSON of an archive: each by its key, its assembly and its settings.</summary>
-    internal sealed class TasksJson : JsonConverter<IReadOnlyDictionary<string, PeftTask>>
-    {
-        public override IReadOnlyDictionary<string, PeftTask> Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
-        {
-            var tasks = new Dictionary<string, PeftTask>(StringComparer.Ordinal);
-            foreach (var (name, saved) in JsonSerializer.Deserialize<Dictionary<string, Saved>>(ref reader, options) ?? throw new JsonException("there are no tasks"))
-            {
-                PeftTask task = TaskRegistry.FromJson(saved.Key, saved.Settings, saved.Assembly);
-                if (!tasks.TryAdd(name, task) || !task.SharesModel)
-                    throw new JsonException($"'{name}' is no task that shares a model");
-            }
-            return tasks;
-        }
-
-        public override void Write(Utf8JsonWriter writer, IReadOnlyDictionary<string, PeftTask> value, JsonSerializerOptions options) =>
-            JsonSerializer.Serialize(writer, value.ToDictionary(part => part.Key, part => new Saved(part.Value.Key, part.Value.Entry.Assembly, part.Value.ToJson())), options);
-
-        private sealed record Saved(string Key, string Assembly, JsonObject Settings);
     }
 }

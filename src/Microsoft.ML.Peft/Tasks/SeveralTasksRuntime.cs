@@ -7,7 +7,13 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Tasks;
 
 /// <summary>Several tasks over one forward pass. An example names those that it is for.</summary>
-internal sealed class SeveralTasksRuntime(SeveralTasks task, LabelSet labels, InputProcessor processor, int maxLength, IReadOnlyList<TaskPart> parts)
+/// <param name="task">The tasks together.</param>
+/// <param name="choice">The column that names a row's task.</param>
+/// <param name="labels">Those of each.</param>
+/// <param name="processor">What makes the model's inputs.</param>
+/// <param name="maxLength">Tokens of a text at most.</param>
+/// <param name="parts">Each task.</param>
+internal sealed class SeveralTasksRuntime(PeftTask task, TextColumn choice, LabelSet labels, InputProcessor processor, int maxLength, IReadOnlyList<TaskPart> parts)
     : TaskRuntime<SharedPrediction>(task, labels, processor, maxLength)
 {
     private static readonly Field<int> s_tasks = new("tasks", Collation.None);
@@ -25,7 +31,7 @@ internal sealed class SeveralTasksRuntime(SeveralTasks task, LabelSet labels, In
 
     public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
     {
-        Func<string> name = row.Schema.GetColumnOrNull(task.TaskColumnName) is null ? () => "" : task.Choice.Read(row);
+        Func<string> name = row.Schema.GetColumnOrNull(choice.Name) is null ? () => "" : choice.Read(row);
         Func<IReadOnlyList<Example>>[] readers = [.. parts.Select(part => part.Runtime.CreateReader(row, withLabels))];
         return () =>
         {
@@ -67,7 +73,8 @@ internal sealed class SeveralTasksRuntime(SeveralTasks task, LabelSet labels, In
     }
 
     /// <exception cref="NotSupportedException">Always: <see cref="Score"/> asks the tasks.</exception>
-    public override IReadOnlyList<SharedPrediction> Predict(Tensor answer, Batch batch) => throw new NotSupportedException("Each task predicts from an answer of its own.");
+    public override IReadOnlyList<SharedPrediction> Predict(Tensor answer, Batch batch) =>
+        throw new NotSupportedException("Each task predicts from an answer of its own.");
 
     public override SharedPrediction Join(IReadOnlyList<SharedPrediction> parts)
     {
@@ -109,7 +116,7 @@ internal sealed class SeveralTasksRuntime(SeveralTasks task, LabelSet labels, In
     private TaskPart Only(Batch batch) => parts[batch.Examples.Select(GroupOf).Distinct().Single()];
 
     private int PlaceOf(string name, long row) => parts.FirstOrDefault(part => part.Name == name)?.Place ?? throw new InvalidOperationException(
-        $"Row {row}: column '{task.TaskColumnName}' names the task '{name}', which there is not; known are {string.Join(", ", parts.Select(part => part.Name))}.");
+        $"Row {row}: column '{choice.Name}' names the task '{name}', which there is not; known are {string.Join(", ", parts.Select(part => part.Name))}.");
 
     /// <summary>The tasks' heads side by side; each reads by itself.</summary>
     private sealed class SharedHead(IReadOnlyList<Head> parts) : Head
