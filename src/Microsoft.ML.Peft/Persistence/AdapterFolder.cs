@@ -71,9 +71,13 @@ internal static class AdapterFolder
     {
         try
         {
-            return JsonNode.Parse(LfsPointer.ReadAllBytes(file)) as JsonObject ?? throw new InvalidDataException($"{file}: expected a JSON object.");
+            JsonObject config = JsonNode.Parse(LfsPointer.ReadAllBytes(file)) as JsonObject ?? throw new InvalidDataException($"{file}: expected a JSON object.");
+            // Broken UTF-8 and halves of surrogate pairs are noticed where a text is taken out.
+            foreach (var (_, value) in config)
+                _ = value?.ToString();
+            return config;
         }
-        catch (Exception e) when (e is JsonException or FileNotFoundException or DirectoryNotFoundException)
+        catch (Exception e) when (e is JsonException or InvalidOperationException or FileNotFoundException or DirectoryNotFoundException)
         {
             throw new InvalidDataException($"{file}: the adapter's settings cannot be read: {e.Message}", e);
         }

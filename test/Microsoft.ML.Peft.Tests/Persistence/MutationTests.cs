@@ -44,10 +44,10 @@ public sealed class MutationTests
 
     /// <summary>Values of the manifest replaced or removed: the JSON stays whole.</summary>
     [TestMethod]
-    public void ManifestValues() => ReadManifests(15_000, JsonMutant);
+    public void ManifestValues() => ReadManifests(15_000, Mutants.OfJson);
 
     [TestMethod]
-    public void ManifestBytes() => ReadManifests(10_000, Mutant);
+    public void ManifestBytes() => ReadManifests(10_000, Mutants.OfBytes);
 
     /// <summary>Bytes of the zip file, whose checksums are verified.</summary>
     [TestMethod]
@@ -57,20 +57,20 @@ public sealed class MutationTests
         int whole = 0;
         for (int i = 0; i < 5_000; i++)
         {
-            byte[] mutant = Mutant(s_archive, random);
+            byte[] mutant = Mutants.OfBytes(s_archive, random);
             whole += Refusal(mutant, () => ZipVerifier.Verify(new MemoryStream(mutant))) is null ? 1 : 0;
         }
         TestContext.WriteLine($"{whole} still whole.");
     }
 
     [TestMethod]
-    public void LoadedManifests() => Load(1_500, random => Packed("manifest.json", bytes => JsonMutant(bytes, random)));
+    public void LoadedManifests() => Load(1_500, random => Packed("manifest.json", bytes => Mutants.OfJson(bytes, random)));
 
     [TestMethod]
     [DataRow("tuned.safetensors", 750)]
     [DataRow("base.safetensors", 750)]
     [DataRow("tokenizer.tokenizer.json", 100)]
-    public void LoadedEntries(string name, int count) => Load(count, random => Packed(name, bytes => Mutant(bytes, random)));
+    public void LoadedEntries(string name, int count) => Load(count, random => Packed(name, bytes => Mutants.OfBytes(bytes, random)));
 
     [TestMethod]
     public void LoadedWithoutAnEntry()
@@ -80,7 +80,7 @@ public sealed class MutationTests
     }
 
     [TestMethod]
-    public void LoadedBytes() => Load(1_000, random => Mutant(s_archive, random));
+    public void LoadedBytes() => Load(1_000, random => Mutants.OfBytes(s_archive, random));
 
     private void ReadManifests(int count, Func<byte[], Random, byte[]> damage)
     {
@@ -175,61 +175,5 @@ public sealed class MutationTests
             }
         }
         return file.ToArray();
-    }
-
-    private static byte[] Mutant(byte[] original, Random random)
-    {
-        List<byte> bytes = [.. original];
-        for (int changes = random.Next(1, 4); changes > 0 && bytes.Count > 1; changes--)
-        {
-            // Half of the damage goes where the headers are rather than the numbers.
-            int at = random.Next(random.Next(2) == 0 ? bytes.Count : Math.Min(bytes.Count, 2000));
-            Change(bytes, at, Math.Min(random.Next(1, 9), bytes.Count - at), random);
-        }
-        return [.. bytes];
-    }
-
-    private static void Change(List<byte> bytes, int at, int length, Random random)
-    {
-        switch (random.Next(6))
-        {
-            case 0: bytes[at] = (byte)random.Next(256); break;
-            case 1: bytes[at] ^= (byte)(1 << random.Next(8)); break;
-            case 2: bytes[at] = (byte)"0123456789-[]{}\",:\\eu"[random.Next(21)]; break;
-            case 3: bytes.RemoveRange(at, length); break;
-            case 4: bytes.InsertRange(at, bytes.GetRange(at, length)); break;
-            default: bytes.RemoveRange(at, random.Next(5) == 0 ? bytes.Count - at : 1); break;
-        }
-    }
-
-    private static byte[] JsonMutant(byte[] original, Random random)
-    {
-        JsonNode root = JsonNode.Parse(original)!;
-        for (int changes = random.Next(1, 3); changes > 0; changes--)
-        {
-            JsonNode[] nodes = [.. Below(root)];
-            Replace(nodes[random.Next(nodes.Length)], random);
-        }
-        return Encoding.UTF8.GetBytes(root.ToJsonString());
-    }
-
-    private static IEnumerable<JsonNode> Below(JsonNode node) => node switch
-    {
-        JsonObject values => values.SelectMany(pair => pair.Value is { } value ? Below(value).Prepend(value) : []),
-        JsonArray items => items.SelectMany(item => item is { } value ? Below(value).Prepend(value) : []),
-        _ => [],
-    };
-
-    private static void Replace(JsonNode node, Random random)
-    {
-        JsonNode?[] values =
-        [
-            null, -1, 0, 1, 3, 7, 64, int.MaxValue, long.MaxValue, 1e300, 0.5, true, false, "", "x", "embedded", "referenced", "tuned",
-            new JsonArray(), new JsonObject(), new JsonArray(1, "two"), new JsonObject { ["x"] = 1 },
-        ];
-        if (node.Parent is JsonObject parent && random.Next(6) == 0)
-            parent.Remove(node.GetPropertyName());
-        else
-            node.ReplaceWith(values[random.Next(values.Length)]);
     }
 }

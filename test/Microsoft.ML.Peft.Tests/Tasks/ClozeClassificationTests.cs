@@ -181,6 +181,36 @@ public sealed class ClozeClassificationTests : IDisposable
         Assert.HasCount(2, Scores(model.Transform(_ml.Data.LoadFromEnumerable([new { Text = "good film" }]))));
     }
 
+    [TestMethod]
+    [DataRow(ClozeScoring.OneToken), DataRow(ClozeScoring.MeanOfTokens)]
+    public void RowsUnderPromptsOfTheirOwnAnswerAsAlone(ClozeScoring scoring)
+    {
+        string root = Directory.CreateTempSubdirectory("cloze-").FullName;
+        PeftTask task = PeftTask.ClozeClassification("{prompt:2} {Text} {prompt:1} {mask} .", s_words, scoring);
+        PeftTransformer Fit(long seed) => new MLContext((int)seed).Peft().PromptTune(new PromptTune.Options
+        {
+            BaseModel = _bert.Folder, Task = task, Prompt = new PromptOptions { VirtualTokens = 3 }, Training = new TrainingOptions { MaxSteps = 4, LearningRate = 0.3 },
+        }).Fit(Review.Load(_ml));
+        using PeftTransformer model = Fit(1);
+        using (PeftTransformer other = Fit(2))
+            other.SaveAdapter(Path.Combine(root, "other"));
+        model.Adapters.Load("other", Path.Combine(root, "other"));
+        string[] names = ["other", "default", "other", "default", "default", "other"];
+        IDataView rows = _ml.Data.LoadFromEnumerable(names.Select((name, i) => new { Review.Make(6)[i].Text, Adapter = name }));
+        float[][] together = [.. model.WithAdapterColumn("Adapter").Transform(rows).GetColumn<float[]>("Score")];
+        foreach (string name in names.Distinct())
+        {
+            model.Adapters.Activate(model.Adapters[name]);
+            float[][] alone = [.. model.Transform(rows).GetColumn<float[]>("Score")];
+            for (int i = 0; i < names.Length; i++)
+            {
+                if (names[i] == name)
+                    Close(alone[i], together[i]);
+            }
+        }
+        Directory.Delete(root, recursive: true);
+    }
+
     private static readonly Choice[] s_choices =
         [new() { Text = "it rained", One = "we got wet", Two = "we ate" }, new() { Text = "he fell", One = "ouch", Two = "the sun came out again" }];
 
