@@ -8,7 +8,7 @@ internal static class IconClip
 {
     public const int Side = 32;
 
-    private const int LongestText = 24, Patch = 8, Space = 96;
+    private const int LongestText = 48, Patch = 8, Space = 96;
 
     /// <param name="folder">Where.</param>
     /// <param name="captions">What the tokenizer's words come from.</param>

@@ -89,10 +89,8 @@ public sealed class ClipPageTests
     [Timeout(120_000)]
     public async Task ABrowserShowsScoresAndTheNearestPictures()
     {
-        using IPlaywright playwright = await Playwright.CreateAsync();
-        await using IBrowser browser = await playwright.Chromium.LaunchAsync(new() { ExecutablePath = Browser(), Args = ["--no-sandbox"], Timeout = 60_000 });
-        IPage page = await browser.NewPageAsync(new() { ViewportSize = new() { Width = 880, Height = 760 } });
-        page.SetDefaultTimeout(30_000);
+        await using PageBrowser browser = await PageBrowser.OpenAsync();
+        IPage page = browser.Page;
         await page.GotoAsync(Page.Address.ToString());
         await page.ClickAsync("#look");
         await Shown("#error", "There is no picture");
@@ -128,15 +126,6 @@ public sealed class ClipPageTests
               document.getElementById('drop').dispatchEvent(new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }));
             }
             """, new[] { name, content });
-    }
-
-    private static string Browser()
-    {
-        string[] places = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
-        string? found = places.FirstOrDefault(File.Exists);
-        if (found is null)
-            Assert.Inconclusive($"No browser is here, and none is installed by a test; looked for {string.Join(", ", places)} (Debian: apt-get install chromium).");
-        return found!;
     }
 
     private static MultipartFormDataContent Form(byte[] picture, string labels) => new()

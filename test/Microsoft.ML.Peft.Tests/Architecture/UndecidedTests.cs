@@ -12,7 +12,6 @@ public sealed class UndecidedTests
     {
         ["AdamWTests.cs"] = "no native kernels; a measurement that nobody asked for",
         ["AllocatorSwitchTests.cs"] = "no glibc",
-        ["ClipPageTests.cs"] = "no browser",
         ["DotNetCommand.cs"] = "a foreign package is not to be had",
         ["EstimateTests.cs"] = "no /proc",
         ["Families.cs"] = "a family that is not there yet",
@@ -24,6 +23,7 @@ public sealed class UndecidedTests
         ["NativeBuildTests.cs"] = "no toolchain, or kernels switched off",
         ["NativeFact.cs"] = "no native kernels",
         ["OptimizerTests.cs"] = "no /proc, no setrlimit",
+        ["PageBrowser.cs"] = "no browser",
         ["PeftNativeTests.cs"] = "no mallopt",
         ["SanitizerTests.cs"] = "no toolchain",
         ["SharedData.cs"] = "a whole folder is absent",
