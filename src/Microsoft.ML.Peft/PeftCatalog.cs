@@ -1,6 +1,7 @@
 using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Runtime;
 
 namespace Microsoft.ML.Peft
@@ -193,7 +194,7 @@ namespace Microsoft.ML.Peft
         /// <exception cref="ArgumentException">A setting is missing or out of range.</exception>
         public TextEmbedder Embed(TextEmbedder.Options options) => new(Host(nameof(TextEmbedder)), Given(options));
 
-        /// <summary>Lets a decoder answer prompts, as it is or under an adapter.</summary>
+        /// <summary>Lets a model that writes (a decoder, an encoder-decoder) answer prompts, as it is or under an adapter.</summary>
         /// <param name="model">The folder of a Hugging Face model, or a .gguf file.</param>
         /// <param name="promptColumnName">The prompts.</param>
         /// <param name="outputColumnName">What the model writes after each.</param>
@@ -210,11 +211,22 @@ namespace Microsoft.ML.Peft
                 AdapterFolder = adapterFolder,
             });
 
-        /// <summary>Lets a decoder answer prompts or chats, as it is or under an adapter.</summary>
+        /// <summary>Lets a model that writes answer prompts, or a decoder chats, as it is or under an adapter.</summary>
         /// <param name="options">All settings.</param>
         /// <returns>The estimator.</returns>
         /// <exception cref="ArgumentException">A setting is missing or out of range.</exception>
         public TextCompleter Generate(TextCompleter.Options options) => new(Host(nameof(TextCompleter)), Given(options));
+
+        /// <summary>
+        /// How good the answers are that a model gave to questions (<see cref="PeftTask.QuestionAnswer"/>), by the first of each, as SQuAD's evaluation has it.
+        /// </summary>
+        /// <param name="data">The questions with their answers, right and given.</param>
+        /// <param name="answersColumnName">The right answers: a text, or a vector of several; an empty text where there is none.</param>
+        /// <param name="predictedAnswerColumnName">The given answers: a text, or a vector of several, the best first.</param>
+        /// <returns>Exact match and F1, shares of 1.</returns>
+        /// <exception cref="ArgumentException">A column is missing or holds no texts, there is no row, or a row has no right answer.</exception>
+        public SquadScore EvaluateAnswers(IDataView data, string answersColumnName = "Answers", string predictedAnswerColumnName = "Answer") =>
+            AnswerEvaluation.Of(Given(data), new TextsColumn(answersColumnName, "Answers"), new TextsColumn(predictedAnswerColumnName, "Predicted answer"));
 
         /// <summary>
         /// Merges an adapter into a checkpoint, from file to file: tensor by tensor, in the base's types, however large it is. Over a

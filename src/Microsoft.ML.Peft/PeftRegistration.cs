@@ -31,6 +31,7 @@ internal sealed class PeftRegistration : IRegistration
         registry.AddModel("bert", "Bert", ["bert"], (config, weights) => new Bert(config, weights));
         registry.AddModel("gpt2", "GPT2", ["transformer"], (config, weights) => new Gpt2(config, weights));
         registry.AddModel("llama", "Llama", ["model"], (config, weights) => new Llama(config, weights));
+        registry.AddModel("opt", "OPT", ["model"], (config, weights) => new Opt(config, weights));
         registry.AddModel("qwen2", "Qwen2", ["model"], (config, weights) => new Qwen2(config, weights));
         registry.AddModel("roberta", "Roberta", ["roberta"], (config, weights) => new Roberta(config, weights));
         registry.AddModel("t5", "T5", ["encoder", "decoder", "shared"], (config, weights) => new T5(config, weights));
@@ -62,6 +63,7 @@ internal sealed class PeftRegistration : IRegistration
         registry.AddTask<ClozeClassificationTask>("cloze-classification");
         registry.AddTask<FactualProbingTask>("factual-probing");
         registry.AddTask<MaskedLanguageModelTask>("masked-language-modelling");
+        registry.AddTask<QuestionAnswerTask>("question-answer");
         registry.AddTask<SeveralTasks>("several");
         registry.AddTask<TextClassificationTask>("text-classification");
         registry.AddTask<TextEmbeddingTask>("text-embedding");

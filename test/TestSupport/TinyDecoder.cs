@@ -17,6 +17,8 @@ public sealed class TinyDecoder : IDisposable
         ["llama"] = () => Llama("llama"),
         ["qwen2"] = () => Llama("qwen2"),
         ["gpt2"] = Gpt2,
+        ["opt"] = () => Opt(tokenWidth: 32, normsBefore: true),
+        ["opt-350m"] = () => Opt(tokenWidth: 16, normsBefore: false),
     };
 
     public TinyDecoder(string modelType = "llama", long seed = 1, Action<JsonObject>? change = null)
@@ -69,6 +71,25 @@ public sealed class TinyDecoder : IDisposable
         ["attn_pdrop"] = 0.0,
         ["embd_pdrop"] = 0.0,
         ["resid_pdrop"] = 0.0,
+        ["bos_token_id"] = 1,
+        ["eos_token_id"] = EosId,
+        ["pad_token_id"] = 0,
+    };
+
+    private static JsonObject Opt(int tokenWidth, bool normsBefore) => new()
+    {
+        ["model_type"] = "opt",
+        ["architectures"] = new JsonArray("OPTForCausalLM"),
+        ["vocab_size"] = Vocabulary,
+        ["hidden_size"] = 32,
+        ["word_embed_proj_dim"] = tokenWidth,
+        ["num_hidden_layers"] = 2,
+        ["num_attention_heads"] = 4,
+        ["ffn_dim"] = 48,
+        ["max_position_embeddings"] = 128,
+        ["do_layer_norm_before"] = normsBefore,
+        ["initializer_range"] = 0.2,
+        ["dropout"] = 0.0,
         ["bos_token_id"] = 1,
         ["eos_token_id"] = EosId,
         ["pad_token_id"] = 0,

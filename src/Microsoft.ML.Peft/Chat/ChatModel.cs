@@ -66,7 +66,7 @@ internal sealed class ChatModel : IDisposable
         Scorer scorer = transformer.Scorer;
         scorer.Host.Check();
         if (scorer.Task.Task.PeftTaskType != "CAUSAL_LM")
-            throw new NotSupportedException($"The transformer's task is '{scorer.Task.Task.Key}': a chat needs a model that learnt to write.");
+            throw new NotSupportedException($"The transformer's task is '{scorer.Task.Task.Key}': a chat needs a model that learnt to go on with what it reads.");
         if (options.MaxConcurrentForwards is not null)
             throw new ArgumentException($"{nameof(options.MaxConcurrentForwards)} is set, but the model is a transformer's: set it there.");
         if (Folders(options).Any())

@@ -23,20 +23,13 @@ internal static class BaseModels
         return Failure.Disposes(model, () =>
         {
             model.Weights.Checkpoint?.CheckFinite();
-            return Served(model);
+            return model;
         });
     }
 
     /// <summary>A model with the folder's configuration and random weights.</summary>
-    public static PretrainedModel Create(string folder, Device device, long seed)
-    {
-        PretrainedModel model = ModelRegistry.Create(HfConfig.Load(folder), checkpoint: null, device, seed);
-        return Failure.Disposes(model, () => Served(model));
-    }
-
-    // Their tasks come with an issue of their own.
-    private static PretrainedModel Served(PretrainedModel model) => model is not IEncoderDecoder ? model : throw new NotSupportedException(
-        $"Architecture '{model.Config.ModelType}' reads one text and writes another: there is no task for that yet.");
+    public static PretrainedModel Create(string folder, Device device, long seed) =>
+        ModelRegistry.Create(HfConfig.Load(folder), checkpoint: null, device, seed);
 
     /// <summary>Refuses a tokenizer with tokens that the model's table has no row for; padding needs none, as nothing reads it.</summary>
     /// <exception cref="InvalidDataException">There is such a token; the message names it.</exception>

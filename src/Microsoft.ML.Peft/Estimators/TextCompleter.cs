@@ -4,7 +4,7 @@ using Microsoft.ML.Peft.Hosting;
 
 namespace Microsoft.ML.Peft;
 
-/// <summary>Lets a decoder answer prompts or chats as it is, or under an adapter; fitting trains nothing.</summary>
+/// <summary>Lets a model that writes answer prompts, or a decoder chats, as it is, or under an adapter; fitting trains nothing.</summary>
 public sealed class TextCompleter : IEstimator<PeftTransformer>
 {
     private readonly UntrainedModel _model;

@@ -8,14 +8,16 @@ namespace Microsoft.ML.Peft.Generation;
 internal static class TextGenerator
 {
     /// <param name="session">Has read nothing yet.</param>
-    /// <param name="prompts">Token ids of each row.</param>
+    /// <param name="prompts">Token ids that the session reads first for each row.</param>
     /// <param name="settings">How to generate.</param>
     /// <param name="tokenizer">Needed for stop strings alone.</param>
+    /// <param name="names">Token ids that name each row's draws, where its prompt does not: what an encoder reads of it.</param>
     /// <param name="token">Ends it before the next token.</param>
     /// <returns>For each prompt its sequences, the best first.</returns>
     /// <exception cref="ArgumentException">A prompt is empty or too long, or stop strings are set and there is no tokenizer.</exception>
     public static IReadOnlyList<GeneratedSequence[]> Generate(
-        IDecodingSession session, IReadOnlyList<int[]> prompts, GenerationSettings settings, TextTokenizer? tokenizer = null, CancellationToken token = default)
+        IDecodingSession session, IReadOnlyList<int[]> prompts, GenerationSettings settings, TextTokenizer? tokenizer = null, IReadOnlyList<int[]>? names = null,
+        CancellationToken token = default)
     {
         EndRule[] ends = Prompts.Check(prompts, settings, session.MaxLength);
         if (prompts.Count == 0)
@@ -27,7 +29,7 @@ internal static class TextGenerator
 
         int times = settings.NumReturnSequences;
         GenerationRow[] rows = [.. prompts.SelectMany((prompt, row) => Enumerable.Range(0, times)
-            .Select(sequence => new GenerationRow(prompt, ends[row], ends[row].CreateText(tokenizer), Draws(settings, prompt, sequence))))];
+            .Select(sequence => new GenerationRow(prompt, ends[row], ends[row].CreateText(tokenizer), Draws(settings, names?[row] ?? prompt, sequence))))];
         new TokenSearch(session, settings).Run(prompts, rows, token);
         return [.. rows.Select(row => row.Result()).Chunk(times)];
     }
@@ -62,7 +64,7 @@ internal static class TextGenerator
         return sequence.End == FinishReason.StopString && TextStream.FirstStop(text, settings.StopStrings) is >= 0 and var end ? text[..end] : text;
     }
 
-    // Named by the prompt, not by the row's place: the same row says the same alone and in any batch.
-    private static SplitMix64 Draws(GenerationSettings settings, int[] prompt, int sequence) =>
-        new(settings.Seed, [sequence, .. prompt.Select(id => (long)id)]);
+    // Named by what is read, not by the row's place: the same row says the same alone and in any batch.
+    private static SplitMix64 Draws(GenerationSettings settings, int[] name, int sequence) =>
+        new(settings.Seed, [sequence, .. name.Select(id => (long)id)]);
 }

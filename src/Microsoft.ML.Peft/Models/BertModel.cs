@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Models;
 
 /// <summary>BERT's family: one encoder, below it positions, above it heads that differ in names.</summary>
-internal abstract class BertModel : TextModel, ISequenceClassifier, ITokenClassifier, IMaskedLanguageModel, ISeveralClassifiers
+internal abstract class BertModel : TextModel, ISequenceClassifier, ITokenClassifier, IMaskedLanguageModel, IQuestionAnswerer, ISeveralClassifiers
 {
     private readonly BertEncoder _encoder;
 
@@ -43,6 +43,8 @@ internal abstract class BertModel : TextModel, ISequenceClassifier, ITokenClassi
 
     public Head CreateTokenClassificationHead(int labels) =>
         new TokenHead(Classifier("classifier", "weight", labels), ClassifierDropout, HiddenSize, labels);
+
+    public Head CreateQuestionAnsweringHead() => new SpanHead(Trained("qa_outputs"), HiddenSize);
 
     public Head CreateNamedHead(string name, int labels) => new TokenHead(Root["heads"][name], ClassifierDropout, HiddenSize, labels);
 

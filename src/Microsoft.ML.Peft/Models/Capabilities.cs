@@ -37,6 +37,13 @@ internal interface ITokenClassifier
     Head CreateTokenClassificationHead(int labels);
 }
 
+/// <summary>Finds where an answer begins and ends in a text.</summary>
+[Capability("has no head for question answering")]
+internal interface IQuestionAnswerer
+{
+    Head CreateQuestionAnsweringHead();
+}
+
 /// <summary>Says what stands behind a mask.</summary>
 [Capability("has no head for masked language modelling")]
 internal interface IMaskedLanguageModel
@@ -44,12 +51,9 @@ internal interface IMaskedLanguageModel
     Head CreateMaskedLanguageModelHead();
 }
 
-/// <summary>Says what comes next.</summary>
+/// <summary>Says what comes next: what it writes goes on with what it reads.</summary>
 [Capability("has no head for causal language modelling")]
-internal interface ICausalLanguageModel
-{
-    Head CreateLanguageModelHead();
-}
+internal interface ICausalLanguageModel : IWritesTexts;
 
 /// <summary>Several tasks over one model, each with a linear classifier of its own (P-tuning v2, Liu et al. 2022).</summary>
 [Capability("has no heads for several tasks at once")]

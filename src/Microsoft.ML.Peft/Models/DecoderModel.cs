@@ -39,9 +39,12 @@ internal abstract class DecoderModel(HfConfig config, WeightScope root) : TextMo
     public override Tensor Forward(Batch batch, PositionSelection rows, ForwardContext context)
     {
         // What the layers share is left to the caller's scope: under gradient checkpointing the backward pass reads it again.
-        ModelInput input = Input.Enter(batch, rows, context);
+        ModelInput input = Place(Input.Enter(batch, rows, context));
         return Forward(DecoderPass.Begin(input, PrefixColumns.Of(FirstAttention, context), context.Cache), context);
     }
+
+    /// <summary>What entered, with the places that the model gives it; by default they are counted through, padding included.</summary>
+    protected virtual ModelInput Place(ModelInput input) => input;
 
     /// <summary>Last hidden states, normed, of the positions that the pass reads.</summary>
     protected abstract Tensor Forward(DecoderPass pass, ForwardContext context);

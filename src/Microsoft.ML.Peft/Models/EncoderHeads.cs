@@ -23,6 +23,19 @@ internal sealed class TokenHead(WeightScope scope, double dropout, int hidden, i
     }
 }
 
+/// <summary>How likely an answer begins, and how likely it ends, at each position that is read: one linear layer.</summary>
+internal sealed class SpanHead(WeightScope scope, int hidden) : Head
+{
+    private readonly Projection _outputs = new(scope, hidden, 2);
+
+    public override IReadOnlyList<Parameter> Parameters => _outputs.Parameters;
+
+    public override PositionSelection Rows(Batch batch) => batch.ReadPositions is { } at ? PositionSelection.At(at) : PositionSelection.All;
+
+    /// <returns>[B, P, 2]: start and end.</returns>
+    public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context) => _outputs.Forward(hidden, context);
+}
+
 /// <summary>The first token through a dense layer and tanh, then a linear classifier.</summary>
 internal sealed class PooledHead(WeightScope dense, WeightScope classifier, int hidden, int labels) : Head
 {

@@ -5,17 +5,14 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Models;
 
 /// <summary>A model that reads a text with one stack and writes another with a second one, which attends to the first.</summary>
-[Capability("has no head for sequence-to-sequence language modelling")]
-internal interface IEncoderDecoder
+[Capability("writes on with what it reads: it has no encoder beside its decoder")]
+internal interface IEncoderDecoder : IWritesTexts
 {
     /// <summary>Layers of the decoder, each of which keeps keys and values in a session.</summary>
     int DecoderLayers { get; }
 
     /// <summary>The token that every written text begins with.</summary>
     int StartId { get; }
-
-    /// <summary>Logits over the vocabulary of what the decoder writes.</summary>
-    Head CreateSequenceToSequenceHead();
 
     /// <summary>
     /// The encoder's last hidden states [B, S, hidden], and which of cross-attention's keys are real: those of tuners among them

@@ -7,6 +7,9 @@ namespace Microsoft.ML.Peft.Models;
 [Capability("reads texts and does not write them")]
 internal interface IWritesTexts
 {
+    /// <summary>Logits over the vocabulary of the token that comes next in what is written.</summary>
+    Head CreateLanguageModelHead();
+
     /// <summary>What a session reads first for each row: the row's own tokens, or those that every text begins with.</summary>
     IReadOnlyList<int[]> PromptsOf(Batch batch);
 
@@ -19,7 +22,7 @@ internal interface IWritesTexts
 
 /// <summary>Goes on with whatever it reads: a session needs no rows from the start, and takes further ones in.</summary>
 [Capability("reads texts and does not write on: a chat needs a decoder")]
-internal interface IContinuesTexts : IWritesTexts, ICausalLanguageModel
+internal interface IContinuesTexts : ICausalLanguageModel
 {
     /// <summary>Opens a session that has read nothing.</summary>
     /// <param name="head">The model's head over the vocabulary.</param>

@@ -50,6 +50,15 @@ internal abstract class PretrainedModel(HfConfig config, WeightScope root) : IDi
 
     public void Dispose() => Weights.Dispose();
 
+    /// <summary>The place of a head's weights that are no classes; what the checkpoint brings there is left out where the head is to start anew.</summary>
+    protected WeightScope Trained(string name)
+    {
+        WeightScope scope = Root[name];
+        if (NewHead)
+            Weights.Sources.StartAnew(scope.Path);
+        return scope;
+    }
+
     /// <summary>The place of a classifier's weights. What the checkpoint brings there is left out if it has other classes.</summary>
     /// <param name="name">The module.</param>
     /// <param name="matrix">The matrix in it whose rows are the classes.</param>

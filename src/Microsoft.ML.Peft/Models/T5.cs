@@ -10,7 +10,7 @@ namespace Microsoft.ML.Peft.Models;
 /// T5 (Raffel et al. 2020) and its later forms (gated, untied; FLAN's): norms before each part, relative positions added to scores
 /// that are not scaled, an encoder and a decoder over one table of tokens.
 /// </summary>
-internal sealed class T5 : TextModel, IEncoderDecoder, IWritesTexts
+internal sealed class T5 : TextModel, IEncoderDecoder
 {
     private readonly T5Config _config;
     private readonly T5Stack _encoder, _decoder;
@@ -38,7 +38,7 @@ internal sealed class T5 : TextModel, IEncoderDecoder, IWritesTexts
 
     public override IReadOnlyList<string> DefaultTargets => ["q", "v"];
 
-    public Head CreateSequenceToSequenceHead() => new LanguageModelHead(_output);
+    public Head CreateLanguageModelHead() => new LanguageModelHead(_output);
 
     public IReadOnlyList<int[]> PromptsOf(Batch batch) => [.. Enumerable.Repeat(new[] { StartId }, (int)batch.Ids.size(0))];
 
@@ -46,10 +46,13 @@ internal sealed class T5 : TextModel, IEncoderDecoder, IWritesTexts
 
     public override Tensor Forward(Batch batch, PositionSelection rows, ForwardContext context)
     {
+        // A text with nothing to write behind it.
+        if (batch.DecoderIds is null && batch.Labels is null)
+            return _encoder.Forward(_encoder.Enter(batch, rows, context), context);
         // Left to the caller's scope: under gradient checkpointing the backward pass reads it again.
         var (states, real) = Encode(batch, context);
         var memory = new EncoderMemory(states, real);
-        Tensor ids = batch.DecoderIds ?? Shifted(batch.Labels ?? throw new ArgumentException("The decoder has nothing to read: the batch has neither its tokens nor labels."));
+        Tensor ids = batch.DecoderIds ?? Shifted(batch.Labels!);
         return Decode(new Batch { Ids = ids, PadsEnd = true, Examples = batch.Examples }, rows, context with { Memory = memory });
     }
 

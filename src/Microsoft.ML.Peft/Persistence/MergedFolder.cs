@@ -33,7 +33,7 @@ internal sealed record MergeSource(
 internal sealed class MergedFolder
 {
     private static readonly Regex ArchitectureEnd = new("(For[A-Z][A-Za-z]*|LMHeadModel|Model)$", RegexOptions.CultureInvariant);
-    private static readonly string[] s_otherHeads = ["num_labels", "_num_labels", "problem_type"];
+    private static readonly string[] s_otherHeads = ["num_labels", "_num_labels", "problem_type", "id2label", "label2id"];
 
     private readonly ModelWeights _weights;
     private readonly SharedCheckpoint? _base;
@@ -110,7 +110,8 @@ internal sealed class MergedFolder
     {
         foreach (string other in s_otherHeads)
             json.Remove(other);
-        labels.WriteConfig(json);
+        if (labels.Count > 0)
+            labels.WriteConfig(json);
         if (config.Architectures.Count > 0)
             json["architectures"] = new JsonArray(ArchitectureEnd.Replace(config.Architectures[0], "") + kind);
     }

@@ -53,7 +53,7 @@ namespace Microsoft.ML.Peft.Tasks
                 Func<string> text = task.Text.Read(row);
                 return OneEach(() =>
                 {
-                    // Whole in training, where packing cuts; as far as the model reads in scoring.
+                    // Whole in training, where packing cuts and the end is learnt too; as far as the model reads in scoring.
                     Encoding encoding = Tokenizer.Encode(text(), null, withLabels ? int.MaxValue : MaxLength);
                     Example example = NextTokens(withLabels ? Ended(encoding.Ids) : encoding.Ids, 1, encoding.Truncated);
                     return withLabels && example.Labels.Length == 0 ? null : example;
@@ -80,9 +80,6 @@ namespace Microsoft.ML.Peft.Tasks
 
             public override IReadOnlyList<OutputColumn<float>> Outputs =>
                 [OutputColumn<float>.Of(task.OutputColumnName, NumberDataViewType.Single, perplexity => perplexity)];
-
-            // The model learns where a text ends.
-            private int[] Ended(int[] ids) => Tokenizer.EosId is { } end && (ids.Length == 0 || ids[^1] != end) ? [.. ids, end] : ids;
         }
     }
 }

@@ -5,12 +5,13 @@ using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Registration;
 using Microsoft.ML.Peft.Tokenization.ChatTemplates;
 using Microsoft.ML.Peft.Training;
 
 namespace Microsoft.ML.Peft.Tasks;
 
-/// <summary>What all tasks share whose answer is text that a decoder writes.</summary>
+/// <summary>What all tasks share whose answer is text that a model writes.</summary>
 internal abstract class GenerationTask : PeftTask
 {
     [NotLearnt]
@@ -24,7 +25,11 @@ internal abstract class GenerationTask : PeftTask
     [NotLearnt]
     public GenerationOptions? FolderGeneration { get; set; }
 
-    internal override string PeftTaskType => "CAUSAL_LM";
+    /// <summary>Whether the model reads with one stack and writes with another, whose text begins anew: its folder says.</summary>
+    [NotLearnt]
+    public bool WritesAnew { get; set; }
+
+    internal override string PeftTaskType => WritesAnew ? "SEQ_2_SEQ_LM" : "CAUSAL_LM";
 
     /// <summary>Texts for each prompt.</summary>
     internal int Texts => Generation.NumReturnSequences ?? 1;
@@ -37,7 +42,9 @@ internal abstract class GenerationTask : PeftTask
     internal override PeftTask WithDefaultsOf(string modelFolder)
     {
         var copy = (GenerationTask)MemberwiseClone();
-        copy.FolderGeneration = GenerationConfigFile.Load(modelFolder, HfConfig.Load(modelFolder));
+        HfConfig config = HfConfig.Load(modelFolder);
+        copy.FolderGeneration = GenerationConfigFile.Load(modelFolder, config);
+        copy.WritesAnew = ModelRegistry.Choose(config, Registries.Shared.All<ModelEntry>()).Type.IsAssignableTo(typeof(IEncoderDecoder));
         // One output column has one type: how many texts it holds is the user's choice alone.
         copy.FolderGeneration.NumReturnSequences = null;
         return copy;
@@ -66,7 +73,7 @@ internal abstract class GenerationRuntime(GenerationTask task, InputProcessor pr
     {
         var writer = model.Model.As<IWritesTexts>();
         using IDecodingSession session = writer.Open(model.Head, batch, context);
-        var found = TextGenerator.Generate(session, writer.PromptsOf(batch), _settings, Tokenizer);
+        var found = TextGenerator.Generate(session, writer.PromptsOf(batch), _settings, Tokenizer, [.. batch.Examples.Select(row => row.Ids)]);
         return [.. found.Select(texts => Array.ConvertAll(texts, text => TextGenerator.Text(text, Tokenizer, _settings)))];
     }
 

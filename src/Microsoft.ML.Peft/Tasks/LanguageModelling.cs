@@ -44,6 +44,9 @@ internal abstract class LanguageModelRuntime<TPrediction>(PeftTask task, InputPr
         };
     }
 
+    /// <summary>Tokens with the end behind them.</summary>
+    protected int[] Ended(int[] ids) => End is not { } end || (ids.Length > 0 && ids[^1] == end) ? ids : [.. ids, end];
+
     private static long Count(Batch batch) => batch.Examples.Sum(e => e.Classes.LongCount());
 
     /// <summary>exp of the mean loss a token.</summary>

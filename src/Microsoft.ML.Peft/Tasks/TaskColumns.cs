@@ -57,8 +57,34 @@ internal sealed class TextColumn(string name, string role) : TaskColumn(name, ro
         column.ItemType == TextDataViewType.Instance && column.Kind == SchemaShape.Column.VectorKind.Scalar;
 }
 
-/// <summary>Words: a vector of text, or one text that is split at white space.</summary>
-internal sealed class WordsColumn(string name, string role) : TaskColumn(name, role)
+/// <summary>One whole number a row.</summary>
+internal sealed class NumberColumn(string name, string role) : TaskColumn(name, role)
+{
+    protected override string Expected => "Int32";
+
+    public Func<int> Read(DataViewRow row)
+    {
+        DataViewSchema.Column column = Find(row.Schema);
+        if (column.Type != NumberDataViewType.Int32)
+            throw Wrong("be Int32", column.Type);
+        var getter = row.GetGetter<int>(column);
+        int value = 0;
+        return () =>
+        {
+            getter(ref value);
+            return value;
+        };
+    }
+
+    protected override bool Fits(SchemaShape.Column column) =>
+        column.ItemType == NumberDataViewType.Int32 && column.Kind == SchemaShape.Column.VectorKind.Scalar;
+}
+
+/// <summary>Texts: a vector of them, or one that stands for several.</summary>
+/// <param name="name">Its name in the data.</param>
+/// <param name="role">What it is to the task, for errors.</param>
+/// <param name="several">What one text stands for; by default itself.</param>
+internal class TextsColumn(string name, string role, Func<string, string[]>? several = null) : TaskColumn(name, role)
 {
     private readonly TextColumn _text = new(name, role);
 
@@ -70,7 +96,7 @@ internal sealed class WordsColumn(string name, string role) : TaskColumn(name, r
         if (column.Type is not VectorDataViewType { ItemType: TextDataViewType })
         {
             Func<string> text = _text.Read(row);
-            return () => text().Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+            return () => several?.Invoke(text()) ?? [text()];
         }
         var getter = row.GetGetter<VBuffer<ReadOnlyMemory<char>>>(column);
         VBuffer<ReadOnlyMemory<char>> words = default;
@@ -83,6 +109,10 @@ internal sealed class WordsColumn(string name, string role) : TaskColumn(name, r
 
     protected override bool Fits(SchemaShape.Column column) => column.ItemType == TextDataViewType.Instance;
 }
+
+/// <summary>Words: a vector of text, or one text that is split at white space.</summary>
+internal sealed class WordsColumn(string name, string role)
+    : TextsColumn(name, role, text => text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 
 /// <summary>Labels as keys, which a reader gives as indices among the training data's, matched by value, and as -1 where one is missing.</summary>
 internal abstract class LabelColumn(string name) : TaskColumn(name, "Label")

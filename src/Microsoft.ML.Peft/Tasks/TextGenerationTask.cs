@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Tokenization;
 
@@ -7,9 +8,13 @@ namespace Microsoft.ML.Peft
     public abstract partial class PeftTask
     {
         /// <summary>
-        /// Writes a completion to a prompt: the completion's tokens and the end behind them are learnt, the prompt's are not.
+        /// Writes a completion to a prompt: the completion's tokens and the end behind them are learnt, the prompt's are not. A decoder goes on with
+        /// the prompt, and the longest length holds for both together; an encoder-decoder (T5) reads the prompt with its encoder and writes the completion
+        /// with its decoder, and the longest length holds for each.
         /// </summary>
-        /// <param name="promptColumnName">The prompt. It is joined to the completion as it stands: a line feed between them belongs to one of the two.</param>
+        /// <param name="promptColumnName">
+        /// The prompt. A decoder's is joined to the completion as it stands: a line feed between them belongs to one of the two.
+        /// </param>
         /// <param name="completionColumnName">The completion to learn; scoring does not read it. A row with an empty one is skipped.</param>
         /// <param name="outputColumnName">What the model writes, a text; a vector of texts where several are asked for.</param>
         /// <param name="generation">How it writes; null (the default) for what the model's folder says.</param>
@@ -52,8 +57,10 @@ namespace Microsoft.ML.Peft.Tasks
 
         internal override IReadOnlyList<TaskColumn> Labels => [Completion];
 
-        internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, processor, maxLength);
+        internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) =>
+            WritesAnew ? new AnewRuntime(this, processor, maxLength) : new Runtime(this, processor, maxLength);
 
+        /// <summary>The completion goes on with the prompt: one row of both.</summary>
         private sealed class Runtime(TextGenerationTask task, InputProcessor processor, int maxLength)
             : GenerationRuntime(task, processor, maxLength)
         {
@@ -73,11 +80,37 @@ namespace Microsoft.ML.Peft.Tasks
                     return null;
                 int[] start = Tokenizer.EncodePrompt(prompt);
                 Continuation answer = Tokenizer.EncodeAfter(prompt, completion);
-                bool ended = End is null || (answer.Ids is [.., int last] && last == End);
-                int[] ids = [.. start, .. answer.Ids, .. ended ? Array.Empty<int>() : [End!.Value]];
+                int[] ids = [.. start, .. Ended(answer.Ids)];
                 bool cut = ids.Length > MaxLength;
                 Example example = NextTokens(cut ? ids[..MaxLength] : ids, start.Length, cut, answer.Splits);
                 return example.Labels.Length > 0 ? example : cut ? Example.CutOff : null;
+            }
+        }
+
+        /// <summary>The completion is a text of its own: the encoder reads the prompt, the decoder writes.</summary>
+        private sealed class AnewRuntime(TextGenerationTask task, InputProcessor processor, int maxLength)
+            : GenerationRuntime(task, processor, maxLength)
+        {
+            public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
+            {
+                Func<string> prompt = task.Prompt.Read(row);
+                Func<string>? completion = withLabels ? task.Completion.Read(row) : null;
+                return OneEach(() =>
+                {
+                    Example read = Example.From(Tokenizer.Encode(prompt(), null, MaxLength));
+                    return completion is null ? read : Learnt(read, completion());
+                });
+            }
+
+            public override Head CreateHead(PretrainedModel model) => model.As<IWritesTexts>().CreateLanguageModelHead();
+
+            private Example? Learnt(Example read, string completion)
+            {
+                if (completion.Length == 0)
+                    return null;
+                int[] ids = Ended(Tokenizer.Encode(completion).Ids);
+                Example learnt = read.With(Fields.Labels, ids[..Math.Min(ids.Length, MaxLength)]);
+                return ids.Length > MaxLength ? learnt.With(Fields.Truncated, [true]) : learnt;
             }
         }
     }

@@ -26,6 +26,12 @@ internal sealed class Encoding
     public int Length => Ids.Length;
 }
 
+/// <summary>A pair of texts in windows over the second.</summary>
+/// <param name="First">Tokens of the first text.</param>
+/// <param name="Room">Tokens of the second that a window has room for.</param>
+/// <param name="Windows">The windows in their order; none where the room is too small for the shared tokens and one more.</param>
+internal readonly record struct PairWindows(int First, int Room, IReadOnlyList<Encoding> Windows);
+
 /// <summary>The tokens of a text that is written behind another.</summary>
 /// <param name="Ids">The tokens.</param>
 /// <param name="Starts">Where each begins in the text.</param>

@@ -104,6 +104,27 @@ internal sealed class TextTokenizer
         return (addSpecialTokens ? _pipeline.Template : Template.Plain).Apply(first, second, maxLength);
     }
 
+    /// <summary>A pair whose second text is cut into windows where the two are longer than a row may be; the first stands in each.</summary>
+    /// <param name="text">The first text.</param>
+    /// <param name="pair">The second.</param>
+    /// <param name="maxLength">Tokens of a row at most.</param>
+    /// <param name="shared">Tokens that a window shares with the one before it.</param>
+    public PairWindows EncodeWindows(string text, string pair, int maxLength, int shared)
+    {
+        List<PlacedToken> first = Tokenize(text), second = Tokenize(pair);
+        int room = maxLength - _pipeline.Template.Pair.Count(part => !part.IsText) - first.Count;
+        if (room < Math.Min(second.Count, shared + 1))
+            return new(first.Count, room, []);
+        var windows = new List<Encoding>();
+        for (int start = 0; ; start += room - shared)
+        {
+            int count = Math.Min(room, second.Count - start);
+            windows.Add(_pipeline.Template.Apply(first, second.GetRange(start, count), int.MaxValue));
+            if (start + count == second.Count)
+                return new(first.Count, room, windows);
+        }
+    }
+
     /// <summary>The tokens of a text that a model is to go on with: special tokens before it, none behind it.</summary>
     public int[] EncodePrompt(string text) => _pipeline.Template.Opening.Apply(Tokenize(text), null, int.MaxValue).Ids;
 

@@ -20,6 +20,12 @@ public static class TrainingMetrics
     /// <summary>The exponential of the mean loss of a token, of tasks that train a decoder. Lower is better.</summary>
     public const string Perplexity = "Perplexity";
 
+    /// <summary>The share of questions whose answer is right word by word, of question answering, as SQuAD's evaluation has it.</summary>
+    public const string ExactMatch = "ExactMatch";
+
+    /// <summary>The mean F1 of the words of answers, of question answering, as SQuAD's evaluation has it.</summary>
+    public const string F1 = "F1";
+
     /// <summary>The share of masked tokens that were found, of masked language modelling.</summary>
     public const string MaskedAccuracy = "MaskedAccuracy";
 

@@ -142,16 +142,6 @@ internal static partial class Commands
         Console.WriteLine(estimator.Estimate(data).LargestMeasuredBytes);
     }
 
-    /// <summary>Prints as <see cref="MeasureFit"/> does, of LoRA on a T5: ANOTHER MODEL.</summary>
-    public static void MeasureEncoderDecoder(string[] arguments)
-    {
-        EncoderDecoderFit.Run(arguments[0]);
-        TrainingEstimate? estimate = null;
-        Console.WriteLine(Growth(() => estimate = EncoderDecoderFit.Run(arguments[1])));
-        Console.WriteLine($"Estimate: {estimate!.PeakMemoryBytes / 1e6:f0} MB");
-        Console.WriteLine(estimate.LargestMeasuredBytes);
-    }
-
     /// <summary>Fits so often, and prints what an epoch was estimated at and what it took, in seconds: FIT MODEL TIMES.</summary>
     public static void TimeFit(string[] arguments)
     {

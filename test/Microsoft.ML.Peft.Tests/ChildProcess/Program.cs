@@ -13,7 +13,6 @@ Dictionary<string, Action<string[]>> commands = new()
     ["page-without-space"] = Commands.PageWithoutSpace,
     ["resume-unseeded"] = Commands.ResumeUnseeded,
     ["measure-fit"] = Commands.MeasureFit,
-    ["measure-encoder-decoder"] = Commands.MeasureEncoderDecoder,
     ["time-fit"] = Commands.TimeFit,
     ["stress"] = Stress.Run,
     ["torch-defaults"] = Commands.RunUnderTorchDefaults,

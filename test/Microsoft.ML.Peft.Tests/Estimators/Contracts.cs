@@ -93,3 +93,65 @@ public sealed class QloraContract : TinyBertContract
 {
     protected override IEstimator<ITransformer> CreateEstimator() => Context.Peft().Qlora(Folder, Task, rank: 2, maxEpochs: 1, batchSize: 8);
 }
+
+[TestClass]
+public sealed class TextToTextContract : EstimatorContract
+{
+    private readonly TinyT5 _t5 = new();
+
+    protected override IReadOnlyList<string> InputColumns => ["Text", "Completion"];
+
+    protected override IReadOnlyList<string> FittedColumns => ["Completion"];
+
+    protected override string OtherColumn => "Number";
+
+    [TestCleanup]
+    public void DeleteModel() => _t5.Dispose();
+
+    protected override IEstimator<ITransformer> CreateEstimator() =>
+        Context.Peft().Lora(_t5.Folder, PeftTask.TextGeneration("Text"), rank: 2, maxEpochs: 1, batchSize: 8);
+
+    protected override IDataView CreateData() =>
+        Context.Data.LoadFromEnumerable(Review.Make(11).Select(row => new Written { Text = row.Text, Completion = row.Label, Number = row.Number }));
+
+    private sealed class Written
+    {
+        public string Text { get; set; } = "";
+
+        public string Completion { get; set; } = "";
+
+        public float Number { get; set; }
+    }
+}
+
+[TestClass]
+public sealed class QuestionAnswerContract : TinyBertContract
+{
+    protected override IReadOnlyList<string> InputColumns => ["Text", "Label", "Answer", "Place"];
+
+    protected override IReadOnlyList<string> FittedColumns => ["Answer", "Place"];
+
+    protected override IEstimator<ITransformer> CreateEstimator() => Context.Peft().Lora(new LoraFineTune.Options
+    {
+        BaseModel = Folder, Task = PeftTask.QuestionAnswer("Text", "Label", "Answer", "Place", "Found", stride: 2), MaxLength = 10,
+        Training = new() { MaxEpochs = 1, BatchSize = 8 },
+    });
+
+    protected override IDataView CreateData() => Context.Data.LoadFromEnumerable(Review.Make(11).Select(row => new Asked
+    {
+        Text = row.Text, Label = row.Label, Answer = row.Text.Split(' ')[0], Number = row.Number,
+    }));
+
+    private sealed class Asked
+    {
+        public string Text { get; set; } = "";
+
+        public string Label { get; set; } = "";
+
+        public string Answer { get; set; } = "";
+
+        public int Place { get; set; }
+
+        public float Number { get; set; }
+    }
+}

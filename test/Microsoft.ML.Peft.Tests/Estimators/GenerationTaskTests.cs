@@ -34,6 +34,7 @@ public sealed class GenerationTaskTests
     [TestMethod]
     [DataRow("llama")]
     [DataRow("gpt2")]
+    [DataRow("opt-350m")]
     public void ItLearnsWhatToAnswer(string modelType)
     {
         using var folder = new TinyDecoder(modelType);

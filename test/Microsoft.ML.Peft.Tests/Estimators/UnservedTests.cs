@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Microsoft.ML.Peft.Checkpoints;
-using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
 using static TorchSharp.torch;
 
@@ -36,17 +35,5 @@ public sealed class UnservedTests
         {
             Directory.Delete(folder, recursive: true);
         }
-    }
-
-    [TestMethod]
-    public void AnEncoderDecoderIsRefused()
-    {
-        using var bert = new TinyBert();
-        File.WriteAllText(Path.Combine(bert.Folder, "config.json"), """
-            {"model_type": "t5", "d_model": 16, "d_kv": 8, "num_heads": 2, "num_layers": 1, "d_ff": 16, "vocab_size": 18, "relative_attention_num_buckets": 8}
-            """);
-        using (PretrainedModel model = ModelRegistry.Create(HfConfig.Load(bert.Folder), null, CPU, seed: 1))
-            SafetensorsWriter.WriteFile(Path.Combine(bert.Folder, "model.safetensors"), model.Weights.All.Where(p => p.Name != "lm_head.weight").Select(p => (p.Name, p.Value)));
-        Assert.Contains("'t5'", Assert.ThrowsExactly<NotSupportedException>(() => _ml.Peft().Embed(bert.Folder).Fit(Review.Load(_ml))).Message);
     }
 }

@@ -20,6 +20,8 @@ public sealed class JoinedSessionTests
     [DataRow("llama")]
     [DataRow("qwen2")]
     [DataRow("gpt2")]
+    [DataRow("opt")]
+    [DataRow("opt-350m")]
     public void RowsOfDifferentLengthsAreWhatTheyAreAlone(string modelType)
     {
         using var folder = new TinyDecoder(modelType);

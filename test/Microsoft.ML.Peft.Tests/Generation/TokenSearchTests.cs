@@ -101,7 +101,7 @@ public sealed class TokenSearchTests
                 stop.Cancel();
             return [1, 0];
         });
-        Assert.ThrowsExactly<OperationCanceledException>(() => TextGenerator.Generate(session, [[0]], GenerationSettings.Resolve(new()), null, stop.Token));
+        Assert.ThrowsExactly<OperationCanceledException>(() => TextGenerator.Generate(session, [[0]], GenerationSettings.Resolve(new()), token: stop.Token));
         Assert.AreEqual(3, steps);
     }
 

@@ -24,7 +24,7 @@ public sealed class SiteRowsTests
     private static readonly int[][] s_texts = [[9, 8, 7, 6], [5, 40], [11, 12, 13, 14, 15, 16], [3, 9, 27], [20, 21], [30, 31, 32], [7], [50, 51, 52, 53], [8, 9], [90, 91, 92]];
 
     [TestMethod]
-    [DataRow("llama"), DataRow("gpt2")]
+    [DataRow("llama"), DataRow("gpt2"), DataRow("opt"), DataRow("opt-350m")]
     public void ADecodersRowsAreAsAlone(string type)
     {
         using var folder = new TinyDecoder(type);
@@ -45,7 +45,7 @@ public sealed class SiteRowsTests
     }
 
     [TestMethod]
-    [DataRow("llama"), DataRow("gpt2")]
+    [DataRow("llama"), DataRow("gpt2"), DataRow("opt"), DataRow("opt-350m")]
     public void RowsWriteWhatTheyWriteAlone(string type)
     {
         using var folder = new TinyDecoder(type);

@@ -18,7 +18,7 @@ public sealed class DecoderTests
 
     private static readonly int[] s_first = [1, 70, 80, 90, 100, 110, 120], s_second = [1, 200, 30, 44];
 
-    public static IEnumerable<object[]> ModelTypes => [["llama"], ["qwen2"], ["gpt2"]];
+    public static IEnumerable<object[]> ModelTypes => [["llama"], ["qwen2"], ["gpt2"], ["opt"], ["opt-350m"]];
 
     [TestMethod]
     [DynamicData(nameof(ModelTypes))]

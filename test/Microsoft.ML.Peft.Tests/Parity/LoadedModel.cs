@@ -16,9 +16,10 @@ internal sealed class LoadedModel : IDisposable
     {
         ["ForSequenceClassification"] = model => model.As<ISequenceClassifier>().CreateSequenceClassificationHead(model.Config.Id2Label!.Count),
         ["ForTokenClassification"] = model => model.As<ITokenClassifier>().CreateTokenClassificationHead(model.Config.Id2Label!.Count),
+        ["ForQuestionAnswering"] = model => model.As<IQuestionAnswerer>().CreateQuestionAnsweringHead(),
         ["ForMaskedLM"] = model => model.As<IMaskedLanguageModel>().CreateMaskedLanguageModelHead(),
         ["ForCausalLM"] = model => model.As<ICausalLanguageModel>().CreateLanguageModelHead(),
-        ["ForConditionalGeneration"] = model => ((IEncoderDecoder)model).CreateSequenceToSequenceHead(),
+        ["ForConditionalGeneration"] = model => model.As<IEncoderDecoder>().CreateLanguageModelHead(),
         ["LMHeadModel"] = model => model.As<ICausalLanguageModel>().CreateLanguageModelHead(),
     };
 

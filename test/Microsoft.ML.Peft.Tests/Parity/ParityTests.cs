@@ -15,6 +15,7 @@ public sealed class ParityTests
         ["tuner"] = (TunerParity.Run, null),
         ["several-tasks"] = (SeveralTasksParity.Run, null),
         ["bottleneck"] = (BottleneckParity.Run, null),
+        ["question-answer"] = (QuestionAnswerParity.Run, null),
         ["clip"] = (ClipParity.Run, null),
         ["picture"] = (PictureParity.Run, null),
         ["probe"] = (ProbeParity.Run, null),

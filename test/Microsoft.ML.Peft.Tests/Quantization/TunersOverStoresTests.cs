@@ -27,11 +27,13 @@ public sealed class TunersOverStoresTests
     [TestMethod]
     [DataRow("llama")]
     [DataRow("gpt2")]
+    [DataRow("opt")]
     public void LoraLearnsTheSame(string architecture) => Check(architecture, new LoraOptions { TargetModules = [LoraOptions.AllLinear], Dropout = 0.1 });
 
     [TestMethod]
     [DataRow("llama")]
     [DataRow("gpt2")]
+    [DataRow("opt")]
     public void DoraLearnsTheSame(string architecture) => Check(architecture, new LoraOptions { TargetModules = [LoraOptions.AllLinear], UseDora = true });
 
     [TestMethod]

@@ -5,7 +5,7 @@ namespace Microsoft.ML.Peft.Tests.Tokenization;
 /// <summary>A SentencePiece model of a few pieces, as its trainer writes one.</summary>
 internal static class TinySentencePiece
 {
-    private const int Normal = 1, Unknown = 2, Control = 3, Bpe = 2;
+    private const int Normal = 1, Unknown = 2, Control = 3, OfUnigrams = 1, Bpe = 2;
 
     /// <param name="merges">Pieces of several characters; every lower-case letter and some signs are pieces of their own.</param>
     public static byte[] Bytes(params string[] merges) => Message(model =>
@@ -19,9 +19,29 @@ internal static class TinySentencePiece
         Field(model, 3, Message(normalizer => Number(normalizer, 4, 0)));
     });
 
-    private static void Piece(CodedOutputStream output, string text, int type) => Field(output, 1, Message(piece =>
+    /// <summary>One of T5's kind: likelier the earlier a piece stands, which are numbered behind padding, end and unknown.</summary>
+    public static byte[] Unigram(IReadOnlyList<string> pieces) => Message(model =>
+    {
+        Piece(model, "<pad>", Control);
+        Piece(model, "</s>", Control);
+        Piece(model, "<unk>", Unknown);
+        for (int i = 0; i < pieces.Count; i++)
+            Piece(model, pieces[i], Normal, -2f - (0.01f * i));
+        Field(model, 2, Message(trainer =>
+        {
+            Number(trainer, 3, OfUnigrams);
+            Number(trainer, 40, 2);
+            Number(trainer, 41, -1);
+            Number(trainer, 42, 1);
+            Number(trainer, 43, 0);
+        }));
+    });
+
+    private static void Piece(CodedOutputStream output, string text, int type, float score = 0) => Field(output, 1, Message(piece =>
     {
         Field(piece, 1, System.Text.Encoding.UTF8.GetBytes(text));
+        piece.WriteTag(2, WireFormat.WireType.Fixed32);
+        piece.WriteFloat(score);
         Number(piece, 3, type);
     }));
 

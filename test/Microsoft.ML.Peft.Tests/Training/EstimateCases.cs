@@ -24,6 +24,11 @@ internal static class EstimateCases
         ("hidden_dropout_prob", 0.1), ("attention_probs_dropout_prob", 0.1),
     ];
 
+    private static readonly (string Key, JsonNode Value)[] s_t5 =
+    [
+        ("d_model", 512), ("d_kv", 64), ("num_heads", 8), ("num_layers", 4), ("d_ff", 2048), ("relative_attention_num_buckets", 32), ("dropout_rate", 0.1),
+    ];
+
     /// <summary>The settings by name; they lack the model.</summary>
     public static Dictionary<string, Func<PeftCatalog, string, FineTuneEstimator>> Fits { get; } = new()
     {
@@ -39,6 +44,12 @@ internal static class EstimateCases
             return peft.Lora(options);
         },
         ["qlora"] = (peft, folder) => peft.Qlora(folder, PeftTask.CausalLanguageModelling(), rank: 16, maxEpochs: 1, batchSize: BatchSize),
+        ["text to text"] = (peft, folder) =>
+        {
+            LoraFineTune.Options options = Lora(folder);
+            (options.Task, options.MaxLength) = (PeftTask.TextGeneration("Text", "Half"), Length);
+            return peft.Lora(options);
+        },
         ["classification"] = (peft, folder) =>
         {
             LoraFineTune.Options options = Lora(folder);
@@ -50,7 +61,7 @@ internal static class EstimateCases
     /// <summary>Gives a model a width at which its tensors, not the runtime's, decide.</summary>
     public static void Grow(JsonObject config)
     {
-        var sizes = config["model_type"]!.GetValue<string>() switch { "gpt2" => s_gpt2, "bert" => s_bert, _ => s_decoder };
+        var sizes = config["model_type"]!.GetValue<string>() switch { "gpt2" => s_gpt2, "bert" => s_bert, "t5" => s_t5, _ => s_decoder };
         foreach (var (key, value) in sizes.Append(("vocab_size", config.ContainsKey("type_vocab_size") ? 512 : 8192)).Append(("initializer_range", 0.02)))
             config[key] = value.DeepClone();
     }
@@ -60,10 +71,12 @@ internal static class EstimateCases
     {
         IDataView rows = context.Data.LoadFromEnumerable(Enumerable.Range(0, BatchSize * batches).Select(i => new Row
         {
-            Text = string.Concat(Enumerable.Repeat("a ", Length))[..(Length - 1)], Label = i % 2 == 0 ? "even" : "odd",
+            Text = Letters(Length), Half = Letters(Length / 2), Label = i % 2 == 0 ? "even" : "odd",
         }));
         return context.Transforms.Conversion.MapValueToKey("Label").Fit(rows).Transform(rows);
     }
+
+    private static string Letters(int length) => string.Concat(Enumerable.Repeat("a ", length))[..(length - 1)];
 
     private static LoraFineTune.Options Lora(string folder) => new()
     {
@@ -73,6 +86,8 @@ internal static class EstimateCases
     private sealed class Row
     {
         public string Text { get; set; } = "";
+
+        public string Half { get; set; } = "";
 
         public string Label { get; set; } = "";
     }

@@ -15,19 +15,21 @@ public sealed class EstimateTests
 
     private static TinyDecoder? s_llama, s_smallLlama, s_gpt2, s_smallGpt2;
     private static TinyBert? s_bert, s_smallBert;
+    private static TinyT5? s_t5, s_smallT5;
 
     [ClassInitialize]
     public static void MakeModels(TestContext _)
     {
         (s_smallLlama, s_llama) = (new TinyDecoder("llama"), new TinyDecoder("llama", change: EstimateCases.Grow));
         (s_smallGpt2, s_gpt2) = (new TinyDecoder("gpt2"), new TinyDecoder("gpt2", change: EstimateCases.Grow));
+        (s_smallT5, s_t5) = (new TinyT5(), new TinyT5(EstimateCases.Grow));
         (s_smallBert, s_bert) = (new TinyBert(), new TinyBert(change: EstimateCases.Grow));
     }
 
     [ClassCleanup]
     public static void RemoveModels()
     {
-        foreach (IDisposable? model in new IDisposable?[] { s_llama, s_smallLlama, s_gpt2, s_smallGpt2, s_bert, s_smallBert })
+        foreach (IDisposable? model in new IDisposable?[] { s_llama, s_smallLlama, s_gpt2, s_smallGpt2, s_bert, s_smallBert, s_t5, s_smallT5 })
             model?.Dispose();
     }
 
@@ -37,6 +39,7 @@ public sealed class EstimateTests
     [DataRow("checkpointing", "llama")]
     [DataRow("qlora", "llama")]
     [DataRow("lora", "gpt2")]
+    [DataRow("text to text", "t5")]
     [DataRow("classification", "bert")]
     public void A_process_grows_as_estimated(string fit, string model)
     {
@@ -45,21 +48,11 @@ public sealed class EstimateTests
         (string small, string large) = model switch
         {
             "gpt2" => (s_smallGpt2!.Folder, s_gpt2!.Folder),
+            "t5" => (s_smallT5!.Folder, s_t5!.Folder),
             "bert" => (s_smallBert!.Folder, s_bert!.Folder),
             _ => (s_smallLlama!.Folder, s_llama!.Folder),
         };
         Compare($"{fit}, {model}", () => Child.Run(s_threshold, "measure-fit", fit, small, large));
-    }
-
-    [TestMethod]
-    public void A_process_with_an_encoder_decoder_grows_as_estimated()
-    {
-        if (!OperatingSystem.IsLinux())
-            Assert.Inconclusive("Reads /proc.");
-        using ScratchFolder small = new(), large = new();
-        EncoderDecoderFit.Write(small.Root, hidden: 32, layers: 2);
-        EncoderDecoderFit.Write(large.Root, hidden: 512, layers: 4);
-        Compare("lora, t5", () => Child.Run(s_threshold, "measure-encoder-decoder", small.Root, large.Root));
     }
 
     [TestMethod]

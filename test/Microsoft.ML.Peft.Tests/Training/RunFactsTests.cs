@@ -31,6 +31,7 @@ public sealed class RunFactsTests
         "QuantizationOptions.OutlierThreshold", "QuantizationOptions.QuantizeActivations", "QuantizationOptions.VocabularyFormat",
         "Options.StartFromScratch", "FineTuneOptions.NewHead", "MaskedLanguageModelTask.MaskProbability",
         "ClozeClassificationTask.Pattern", "ClozeClassificationTask.Verbalizers", "ClozeClassificationTask.Scoring", "FactualProbingTask.Pattern", "FactualProbingTask.Candidates",
+        "QuestionAnswerTask.Stride", "QuestionAnswerTask.AllowNoAnswer", "QuestionAnswerTask.MaxAnswerLength", "QuestionAnswerTask.NoAnswerThreshold",
     ];
 
     /// <summary>Nothing that is learnt depends on it.</summary>
@@ -47,6 +48,8 @@ public sealed class RunFactsTests
         "TokenClassificationTask.ScoreColumnName", "TokenClassificationTask.SpansColumnName", "MaskedLanguageModelTask.OutputColumnName",
         "CausalLanguageModelTask.OutputColumnName", "ClozeClassificationTask.OutputColumnName", "ClozeClassificationTask.ScoreColumnName",
         "FactualProbingTask.AnswerCount", "FactualProbingTask.SkipLongAnswers", "FactualProbingTask.OutputColumnName", "FactualProbingTask.ScoreColumnName",
+        "QuestionAnswerTask.PredictedAnswerColumnName", "QuestionAnswerTask.ScoreColumnName",
+        "QuestionAnswerTask.PredictedIndexColumnName", "QuestionAnswerTask.TopK",
     ];
 
     /// <summary>Told by what comes of it: the hash of the rows, of the base or of the adapter, the form of the moments, the options within.</summary>
@@ -59,6 +62,8 @@ public sealed class RunFactsTests
         "CausalLanguageModelTask.TextColumnName", "TextGenerationTask.PromptColumnName", "TextGenerationTask.CompletionColumnName",
         "ChatTask.MessagesColumnName", "ClozeClassificationTask.LabelColumnName", "FactualProbingTask.AnswerColumnName",
         "SeveralTasks.TaskColumnName", "SeveralTasks.Tasks",
+        "GenerationTask.WritesAnew", "QuestionAnswerTask.ContextColumnName", "QuestionAnswerTask.QuestionColumnName",
+        "QuestionAnswerTask.TrainingAnswerColumnName", "QuestionAnswerTask.AnswerIndexColumnName",
     ];
 
     public static IEnumerable<object[]> Options => Properties.Select(option => new object[] { NameOf(option) });
