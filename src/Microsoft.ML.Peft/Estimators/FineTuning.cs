@@ -2,6 +2,7 @@ using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Interop;
+using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Persistence;
 using Microsoft.ML.Peft.Tasks;
@@ -47,6 +48,7 @@ internal sealed class FineTuning
         TrainingResult result = TrainingLoop.Run(
             run.Model, run.Task, run.Train, run.Validation, _options.Run, run.Device, run.Seed, reporter, reporter.Token, run.Facts);
         result = companion?.Finish(result) ?? result;
+        AdapterEffect.Check(run.Model.Model, run.Model.Tuner, ForwardContext.DefaultAdapter, "What was trained", _host.Warning);
         run.Task.Conclude(run.Model);
         var archived = new ArchivedModel(
             run.Model, run.Task, run.Tuner, Path.GetFullPath(_options.BaseModel), null, _options.EmbedBase, _options.ScoringBatchSize);

@@ -17,7 +17,12 @@ internal static class TunedModelFactory
     {
         TuningTarget target = TargetOf(model.Model, model.Head, tensors, warn) with { IsShared = true };
         target.CheckChanges(model.Tuner.InPlace);
-        return Attach(settings, target, seed: 0, key);
+        ITuner tuner = Attach(settings, target, seed: 0, key);
+        return Failure.Disposes(tuner, () =>
+        {
+            AdapterEffect.Check(model.Model, tuner, key, tensors.Description, warn);
+            return tuner;
+        });
     }
 
     /// <summary>Makes a tuner on a model; it takes the tensors that the target has for it.</summary>
@@ -63,7 +68,11 @@ internal static class TunedModelFactory
         PretrainedModel model, TaskRuntime task, TunerOptions options, long seed, Func<Head, ITensorSource?> saved, Action<string>? warn)
     {
         Head head = task.CreateHead(model);
-        return new TunedModel(model, head, Attach(options, TargetOf(model, head, saved(head), warn), seed));
+        TuningTarget target = TargetOf(model, head, saved(head), warn);
+        var tuned = new TunedModel(model, head, Attach(options, target, seed));
+        if (target.Saved is { } tensors)
+            AdapterEffect.Check(model, tuned.Tuner, ForwardContext.DefaultAdapter, tensors.Description, warn);
+        return tuned;
     }
 
     private static TuningTarget TargetOf(PretrainedModel model, Head head, ITensorSource? saved, Action<string>? warn) =>
