@@ -109,6 +109,84 @@ namespace Microsoft.ML.Peft
         /// <exception cref="ArgumentException">A setting is missing or out of range.</exception>
         public FullFineTune FullFineTune(FullFineTune.Options options) => new(Host(nameof(FullFineTune)), Given(options));
 
+        /// <summary>Learns a prefix (Li and Liang 2021): keys and values of virtual tokens before every layer's own.</summary>
+        /// <param name="model">The folder of a Hugging Face model (config.json, weights and tokenizer), a .gguf file, or an <c>Nf4Quantize</c> of one.</param>
+        /// <param name="task">What the model is to learn.</param>
+        /// <param name="virtualTokens">How many virtual tokens; null (the default) for 20.</param>
+        /// <param name="prefixProjection">Whether a network makes the prefix while it is learnt (the paper's form).</param>
+        /// <param name="maxEpochs">Times that every row is seen; null (the default) for 3.</param>
+        /// <param name="batchSize">Rows in a batch; null (the default) for 32.</param>
+        /// <param name="learningRate">The highest learning rate; null (the default) for 1e-2, and 1e-3 for a network's.</param>
+        /// <param name="validationSet">Data to measure each epoch on; null (the default) for none.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
+        public PrefixTune PrefixTune(
+            ModelSource model, PeftTask task, int? virtualTokens = null, bool prefixProjection = false, int? maxEpochs = null, int? batchSize = null,
+            double? learningRate = null, IDataView? validationSet = null)
+        {
+            var options = Options<PrefixTune.Options>(model, task, maxEpochs, batchSize, learningRate, validationSet);
+            options.Prefix = new PrefixOptions { VirtualTokens = virtualTokens, PrefixProjection = prefixProjection };
+            return PrefixTune(options);
+        }
+
+        /// <summary>Learns a prefix.</summary>
+        /// <param name="options">All settings.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">A setting is missing or out of range.</exception>
+        public PrefixTune PrefixTune(PrefixTune.Options options) => new(Host(nameof(PrefixTune)), Given(options));
+
+        /// <summary>P-tuning v2 (Liu et al. 2022): prompts on every layer, learnt with dropout, under a classifier of the text or of each token.</summary>
+        /// <param name="model">The folder of a Hugging Face model (config.json, weights and tokenizer), a .gguf file, or an <c>Nf4Quantize</c> of one.</param>
+        /// <param name="task">What the model is to learn.</param>
+        /// <param name="virtualTokens">How many virtual tokens; null (the default) for 20.</param>
+        /// <param name="prefixProjection">Whether a network makes the prompts while they are learnt.</param>
+        /// <param name="maxEpochs">Times that every row is seen; null (the default) for 3.</param>
+        /// <param name="batchSize">Rows in a batch; null (the default) for 32.</param>
+        /// <param name="learningRate">The highest learning rate; null (the default) for 5e-3, and 1e-3 for a network's.</param>
+        /// <param name="validationSet">Data to measure each epoch on; null (the default) for none.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
+        public PTuneV2 PTuneV2(
+            ModelSource model, PeftTask task, int? virtualTokens = null, bool prefixProjection = false, int? maxEpochs = null, int? batchSize = null,
+            double? learningRate = null, IDataView? validationSet = null)
+        {
+            var options = Options<PTuneV2.Options>(model, task, maxEpochs, batchSize, learningRate, validationSet);
+            options.Prefix = new PrefixOptions { VirtualTokens = virtualTokens, PrefixProjection = prefixProjection };
+            return PTuneV2(options);
+        }
+
+        /// <summary>P-tuning v2.</summary>
+        /// <param name="options">All settings.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">A setting is missing or out of range.</exception>
+        public PTuneV2 PTuneV2(PTuneV2.Options options) => new(Host(nameof(PTuneV2)), Given(options));
+
+        /// <summary>P-tuning (Liu, Zheng et al. 2021): vectors of virtual tokens beside a row's own, made by a network while they are learnt.</summary>
+        /// <param name="model">The folder of a Hugging Face model (config.json, weights and tokenizer), a .gguf file, or an <c>Nf4Quantize</c> of one.</param>
+        /// <param name="task">What the model is to learn.</param>
+        /// <param name="virtualTokens">How many virtual tokens; null (the default) for 20.</param>
+        /// <param name="encoder">What makes the vectors.</param>
+        /// <param name="maxEpochs">Times that every row is seen; null (the default) for 3.</param>
+        /// <param name="batchSize">Rows in a batch; null (the default) for 32.</param>
+        /// <param name="learningRate">The highest learning rate; null (the default) for 1e-3.</param>
+        /// <param name="validationSet">Data to measure each epoch on; null (the default) for none.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>
+        public PTune PTune(
+            ModelSource model, PeftTask task, int? virtualTokens = null, PTuningEncoder encoder = PTuningEncoder.Mlp, int? maxEpochs = null, int? batchSize = null,
+            double? learningRate = null, IDataView? validationSet = null)
+        {
+            var options = Options<PTune.Options>(model, task, maxEpochs, batchSize, learningRate, validationSet);
+            options.Prompt = new PTuningOptions { VirtualTokens = virtualTokens, Encoder = encoder };
+            return PTune(options);
+        }
+
+        /// <summary>P-tuning.</summary>
+        /// <param name="options">All settings.</param>
+        /// <returns>The estimator.</returns>
+        /// <exception cref="ArgumentException">A setting is missing or out of range.</exception>
+        public PTune PTune(PTune.Options options) => new(Host(nameof(PTune)), Given(options));
+
         /// <summary>Trains a task's head alone, on a base that stays as it is.</summary>
         /// <param name="model">The folder of a Hugging Face model (config.json, weights and tokenizer), a .gguf file, or an <c>Nf4Quantize</c> of one.</param>
         /// <param name="task">What the model is to learn.</param>

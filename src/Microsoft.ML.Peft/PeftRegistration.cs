@@ -50,8 +50,8 @@ internal sealed class PeftRegistration : IRegistration
         registry.AddTuner<BottleneckOptions>("bottleneck", isServed: false);
         registry.AddTuner<Ia3Options>("ia3", new(Ia3Options.PeftType, Ia3Options.Read), isServed: false);
         registry.AddTuner<LayerNormOptions>("layer-norms", new(LayerNormOptions.PeftType, LayerNormOptions.Read), isServed: false);
-        registry.AddTuner<PrefixOptions>("prefix", new(PrefixOptions.Type, VirtualTokenOptions.Read<PrefixOptions>), isServed: false);
-        registry.AddTuner<PTuningOptions>("p-tuning", new(PTuningOptions.Type, VirtualTokenOptions.Read<PTuningOptions>), isServed: false);
+        registry.AddTuner<PrefixOptions>("prefix", new(PrefixOptions.Type, VirtualTokenOptions.Read<PrefixOptions>));
+        registry.AddTuner<PTuningOptions>("p-tuning", new(PTuningOptions.Type, VirtualTokenOptions.Read<PTuningOptions>));
         registry.AddTuner<PromptOptions>("prompt", new(PromptOptions.Type, VirtualTokenOptions.Read<PromptOptions>));
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
@@ -43,6 +44,7 @@ internal sealed class FineTuning
         using var session = new FitSession();
         FitRun run = Prepare(data, session);
         using var reporter = new HostReporter(_host, _options.Training.CancellationToken);
+        reporter.Info(WhatTrains(run.Model));
         reporter.Info(Estimate(run, session).ToString());
         using IRunCompanion? companion = _options.Accompany(run, reporter, reporter.Token);
         TrainingResult result = TrainingLoop.Run(
@@ -70,6 +72,12 @@ internal sealed class FineTuning
         return settings.Key == given.Key ? (given as IContinues)?.Continue(settings, adapter) ?? settings : throw new ArgumentException(
             $"The adapter in '{adapter}' is of kind '{settings.Key}', and this method is '{given.Key}': train it further by its own method, or merge it "
             + $"into the base ({nameof(PeftCatalog.MergeAdapter)}) and start from that.", nameof(options.AdapterFolder));
+    }
+
+    private static string WhatTrains(TunedModel model)
+    {
+        long trained = model.Trainable.Sum(weight => weight.Value.numel()), all = model.WeightCount;
+        return string.Create(CultureInfo.InvariantCulture, $"{trained:n0} of {all:n0} weights train ({(double)trained / all:p3}).");
     }
 
     private TrainingEstimate Estimate(FitRun run, FitSession session) =>
@@ -106,6 +114,8 @@ internal sealed class FineTuning
             _host.Info(note);
         RowSet? validation = _options.ValidationSet is { } set ? session.Own(reader.Read(set, "validation")) : null;
         AdapterState? start = _options.AdapterFolder is { } adapter ? session.Own(AdapterFiles.Open(adapter, model, _options.AllowOtherBase)) : null;
+        if (start is not null && tuner.NoteOnContinuing is { } lost)
+            _host.Info(lost);
         TunedModel tuned = TunedModelFactory.Create(
             model, task, tuner, seed, head => start is null ? null : AdapterLabels.Match(start, head, labels, _host.Warning), _host.Warning);
         session.Own(tuned.Tuner);

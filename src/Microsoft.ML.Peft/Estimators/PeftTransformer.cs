@@ -36,9 +36,8 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     private PeftTransformer(PeftHost host, ArchivedModel archived, Scorer scorer, TrainingResult? training)
     {
         (Host, _archived, _scorer, Training) = (host, archived, scorer, training);
-        TrainedWeights = Count(archived.Model.Trainable);
-        Weights = Count(archived.Model.Model.Weights.All.Concat(archived.Model.Trainable).DistinctBy(p => p.Name))
-            + archived.Model.Model.Weights.Quantized.Sum(weight => weight.Inputs * weight.Outputs);
+        TrainedWeights = archived.Model.Trainable.Sum(weight => weight.Value.numel());
+        Weights = archived.Model.WeightCount;
         Adapters = new PeftAdapters(scorer, () => BaseHash, host.Warning);
         _adapterColumn = archived.AdapterColumn is { } name ? new TextColumn(name, "Adapter") : null;
     }
@@ -242,8 +241,6 @@ public sealed class PeftTransformer : ITransformer, IDisposable
         adapter ??= Adapters.Active;
         _scorer.Host.WithPlainBase(adapter, lease => write(adapter?.Tuner ?? _archived.Model.Tuner, adapter?.Settings ?? _archived.Tuner, lease));
     }
-
-    private static long Count(IEnumerable<Parameter> weights) => weights.Sum(weight => weight.Value.numel());
 
     private void Check(DataViewSchema schema)
     {

@@ -111,6 +111,7 @@ internal sealed class AttentionSite
 
     private (Tensor Keys, Tensor Values) BehindPrefix(Tensor key, Tensor value, ForwardContext context)
     {
+        context.SeesKeys?.Invoke(this, key, value);
         if (context.Rows is { } rows)
         {
             return PrefixColumns.OfRows(this, rows) is { } columns
@@ -120,7 +121,9 @@ internal sealed class AttentionSite
         if (_prefixes.Of(context) is not { } prefix)
             return (key, value);
         var (keys, values) = prefix.Of(this);
-        return (cat([ForRows(keys, key.size(0)), key], 2), cat([ForRows(values, value.size(0)), value], 2));
+        return (cat([Before(keys, key), key], 2), cat([Before(values, value), value], 2));
+
+        Tensor Before(Tensor own, Tensor rows) => context.Dropout(ForRows(own, rows.size(0)), prefix.Dropout);
     }
 
     private Tensor Behind(Tensor own, PrefixColumns columns, AdapterRows rows, Func<(Tensor Keys, Tensor Values), Tensor> choose)

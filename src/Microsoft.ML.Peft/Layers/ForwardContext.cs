@@ -32,6 +32,9 @@ internal sealed record ForwardContext
     /// <summary>Sees the hidden states before each block, which last as long as the block runs; null where nobody looks.</summary>
     public Action<Tensor>? BeforeBlock { get; init; }
 
+    /// <summary>Sees the keys and values [B, groups, S, size] that each attention makes, before those of tuners join them; null where nobody looks.</summary>
+    public Action<AttentionSite, Tensor, Tensor>? SeesKeys { get; init; }
+
     /// <summary>What a decoder has read before; null where it reads a whole text at once.</summary>
     public KeyValueCache? Cache { get; init; }
 

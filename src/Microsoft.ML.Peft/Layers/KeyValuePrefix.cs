@@ -9,6 +9,9 @@ internal interface IKeyValuePrefix
     /// <summary>How many.</summary>
     int Count { get; }
 
+    /// <summary>Of its numbers, row by row in training; 0 by default.</summary>
+    double Dropout => 0;
+
     /// <summary>Those of one attention, [count, groups, size] each: leaves that train, or views of one; they belong to the caller's scope.</summary>
     (Tensor Keys, Tensor Values) Of(AttentionSite site);
 }

@@ -76,5 +76,8 @@ internal static class TunedModelFactory
     }
 
     private static TuningTarget TargetOf(PretrainedModel model, Head head, ITensorSource? saved, Action<string>? warn) =>
-        new(model.Weights, model.DefaultTargets, head.Parameters, saved) { HeadConstants = head.Constants, ReadsFirst = head.ReadsFirst, Warn = warn };
+        new(model.Weights, model.DefaultTargets, head.Parameters, saved)
+        {
+            HeadConstants = head.Constants, ReadsFirst = head.ReadsFirst, Warn = warn, KeysOf = ids => TokenKeys.Of(model, ids),
+        };
 }

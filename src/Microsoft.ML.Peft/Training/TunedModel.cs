@@ -17,6 +17,10 @@ internal sealed class TunedModel(PretrainedModel model, Head head, ITuner tuner)
 
     public IReadOnlyList<Parameter> Trainable => Tuner.Trainable;
 
+    /// <summary>Numbers in the model and its tuner.</summary>
+    public long WeightCount => Model.Weights.All.Concat(Trainable).DistinctBy(weight => weight.Name).Sum(weight => weight.Value.numel())
+        + Model.Weights.Quantized.Sum(weight => weight.Inputs * weight.Outputs);
+
     public Tensor Features(Batch batch, ForwardContext context) => Model.Features(batch, Head, context);
 
     public Tensor Forward(Batch batch, ForwardContext context)

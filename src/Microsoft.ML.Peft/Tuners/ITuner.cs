@@ -30,6 +30,12 @@ internal sealed record TuningTarget(
     /// <summary>Whether the head reads the first position of a row ([CLS]).</summary>
     public bool ReadsFirst { get; init; }
 
+    /// <summary>
+    /// Reads tokens with the model as it is, and gives the keys and values [tokens, groups, size] that each attention made of them; null where no
+    /// tuner may ask. They belong to the caller's scope.
+    /// </summary>
+    public Func<IReadOnlyList<int>, IReadOnlyDictionary<AttentionSite, (Tensor Keys, Tensor Values)>>? KeysOf { get; init; }
+
     /// <summary>Is told of what is odd and does no harm; null where nobody listens.</summary>
     public Action<string>? Warn { get; init; }
 

@@ -28,6 +28,9 @@ public abstract class TunerOptions
     /// <summary>Positions of a model's own that the method takes beside those of a row's tokens; none by default.</summary>
     internal virtual int AddedPositions => 0;
 
+    /// <summary>What whoever goes on with an adapter of these settings should know; null for nothing.</summary>
+    internal virtual string? NoteOnContinuing => null;
+
     /// <summary>These settings with the method's own values where nothing is said.</summary>
     internal virtual TunerOptions Settled() => this;
 

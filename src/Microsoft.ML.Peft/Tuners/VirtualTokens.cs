@@ -29,6 +29,12 @@ public abstract class VirtualTokenOptions : TunerOptions, IPeftAdapterFormat
 
     internal abstract string PeftType { get; }
 
+    /// <summary>Whether a network makes the table while it is learnt anew.</summary>
+    internal virtual bool IsMade => false;
+
+    internal sealed override string? NoteOnContinuing => IsMade
+        ? "A network made the adapter's virtual tokens, and its files hold what came of it alone: the fit goes on with the table itself." : null;
+
     internal sealed override int AddedPositions => Count;
 
     /// <summary>The same settings with a model's sizes.</summary>

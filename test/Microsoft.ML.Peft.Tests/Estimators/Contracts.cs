@@ -43,6 +43,24 @@ public sealed class LinearProbeContract : TinyBertContract
 }
 
 [TestClass]
+public sealed class PrefixTuneContract : TinyBertContract
+{
+    protected override IEstimator<ITransformer> CreateEstimator() => Context.Peft().PrefixTune(Folder, Task, virtualTokens: 3, maxEpochs: 1, batchSize: 8);
+}
+
+[TestClass]
+public sealed class PTuneV2Contract : TinyBertContract
+{
+    protected override IEstimator<ITransformer> CreateEstimator() => Context.Peft().PTuneV2(Folder, Task, virtualTokens: 3, prefixProjection: true, maxEpochs: 1, batchSize: 8);
+}
+
+[TestClass]
+public sealed class PTuneContract : TinyBertContract
+{
+    protected override IEstimator<ITransformer> CreateEstimator() => Context.Peft().PTune(Folder, Task, virtualTokens: 3, encoder: PTuningEncoder.Lstm, maxEpochs: 1, batchSize: 8);
+}
+
+[TestClass]
 public sealed class PromptTuneContract : TinyBertContract
 {
     protected override IEstimator<ITransformer> CreateEstimator() => Context.Peft().PromptTune(Folder, Task, virtualTokens: 3, maxEpochs: 1, batchSize: 8);

@@ -31,7 +31,7 @@ public sealed class OverloadTests : IDisposable
     [TestMethod]
     public void Every_method_and_every_argument_is_found()
     {
-        string[] names = ["Lora", "Qlora", "FullFineTune", "LinearProbe", "PromptTune", "ZeroShot", "Nf4Quantize", "Embed", "Generate", "LoraTextClassification"];
+        string[] names = ["Lora", "Qlora", "FullFineTune", "LinearProbe", "PromptTune", "PrefixTune", "PTune", "PTuneV2", "ZeroShot", "Nf4Quantize", "Embed", "Generate", "LoraTextClassification"];
         CollectionAssert.AreEquivalent(names, Methods.Select(m => m.Name).ToArray());
         foreach (MethodInfo method in Methods)
         {
@@ -155,6 +155,7 @@ public sealed class OverloadTests : IDisposable
         // What is not there is refused at once.
         { } type when type == typeof(string) => parameter.Name!.EndsWith("Folder", StringComparison.Ordinal) ? _bert.Folder : "Other",
         { } type when type == typeof(TextPooling) => TextPooling.Cls,
+        { } type when type == typeof(PTuningEncoder) => PTuningEncoder.Lstm,
         { } type when type == typeof(IDataView) => Review.Load(_context),
         { } type => throw new NotSupportedException($"{parameter.Name} is {type}."),
     };

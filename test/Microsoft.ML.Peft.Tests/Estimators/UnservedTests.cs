@@ -12,7 +12,7 @@ public sealed class UnservedTests
     private readonly MLContext _ml = new(seed: 1);
 
     [TestMethod]
-    [DataRow("PREFIX_TUNING"), DataRow("IA3"), DataRow("LN_TUNING")]
+    [DataRow("IA3"), DataRow("LN_TUNING")]
     public void AnAdapterWithoutAnEstimatorIsRefused(string kind)
     {
         using var decoder = new TinyDecoder();

@@ -4,6 +4,7 @@ using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tests.Training;
+using Microsoft.ML.Peft.Training;
 using Microsoft.ML.Peft.Tuners;
 using Microsoft.ML.Peft.Weights;
 using TorchSharp;
@@ -40,6 +41,16 @@ public sealed class TunersOverStoresTests
     [DataRow("llama")]
     [DataRow("gpt2")]
     public void PromptsLearnTheSame(string architecture) => Check(architecture, new PromptOptions { VirtualTokens = 3, Start = VirtualTokenStart.SampledVocabulary });
+
+    [TestMethod]
+    [DataRow("llama", false)]
+    [DataRow("gpt2", true)]
+    public void PrefixesLearnTheSame(string architecture, bool made) => Check(architecture, new PrefixOptions { VirtualTokens = 3, PrefixProjection = made });
+
+    [TestMethod]
+    [DataRow("llama", PTuningEncoder.Mlp)]
+    [DataRow("gpt2", PTuningEncoder.Lstm)]
+    public void PTuningLearnsTheSame(string architecture, PTuningEncoder encoder) => Check(architecture, new PTuningOptions { VirtualTokens = 3, Encoder = encoder });
 
     private static void Check(string architecture, TunerOptions options)
     {
@@ -99,10 +110,12 @@ public sealed class TunersOverStoresTests
         Head head = model.As<ICausalLanguageModel>().CreateLanguageModelHead();
         using ITuner tuner = options.Create();
         tuner.Attach(new TuningTarget(model.Weights, model.DefaultTargets, head.Parameters), seed: 1);
-        using var optimizer = new Peft.Training.Optimizer(tuner.Trainable, TinyRun.Settings(new()));
+        using var optimizer = new Optimizer(tuner.Trainable, TinyRun.Settings(new()));
+        var participants = new Participants(tuner);
+        participants.WeightsChanged();
         using var batch = new Batch { Ids = (arange(24, ScalarType.Int64) * 7 % 250 + 3).view(2, 12), Examples = [] };
         IReadOnlyDictionary<string, Tensor> gradients = new Dictionary<string, Tensor>();
-        float[] losses = [.. Enumerable.Range(0, 8).Select(step => Step(model, head, optimizer, batch, step, () =>
+        float[] losses = [.. Enumerable.Range(0, 8).Select(step => Step(model, head, optimizer, participants, batch, step, () =>
         {
             if (step == 0)
                 gradients = tuner.Trainable.ToDictionary(p => p.Name, p => p.Value.grad!.clone().DetachFromDisposeScope());
@@ -121,15 +134,17 @@ public sealed class TunersOverStoresTests
         return head.Forward(model.Forward(batch, PositionSelection.All, ForwardContext.Inference), batch, ForwardContext.Inference);
     }
 
-    private static float Step(TextModel model, Head head, Peft.Training.Optimizer optimizer, Batch batch, int step, Action backward)
+    private static float Step(TextModel model, Head head, Optimizer optimizer, Participants participants, Batch batch, int step, Action backward)
     {
         using var scope = NewDisposeScope();
         var context = new ForwardContext { Seeds = new DropoutSeeds(step) };
         Tensor all = model.Forward(batch, PositionSelection.All, context), hidden = all.narrow(1, all.size(1) - 12, 11);
         Tensor loss = ((LanguageModelHead)head).TokenLosses(hidden, batch.Ids.narrow(1, 1, 11), context).mean();
         BackwardPass.Run(loss);
+        participants.AfterBackward(step);
         backward();
         optimizer.Step(1e-2, gradientScale: 1);
+        participants.AfterStep(step, totalSteps: 8);
         optimizer.ClearGradients();
         return loss.item<float>();
     }

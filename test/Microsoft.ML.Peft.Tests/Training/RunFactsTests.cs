@@ -22,7 +22,8 @@ public sealed class RunFactsTests
         "LoraOptions.RankPattern", "LoraOptions.AlphaPattern", "LoraOptions.LayersToTransform", "LoraOptions.LayersPattern",
         "LoraOptions.ModulesToSave", "LoraOptions.TrainableTokens", "LoraOptions.TrainableTokensByModule", "LoraOptions.AddedTokens",
         "VirtualTokenOptions.VirtualTokens", "VirtualTokenOptions.ModulesToSave", "InputVectorOptions.Start", "InputVectorOptions.StartText", "InputVectorOptions.ReadsClassToken",
-        "PrefixOptions.PrefixProjection", "PrefixOptions.EncoderHiddenSize",
+        "PrefixOptions.PrefixProjection", "PrefixOptions.EncoderHiddenSize", "PrefixOptions.Start",
+        "PrefixOptions.StartText", "PrefixOptions.Parts", "PrefixOptions.Dropout",
         "PTuningOptions.Encoder", "PTuningOptions.EncoderHiddenSize", "PTuningOptions.EncoderNumLayers", "PTuningOptions.EncoderDropout", "LayerNormOptions.TargetModules", "LayerNormOptions.ModulesToSave",
         "Ia3Options.TargetModules", "Ia3Options.FeedForwardModules", "Ia3Options.ModulesToSave", "BottleneckOptions.ReductionFactor",
         "BottleneckOptions.Activation", "BottleneckOptions.AfterAttention", "BottleneckOptions.AfterFeedForward", "BottleneckOptions.IsParallel",
@@ -56,7 +57,7 @@ public sealed class RunFactsTests
     private static readonly string[] ToldElsewhere =
     [
         "TrainingOptions.Optimizer", "ModelOptions.BaseModel", "ModelOptions.TokenizerFolder", "ModelOptions.MaxLength", "ModelOptions.Quantization", "FineTuneOptions.AdapterFolder",
-        "FineTuneOptions.Task", "FineTuneOptions.Training", "FineTuneOptions.ValidationSet", "Options.Lora", "Options.Prompt",
+        "FineTuneOptions.Task", "FineTuneOptions.Training", "FineTuneOptions.ValidationSet", "Options.Lora", "Options.Prompt", "Options.Prefix",
         "SequenceClassificationTask.Sentence1ColumnName", "SequenceClassificationTask.Sentence2ColumnName", "SequenceClassificationTask.LabelColumnName",
         "TokenClassificationTask.Sentence1ColumnName", "TokenClassificationTask.LabelColumnName", "MaskedLanguageModelTask.TextColumnName",
         "CausalLanguageModelTask.TextColumnName", "TextGenerationTask.PromptColumnName", "TextGenerationTask.CompletionColumnName",

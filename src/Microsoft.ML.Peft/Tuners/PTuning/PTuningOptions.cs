@@ -18,7 +18,7 @@ public enum PTuningEncoder
 /// Settings of P-tuning (Liu, Zheng et al. 2021), with the names of PEFT's <c>PromptEncoderConfig</c>: vectors beside a row's tokens, made by a
 /// network while they are learnt, which is gone afterwards.
 /// </summary>
-public sealed class PTuningOptions : InputVectorOptions
+public sealed class PTuningOptions : InputVectorOptions, IContinues
 {
     internal const string Type = "P_TUNING";
 
@@ -37,6 +37,10 @@ public sealed class PTuningOptions : InputVectorOptions
     public double EncoderDropout { get; set; }
 
     internal override string PeftType => Type;
+
+    internal override bool IsMade => true;
+
+    TunerOptions IContinues.Continue(TunerOptions adapter, string path) => Continuation.Of(this, (PTuningOptions)adapter, path);
 
     private protected override ITuner CreateTuner()
     {

@@ -13,11 +13,17 @@ internal sealed class PrefixNetwork : TableNetwork
     /// <param name="embedding">[tokens, width]</param>
     /// <param name="hidden">The width of the inner layer.</param>
     /// <param name="outputs">The width of the table.</param>
-    public PrefixNetwork(NetworkWeights weights, Parameter embedding, long hidden, long outputs) : base(weights)
+    /// <param name="isZero">Whether the outer layer starts at zero.</param>
+    public PrefixNetwork(NetworkWeights weights, Parameter embedding, long hidden, long outputs, bool isZero) : base(weights)
     {
         _embedding = embedding;
         _inner = weights.Linear("transform.0", embedding.Value.size(1), hidden);
         _outer = weights.Linear("transform.2", hidden, outputs);
+        if (isZero)
+        {
+            _outer.Weight.Value.zero_();
+            _outer.Bias.Value.zero_();
+        }
     }
 
     public override Tensor Forward(DropoutSeeds? seeds) => _outer.Forward(_inner.Forward(_embedding.Value).tanh());

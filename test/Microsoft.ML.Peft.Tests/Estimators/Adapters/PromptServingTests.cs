@@ -12,13 +12,16 @@ public sealed class PromptServingTests
     private static readonly string[] s_names = ["long", "short", "", "long", "default", "short", "long"];
 
     private readonly AdapterFixture _it = new();
+    private string _method = "prompt";
 
     [TestCleanup]
     public void Clean() => _it.Dispose();
 
     [TestMethod]
-    public void EachRowAnswersUnderItsPrompt()
+    [DataRow("prompt"), DataRow("prefix"), DataRow("prefix-mlp"), DataRow("p-tuning")]
+    public void EachRowAnswersUnderItsPrompt(string method)
     {
+        _method = method;
         _it.Transformer.Adapters.Load("long", Train("long", 9));
         _it.Transformer.Adapters.Load("short", Train("short", 2));
         float[] expected = [.. s_names.Select((name, i) => _it.ScoresUnder(name.Length == 0 ? _it.Transformer.Adapters.Active : _it.Transformer.Adapters[name])[i % 4])];
@@ -33,8 +36,10 @@ public sealed class PromptServingTests
     }
 
     [TestMethod]
-    public void PromptsAreReplacedWhileThreadsScore()
+    [DataRow("prompt"), DataRow("prefix")]
+    public void PromptsAreReplacedWhileThreadsScore(string method)
     {
+        _method = method;
         string[] folders = [Train("a", 3), Train("b", 6)];
         PeftAdapters adapters = _it.Transformer.Adapters;
         PeftAdapter moving = adapters.Load("moving", folders[0]), steady = adapters.Load("steady", folders[1]);
@@ -68,8 +73,10 @@ public sealed class PromptServingTests
     }
 
     [TestMethod]
-    public async Task AChatBatchesPromptsOfDifferentLengths()
+    [DataRow("prompt"), DataRow("prefix"), DataRow("p-tuning")]
+    public async Task AChatBatchesPromptsOfDifferentLengths(string method)
     {
+        _method = method;
         using var fixture = new ChatFixture(options =>
         {
             options.Adapters.Add("long", Train("long", 9));
@@ -110,14 +117,27 @@ public sealed class PromptServingTests
     {
         if (Directory.Exists(_it.PathOf(name)))
             return _it.PathOf(name);
-        using PeftTransformer model = _it.Context.Peft().PromptTune(new PromptTune.Options
-        {
-            BaseModel = _it.Base,
-            Task = PeftTask.CausalLanguageModelling(),
-            Prompt = new PromptOptions { VirtualTokens = tokens, Start = VirtualTokenStart.Random },
-            Training = new TrainingOptions { MaxSteps = 2, LearningRate = 5e-2, BatchSize = 1 },
-        }).Fit(_it.Context.Data.LoadFromEnumerable([new AdapterFixture.Row { Text = "the quick brown fox" }]));
+        using PeftTransformer model = Method(tokens).Fit(_it.Context.Data.LoadFromEnumerable([new AdapterFixture.Row { Text = "the quick brown fox" }]));
         model.SaveAdapter(_it.PathOf(name));
         return _it.PathOf(name);
+    }
+
+    private FineTuneEstimator Method(int tokens)
+    {
+        PeftCatalog peft = _it.Context.Peft();
+        PeftTask task = PeftTask.CausalLanguageModelling();
+        TrainingOptions training = new() { MaxSteps = 2, LearningRate = 5e-2, BatchSize = 1 };
+        return _method switch
+        {
+            "prompt" => peft.PromptTune(new PromptTune.Options
+            {
+                BaseModel = _it.Base, Task = task, Training = training, Prompt = new PromptOptions { VirtualTokens = tokens, Start = VirtualTokenStart.Random },
+            }),
+            "p-tuning" => peft.PTune(new PTune.Options { BaseModel = _it.Base, Task = task, Training = training, Prompt = new PTuningOptions { VirtualTokens = tokens } }),
+            _ => peft.PrefixTune(new PrefixTune.Options
+            {
+                BaseModel = _it.Base, Task = task, Training = training, Prefix = new PrefixOptions { VirtualTokens = tokens, PrefixProjection = _method == "prefix-mlp" },
+            }),
+        };
     }
 }

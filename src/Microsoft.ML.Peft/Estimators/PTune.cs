@@ -1,0 +1,31 @@
+using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Training;
+using Microsoft.ML.Peft.Tuners;
+
+namespace Microsoft.ML.Peft;
+
+/// <summary>Learns vectors of virtual tokens, made by a network while they are learnt; the base stays as it is (P-tuning, Liu, Zheng et al. 2021).</summary>
+public sealed class PTune : FineTuneEstimator
+{
+    internal PTune(PeftHost host, Options options) : base(host, options) { }
+
+    /// <summary>Settings of <see cref="PTune"/>.</summary>
+    public sealed class Options : FineTuneOptions
+    {
+        /// <summary>How many virtual tokens, and the network that makes them; what it leaves null is the method's own.</summary>
+        [NotLearnt]
+        public PTuningOptions Prompt { get; set; } = new();
+
+        internal override TunerOptions Tuner => Prompt.Settled();
+
+        internal override TunerOptions Given => Prompt;
+
+        private protected override TrainingDefaults Defaults => new(LearningRate: 1e-3);
+
+        internal override void Validate()
+        {
+            ArgumentNullException.ThrowIfNull(Prompt);
+            base.Validate();
+        }
+    }
+}
