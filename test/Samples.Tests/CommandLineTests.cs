@@ -44,6 +44,9 @@ public sealed class CommandLineTests
     [DataRow("ChatTuning", "--model", "nowhere")]
     [DataRow("ChatTuning", "--data", "nowhere")]
     [DataRow("ChatTuning", "--chat", "nowhere")]
+    [DataRow("AskText", "--data", "nowhere")]
+    [DataRow("AskText", "--answers", "nowhere")]
+    [DataRow("AskText", "--text", "nowhere")]
     [DataRow("ChatServer", "nowhere")]
     [DataRow("ChatServer", ".", "pirate=nowhere")]
     public void AMissingFileIsRefused(string sample, params string[] arguments) => Refuses("nowhere", sample, arguments);
@@ -51,6 +54,7 @@ public sealed class CommandLineTests
     [TestMethod]
     [DataRow("QuickStart", "--model")]
     [DataRow("ChatTuning", "--model")]
+    [DataRow("AskText", "--model")]
     [DataRow("ChatServer", null)]
     public void AFolderWithoutAModelIsRefused(string sample, string? option)
     {
