@@ -11,7 +11,7 @@ internal static class Activation
         ["gelu_new"] = TanhGelu,
         ["gelu_fast"] = TanhGelu,
         ["gelu_pytorch_tanh"] = TanhGelu,
-        ["quick_gelu"] = x => x * (x * 1.702).sigmoid(),
+        ["quick_gelu"] = QuickGelu,
         ["relu"] = x => nn.functional.relu(x),
         ["silu"] = x => nn.functional.silu(x),
         ["swish"] = x => nn.functional.silu(x),
@@ -19,6 +19,13 @@ internal static class Activation
     };
 
     private static Tensor TanhGelu(Tensor x) => x.gelu(TorchSharp.Modules.GELU.Approximate.tanh);
+
+    // x · sigmoid(1.702 x), of which one tensor is kept for the backward pass, and none is made but the answer where there is none.
+    private static Tensor QuickGelu(Tensor x)
+    {
+        const double Slope = 1.702;
+        return nn.functional.silu(x * Slope, inplace: !is_grad_enabled()).mul_(1 / Slope);
+    }
 
     /// <exception cref="NotSupportedException">The name is not known.</exception>
     public static Func<Tensor, Tensor> Named(string name) => ByName.TryGetValue(name, out var f)
