@@ -52,7 +52,7 @@ internal abstract class TaskPart(string name, int place)
 
     public static TaskPart Of(string name, int place, TaskRuntime runtime) => runtime.Use(new Creation(name, place));
 
-    /// <summary>The task's logits from what the heads read: the first position, and behind it those that the examples name.</summary>
+    /// <summary>The task's logits from what the heads read: of the first position, or of it and those that the examples name.</summary>
     /// <param name="head">The task's own.</param>
     /// <param name="hidden">[B, 1 + P, hidden]</param>
     /// <param name="batch">The rows.</param>
@@ -77,15 +77,16 @@ internal sealed class TaskPart<TPrediction>(string name, int place, TaskRuntime<
 
     public override Tensor Answer(Head head, Tensor hidden, Batch batch, ForwardContext context)
     {
+        if (shares.ReadsPositions)
+            return task.Answer(head, hidden, batch, context);
         using var scope = NewDisposeScope();
-        Tensor read = shares.ReadsPositions ? hidden.narrow(1, 1, hidden.size(1) - 1) : hidden.narrow(1, 0, 1);
-        Tensor answer = task.Answer(head, read, batch, context);
-        return (shares.ReadsPositions ? answer : answer.squeeze(1)).MoveToOuterDisposeScope();
+        return task.Answer(head, hidden.narrow(1, 0, 1), batch, context).squeeze(1).MoveToOuterDisposeScope();
     }
 
     public override void Predict(Tensor answer, IReadOnlyList<Example> examples, Func<Example, bool> isOwn, IReadOnlyList<SharedPrediction> into)
     {
-        IReadOnlyList<TPrediction> predictions = task.Predict(answer, new Batch { Examples = [.. examples.Select(SharedPositions.WithoutFirst)] });
+        using Tensor own = shares.ReadsPositions ? answer.narrow(1, 1, answer.size(1) - 1) : answer.alias();
+        IReadOnlyList<TPrediction> predictions = task.Predict(own, new Batch { Examples = [.. examples.Select(SharedPositions.WithoutFirst)] });
         for (int i = 0; i < examples.Count; i++)
         {
             if (isOwn(examples[i]))
@@ -102,10 +103,16 @@ internal sealed class TaskPart<TPrediction>(string name, int place, TaskRuntime<
     }
 }
 
-/// <summary>The positions that the heads of several tasks read of a row: its first, and behind it what a task names.</summary>
+/// <summary>
+/// The positions that the heads of several tasks read of a row: its first, which has no label of its own, and behind it what a task names.
+/// </summary>
 internal static class SharedPositions
 {
-    public static Example WithFirst(Example example) => example.With(Fields.ReadPositions, [0, .. example.ReadPositions]);
+    public static Example WithFirst(Example example)
+    {
+        Example read = example.With(Fields.ReadPositions, [0, .. example.ReadPositions]);
+        return example.Labels.Length == 0 ? read : read.With(Fields.Labels, [(int)Batch.IgnoredLabel, .. example.Labels]);
+    }
 
     public static Example WithoutFirst(Example example) => example.With(Fields.ReadPositions, example.ReadPositions[1..]);
 }

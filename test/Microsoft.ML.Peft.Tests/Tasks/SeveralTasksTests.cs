@@ -3,6 +3,7 @@ using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Training;
+using Microsoft.ML.Peft.Training.Estimates;
 
 namespace Microsoft.ML.Peft.Tests.Tasks;
 
@@ -73,6 +74,21 @@ public sealed class SeveralTasksTests
         using var engine = _context.Model.CreatePredictionEngine<Row, Answer>(loaded);
         Assert.AreNotEqual(0u, engine.Predict(new Row { Text = "good film", Task = Mood }).PredictedMood);
         Assert.AreEqual(0u, engine.Predict(new Row { Text = "good film", Task = Words }).PredictedMood);
+    }
+
+    [TestMethod]
+    public void ShortRowsOfTheEstimateKeepALabelForEachPosition()
+    {
+        IDataView data = Load(24);
+        using PeftTransformer model = Fit(data, epochs: 1);
+        TaskRuntime task = model.Scorer.Task;
+        using RowSet read = RowSet.Read(data, [.. task.InputColumns(data.Schema), .. task.LabelColumns], row => task.CreateReader(row, withLabels: true), () => { });
+        Example[] words = [.. read.Examples.Where(row => task.GroupOf(row) == 1).OrderByDescending(row => row.Length)];
+        for (int length = 2; length < words[0].Length; length++)
+        {
+            foreach (Example row in ShortRows.Of(words, words.Length, length))
+                Assert.AreEqual(row.ReadPositions.Length, row.Labels.Length, $"{length} tokens");
+        }
     }
 
     [TestMethod]
