@@ -20,6 +20,8 @@ public sealed class DecodersPageTests
 
         using var engine = ml.Model.CreatePredictionEngine<Pair, Answer>(writer);
         Console.WriteLine(engine.Predict(new Pair { Prompt = Ask("name[Blue Spice], eatType[coffee shop]") }).GeneratedText);
+
+        using PeftTransformer translator = ml.Peft().Lora("models/flan-t5-small", PeftTask.TextGeneration(), maxEpochs: 3).Fit(pairs);
     }
 
     internal sealed class Pair

@@ -67,7 +67,7 @@ public sealed class ClipTowersTests
         Assert.Contains("'text_projection' matches no module", Assert.ThrowsExactly<ArgumentException>(
             () => Fit(Rows(), ia3, ClipTowers.Image)).Message);
         Assert.Contains("reads tokens", Assert.ThrowsExactly<ArgumentException>(
-            () => Fit(Rows(), TunerRegistry.FromJson("prompt", []), ClipTowers.Image)).Message);
+            () => Fit(Rows(), TunerRegistry.FromJson("prompt", new JsonObject { ["VirtualTokens"] = 2 }), ClipTowers.Image)).Message);
     }
 
     [TestMethod]
