@@ -15,7 +15,7 @@ internal sealed class Opt : DecoderModel
     private const int FirstPosition = 2;
 
     private readonly OptConfig _config;
-    private readonly TokenEmbedding _positions;
+    private readonly PositionEmbedding _positions;
     private readonly OptLayer[] _layers;
     private readonly Projection? _projectIn, _projectOut;
     private readonly LayerNorm? _norm;
@@ -26,7 +26,7 @@ internal sealed class Opt : DecoderModel
         WeightScope scope = root["model"]["decoder"];
         var tokens = TokenEmbedding.OfVocabulary(scope["embed_tokens"], _config.Vocabulary, _config.TokenWidth, _config.PadId);
         Input = new InputSite(scope, tokens);
-        _positions = new TokenEmbedding(scope["embed_positions"], _config.MaxPositions + FirstPosition, _config.Hidden);
+        _positions = new PositionEmbedding(scope["embed_positions"], _config.MaxPositions + FirstPosition, _config.Hidden, FirstPosition);
         bool projects = _config.TokenWidth != _config.Hidden;
         _projectIn = projects ? new Projection(scope["project_in"], _config.TokenWidth, _config.Hidden, bias: false) : null;
         _layers = [.. Enumerable.Range(0, _config.Layers).Select(i => new OptLayer(scope["layers"][$"{i}"], _config, i))];
@@ -81,7 +81,7 @@ internal sealed class Opt : DecoderModel
         using var scope = NewDisposeScope();
         using Tensor vectors = pass.Input.Embeddings;
         Tensor inner = _projectIn?.Forward(vectors, context) ?? vectors;
-        return Elementwise.Add(inner, _positions.Forward(pass.PositionIds + FirstPosition, context)).MoveToOuterDisposeScope();
+        return Elementwise.Add(inner, _positions.Forward(pass.PositionIds + FirstPosition, pass.Input, pass.Before, context)).MoveToOuterDisposeScope();
     }
 }
 

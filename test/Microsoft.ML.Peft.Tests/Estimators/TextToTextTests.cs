@@ -42,6 +42,33 @@ public sealed class TextToTextTests
         Assert.AreEqual("two", engine.Predict(new Pair("2", "")).GeneratedText);
     }
 
+    /// <summary>The encoder reads the first half of PEFT's table, and the decoder what that makes of prompt and text.</summary>
+    [TestMethod]
+    public void APromptStandsBeforeTheEncodersTexts()
+    {
+        using var folder = new TinyT5();
+        string adapter = Path.Combine(folder.Folder, "adapter");
+        IDataView data = Pairs(s_pairs);
+        var options = new PromptTune.Options
+        {
+            BaseModel = folder.Folder, Task = Task(new GenerationOptions { MaxNewTokens = 8 }), Prompt = new PromptOptions { VirtualTokens = 3 },
+            Training = new TrainingOptions { MaxSteps = 6, LearningRate = 0.3 },
+        };
+        string[] expected, bare;
+        using (PeftTransformer model = _ml.Peft().PromptTune(options).Fit(data))
+        {
+            model.SaveAdapter(adapter);
+            expected = Read(model, data);
+            model.Adapters.Activate(null);
+            bare = Read(model, data);
+        }
+        CollectionAssert.AreNotEqual(bare, expected, "the prompt is not read");
+        JsonNode config = JsonNode.Parse(File.ReadAllText(Path.Combine(adapter, "adapter_config.json")))!;
+        Assert.AreEqual(2, (int)config["num_transformer_submodules"]!);
+        using PeftTransformer read = _ml.Peft().Generate(folder.Folder, adapterFolder: adapter, generation: new GenerationOptions { MaxNewTokens = 8 }).Fit(data);
+        CollectionAssert.AreEqual(expected, Read(read, data));
+    }
+
     [TestMethod]
     public void AnAdapterFolderIsOneOfPefts()
     {

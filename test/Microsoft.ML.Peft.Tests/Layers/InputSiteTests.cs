@@ -43,6 +43,21 @@ public sealed class InputSiteTests : IDisposable
         TensorAssert.Close(States(null, words, otherWords), States("p", kept, other), 1e-5, 1e-5, "rows with gaps of their own");
     }
 
+    /// <summary>What P-tuning's network makes stands at the places as any table does.</summary>
+    [TestMethod]
+    public void PTuningFillsKeptPlaces()
+    {
+        ITuner tuner = _hosted.Attach("made", new PTuningOptions { VirtualTokens = 3, Encoder = PTuningEncoder.Lstm }).Tuner;
+        Prompt("table", movesFirst: false);
+        using var scope = NewDisposeScope();
+        using (no_grad())
+            _hosted.Host.All.Single(known => known.Name == "table").Tuner.Trainable.Single(p => p.Name == "prompt_embeddings").Assign(tuner.Export().Single(t => t.Name == "prompt_embeddings").Value);
+        Example kept = new Example { Ids = [2, 1, 5, 1, 1, 6, 3], ReadPositions = [2, 5] }.With(Fields.VirtualPlaces, [1, 3, 4]);
+        Tensor made = States("made", kept);
+        TensorAssert.Close(States("table", kept), made, 1e-6, 1e-6, "the network's table");
+        Assert.IsGreaterThan(1e-3, (made - States(null, new Example { Ids = kept.Ids, ReadPositions = kept.ReadPositions })).abs().max().item<float>());
+    }
+
     [TestMethod]
     public void VectorsBeforeARowReadAsWordsBeforeIt()
     {
