@@ -41,7 +41,14 @@ internal sealed class LoadedModel : IDisposable
 
     public Head Head => Hosted.Head;
 
-    public Batch Batch { get; }
+    public Batch Batch { get; private set; }
+
+    /// <summary>From now on every token is of the first segment.</summary>
+    public void ForgetTypes()
+    {
+        Batch.TypeIds?.Dispose();
+        Batch = new Batch { Ids = Batch.Ids, Mask = Batch.Mask, Labels = Batch.Labels, Examples = Batch.Examples };
+    }
 
     public Tensor Logits(ForwardContext context)
     {

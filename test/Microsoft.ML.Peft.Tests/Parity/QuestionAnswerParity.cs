@@ -23,12 +23,16 @@ internal static class QuestionAnswerParity
         using ITuner tuner = AdapterFolder.ReadOptions(folder).Create();
         tuner.Attach(new TuningTarget(loaded.Model.Weights, loaded.Model.DefaultTargets, loaded.Head.Parameters), seed: 1);
         AdapterStart.Import(tuner, folder);
+        // PEFT's model for questions takes segments and does not hand them on to its base.
+        loaded.ForgetTypes();
 
         Check(parity, loaded, "out.");
         parity.CheckExactly("out.best_span", BestSpans(parity, Logits(loaded), loaded.Batch.Mask!));
         parity.Check("train.losses", tensor(TunerParity.Train(parity, tuner, context => Loss(parity, loaded.Logits(context)))));
         parity.Check("train.start_log_probs", Logits(loaded).select(-1, 0).log_softmax(-1));
-        parity.CheckTrained(tuner.Export());
+        // The head's bias moves all positions alike, which a softmax over positions does not see: its gradient is rounding, and AdamW makes steps of it.
+        double steps = parity.Json["train"]!["lr"]!.GetValue<double>() * parity.Json["train"]!["steps"]!.GetValue<int>();
+        parity.CheckTrained(tuner.Export(), name => name.EndsWith("qa_outputs.bias", StringComparison.Ordinal) ? 2 * steps : null);
     }
 
     private static void Check(ParityCase parity, LoadedModel loaded, string prefix)
