@@ -11,10 +11,14 @@ internal static class Child
     public static string[] Run(params string[] arguments) => Finish(Start(arguments));
 
     /// <summary>The same with an environment variable.</summary>
-    public static string[] Run((string Name, string? Value) variable, params string[] arguments)
+    public static string[] Run((string Name, string? Value) variable, params string[] arguments) => Run([variable], arguments);
+
+    /// <summary>The same with several.</summary>
+    public static string[] Run((string Name, string? Value)[] variables, params string[] arguments)
     {
         var start = new ProcessStartInfo("dotnet", CommandLine(arguments));
-        start.Environment[variable.Name] = variable.Value;
+        foreach (var (name, value) in variables)
+            start.Environment[name] = value;
         return Finish(Start(start));
     }
 

@@ -47,10 +47,11 @@ internal sealed class RunMemory
     public long PeakOf(AllocationTrace step)
     {
         // A paged state lies in mapped files; that of a GPU's weights in the host's memory.
-        long files = Mapped + (_layout.IsPaged && _onHost ? Optimizer : 0) + ProductBuffers;
+        long files = Mapped + (_layout.IsPaged && _onHost ? Optimizer : 0);
+        // The process's heap has the buffers of products already: the short steps made them.
         return _onHost && _heldBefore is { } before
             ? files + Rehearse(ProcessHeap.Instance, step) - before
-            : files + Weights + Gradients + Rehearse(new CountedHeap(), step);
+            : files + ProductBuffers + Weights + Gradients + Rehearse(new CountedHeap(), step);
     }
 
     /// <summary>Takes and gives back what the run will: gradients go after the update with which the moments come, then the best weights are copied.</summary>
