@@ -143,7 +143,7 @@ internal sealed class LabelSet
     {
         try
         {
-            return json.Deserialize<Saved>(s_json) is { Type: { } type, Names: { } names } saved && Types.TryGetValue(type, out var known) && !names.Contains(null!)
+            return json.Deserialize<Saved>(s_json) is { Type: { } type, Names: { } names } saved && Types.TryGetValue(type, out var known) && !names.Contains(null!) && saved.Parts?.Contains(null!) != true
                 ? new LabelSet(names, known, saved.HasValues) { Parts = [.. (saved.Parts ?? []).Select(FromJson)] }
                 : throw new InvalidDataException("The labels are not a list of names of a known type.");
         }

@@ -26,8 +26,12 @@ internal sealed class SeveralTasksRuntime(PeftTask task, TextColumn choice, Labe
         return parts.Select(part => (part.Runtime.LabelColumns, part.Runtime.Labels, seen.GetValueOrDefault(part.Place)));
     }
 
-    public override IEnumerable<string> NotesOn(IReadOnlyList<Example> rows) =>
-        [$"Tasks: {string.Join(", ", parts.Select(part => $"{rows.Count(row => GroupOf(row) == part.Place)} rows of '{part.Name}' ({part.Runtime.Labels})"))}."];
+    public override IEnumerable<string> NotesOn(IReadOnlyList<Example> rows)
+    {
+        // Once over the rows: they may lie on the disk.
+        var counts = rows.GroupBy(GroupOf).ToDictionary(own => own.Key, own => own.Count());
+        return [$"Tasks: {string.Join(", ", parts.Select(part => $"{counts.GetValueOrDefault(part.Place)} rows of '{part.Name}' ({part.Runtime.Labels})"))}."];
+    }
 
     public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
     {
@@ -56,7 +60,7 @@ internal sealed class SeveralTasksRuntime(PeftTask task, TextColumn choice, Labe
 
     public override (Tensor Sum, long Count) Loss(Tensor answer, Batch batch) => Only(batch).Runtime.Loss(answer, batch);
 
-    public override ITaskMetrics CreateMetrics() => new Metrics(this, [.. parts.Select(part => part.Runtime.CreateMetrics())]);
+    public override ITaskMetrics CreateMetrics() => new Metrics(this, parts);
 
     public override IReadOnlyList<SharedPrediction> Score(TunedModel model, Batch batch, ForwardContext context)
     {
@@ -134,13 +138,13 @@ internal sealed class SeveralTasksRuntime(PeftTask task, TextColumn choice, Labe
     }
 
     /// <summary>The tasks' own metrics, their names behind those of the tasks.</summary>
-    private sealed class Metrics(SeveralTasksRuntime all, IReadOnlyList<ITaskMetrics> each) : ITaskMetrics
+    private sealed class Metrics(SeveralTasksRuntime all, IReadOnlyList<TaskPart> parts) : ITaskMetrics
     {
-        public void Add(Tensor answer, Batch batch) => each[all.Only(batch).Place].Add(answer, batch);
+        private readonly ITaskMetrics[] _each = [.. parts.Select(part => part.Runtime.CreateMetrics())];
+
+        public void Add(Tensor answer, Batch batch) => _each[all.Only(batch).Place].Add(answer, batch);
 
         public IReadOnlyList<(string Name, double Value)> Result =>
-            [.. all.Parts.SelectMany(part => each[part.Place].Result.Select(metric => ($"{part.Name}.{metric.Name}", metric.Value)))];
+            [.. parts.SelectMany(part => _each[part.Place].Result.Select(metric => ($"{part.Name}.{metric.Name}", metric.Value)))];
     }
-
-    private IReadOnlyList<TaskPart> Parts => parts;
 }

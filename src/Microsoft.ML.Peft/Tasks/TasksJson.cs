@@ -10,11 +10,10 @@ internal sealed class TasksJson : JsonConverter<IReadOnlyDictionary<string, Peft
     public override IReadOnlyDictionary<string, PeftTask> Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
         var tasks = new Dictionary<string, PeftTask>(StringComparer.Ordinal);
-        foreach (var (name, saved) in JsonSerializer.Deserialize<Dictionary<string, Saved>>(ref reader, options) ?? throw new JsonException("there are no tasks"))
+        foreach (var (name, saved) in JsonSerializer.Deserialize<Dictionary<string, Saved?>>(ref reader, options) ?? throw new JsonException("there are no tasks"))
         {
-            PeftTask task = TaskRegistry.FromJson(saved.Key, saved.Settings, saved.Assembly);
-            if (!tasks.TryAdd(name, task) || !task.SharesModel)
-                throw new JsonException($"'{name}' is no task that shares a model");
+            PeftTask? task = saved is null ? null : TaskRegistry.FromJson(saved.Key, saved.Settings, saved.Assembly);
+            tasks[name] = task is { SharesModel: true } ? task : throw new JsonException($"'{name}' is no task that shares a model");
         }
         return tasks;
     }

@@ -50,7 +50,8 @@ internal abstract class VirtualTable : TunedPart
     /// <param name="seeds">Those with which it was drawn.</param>
     public void PassGradientOn(DropoutSeeds seeds)
     {
-        if (_network is null || Table.Value.grad is not { } gradient)
+        using Tensor? gradient = Table.Value.grad;
+        if (_network is null || gradient is null)
             return;
         using var scope = NewDisposeScope();
         BackwardPass.Run(_network.Forward(seeds), gradient);

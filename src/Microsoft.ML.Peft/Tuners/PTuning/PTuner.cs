@@ -15,12 +15,8 @@ internal sealed class PTuner(PTuningOptions options) : InputVectorTuner(options)
     private TableNetwork Network(TuningTarget target, VirtualTokenSizes sizes, Generator generator)
     {
         var weights = new NetworkWeights(TableNetwork.Name, generator);
-        Parameter embedding = weights.Embedding((long)options.Count * sizes.Parts, sizes.Width);
-        if (options.Start != VirtualTokenStart.Random)
-        {
-            using Tensor start = Start(target, sizes, generator);
-            embedding.Assign(start);
-        }
+        Tensor? start = options.Start == VirtualTokenStart.Random ? null : Start(target, sizes, generator);
+        Parameter embedding = weights.Embedding((long)options.Count * sizes.Parts, sizes.Width, start);
         int hidden = options.EncoderHiddenSize ?? sizes.Width;
         return options.Encoder == PTuningEncoder.Mlp
             ? new MlpEncoder(weights, embedding, hidden)
