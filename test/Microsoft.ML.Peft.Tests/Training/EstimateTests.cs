@@ -102,7 +102,8 @@ public sealed class EstimateTests
         Assert.AreEqual(2 * plain.GradientBytes, plain.OptimizerBytes);
         Assert.AreEqual(plain.OptimizerBytes, changed.OptimizerBytes);
         Assert.IsGreaterThan(0, plain.ActivationBytes);
-        Assert.IsGreaterThan(plain.MappedBytes, plain.PeakMemoryBytes);
+        // However much room the process's heap has: all but the activations is held at the largest step.
+        Assert.IsGreaterThan(plain.MappedBytes + plain.GradientBytes + plain.OptimizerBytes, plain.PeakMemoryBytes);
         Assert.IsGreaterThan(TimeSpan.Zero, plain.TimePerEpoch);
     }
 

@@ -48,10 +48,12 @@ internal sealed class RunMemory
     {
         // A paged state lies in mapped files; that of a GPU's weights in the host's memory.
         long files = Mapped + (_layout.IsPaged && _onHost ? Optimizer : 0);
-        // The process's heap has the buffers of products already: the short steps made them.
+        long counted = Weights + Gradients + Rehearse(new CountedHeap(), step);
+        // The process's heap has the buffers of products already: the short steps made them. In a long-lived process it also has room
+        // that was freed before, and grows by less than the run holds, or not at all.
         return _onHost && _heldBefore is { } before
-            ? files + Rehearse(ProcessHeap.Instance, step) - before
-            : files + ProductBuffers + Weights + Gradients + Rehearse(new CountedHeap(), step);
+            ? files + Math.Max(counted, Rehearse(ProcessHeap.Instance, step) - before)
+            : files + ProductBuffers + counted;
     }
 
     /// <summary>Takes and gives back what the run will: gradients go after the update with which the moments come, then the best weights are copied.</summary>
