@@ -29,6 +29,7 @@ internal sealed class PeftRegistration : IRegistration
     private static void Models(Registry registry)
     {
         registry.AddModel("bert", "Bert", ["bert"], (config, weights) => new Bert(config, weights));
+        registry.AddModel("glm", "GLM", ["glm"], (config, weights) => new Glm(config, weights));
         registry.AddModel("gpt2", "GPT2", ["transformer"], (config, weights) => new Gpt2(config, weights));
         registry.AddModel("llama", "Llama", ["model"], (config, weights) => new Llama(config, weights));
         registry.AddModel("opt", "OPT", ["model"], (config, weights) => new Opt(config, weights));

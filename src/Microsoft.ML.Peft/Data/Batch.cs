@@ -12,7 +12,7 @@ internal sealed class Batch : IDisposable
     /// <summary>The label that no loss counts, as in PyTorch's cross-entropy.</summary>
     public const long IgnoredLabel = -100;
 
-    private const string DecoderIdsName = "decoder_input_ids", TextsName = "texts", TextPositionsName = "text_positions", PixelsName = "pixel_values";
+    private const string DecoderIdsName = "decoder_input_ids", TextsName = "texts", PixelsName = "pixel_values";
 
     private readonly Dictionary<string, Tensor> _tensors = new(StringComparer.Ordinal);
 
@@ -46,8 +46,14 @@ internal sealed class Batch : IDisposable
     /// <summary>The number of its text within a packed row, for each token [B, S], int64; null where each row is one text.</summary>
     public Tensor? Texts { get => this[TextsName]; init => this[TextsName] = value; }
 
-    /// <summary>Positions within the texts of packed rows [B, S], int64; null where each row is one text.</summary>
-    public Tensor? PositionIds { get => this[TextPositionsName]; init => this[TextPositionsName] = value; }
+    /// <summary>Positions that the rows give, or those within the texts of packed rows [B, S], int64; null where they are counted through.</summary>
+    public Tensor? PositionIds { get => this[Fields.Positions.TensorName]; init => this[Fields.Positions.TensorName] = value; }
+
+    /// <summary>Positions within the pieces that fill a row's blanks, 0 for its context [B, S], int64; null where rows are no such.</summary>
+    public Tensor? BlockPositionIds { get => this[Fields.BlockPositions.TensorName]; init => this[Fields.BlockPositions.TensorName] = value; }
+
+    /// <summary>How many of each row's tokens are the context that all see [B], int64; null where pieces are no part of rows.</summary>
+    public Tensor? ContextLengths { get => this[Fields.ContextLength.TensorName]; init => this[Fields.ContextLength.TensorName] = value; }
 
     /// <summary>Positions that the head reads [B, P], int64; null where the head decides alone.</summary>
     public Tensor? ReadPositions { get => this[Fields.ReadPositions.TensorName]; init => this[Fields.ReadPositions.TensorName] = value; }
@@ -86,7 +92,7 @@ internal sealed class Batch : IDisposable
         if (examples.Any(e => e.Starts.Length > 1))
         {
             batch[TextsName] = Number(examples, device, (text, _) => text);
-            batch[TextPositionsName] = Number(examples, device, (_, place) => place);
+            batch[Fields.Positions.TensorName] = Number(examples, device, (_, place) => place);
         }
         foreach (Tensor made in batch._tensors.Values)
             made.DetachFromDisposeScope();

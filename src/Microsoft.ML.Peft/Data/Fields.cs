@@ -11,6 +11,15 @@ internal static class Fields
     /// <summary>Segment of each token (0 or 1).</summary>
     public static readonly Field<byte> TypeIds = new("token_type_ids", Collation.Padded) { Along = Ids };
 
+    /// <summary>Where each token stands, for a model that is told; of GLM's two rows of positions the first.</summary>
+    public static readonly Field<int> Positions = new("position_ids", Collation.Padded) { Along = Ids };
+
+    /// <summary>Where each token stands within the piece that fills a blank, from 1; 0 for those of the context (the second of GLM's rows of positions).</summary>
+    public static readonly Field<int> BlockPositions = new("block_position_ids", Collation.Padded) { Along = Ids };
+
+    /// <summary>How many of a row's tokens are the context that every token sees; pieces follow, each token of which sees those before it (GLM's <c>sep</c>).</summary>
+    public static readonly Field<int> ContextLength = new("context_lengths", Collation.Scalar);
+
     /// <summary>Token positions that the head reads.</summary>
     public static readonly Field<int> ReadPositions = new("read_positions", Collation.Padded);
 

@@ -76,10 +76,10 @@ internal sealed class AttentionMask
         if (_terms.Window is { } window)
             visible = visible.logical_and(key > query - window);
         visible = visible.unsqueeze(0);
-        if (_terms.VisiblePrefix is { } prefix)
-            visible = visible.logical_or(key < prefix.view(-1, 1, 1));
         if (_terms.Texts is { } texts)
             visible = visible.logical_and(SameText(texts));
+        if (_terms.VisiblePrefix is { } prefix)
+            visible = visible.logical_or(key < prefix.view(-1, 1, 1));
         if (real is not null)
         {
             visible = visible.logical_and(real.unsqueeze(1));
@@ -129,7 +129,7 @@ internal sealed record MaskTerms
     /// <summary>The text that each token belongs to [B, S], where rows hold several that must not see each other; keys before them are seen by all.</summary>
     public Tensor? Texts { get; init; }
 
-    /// <summary>How many of a row's first keys every query sees, causal or not [B], int64 (GLM's context).</summary>
+    /// <summary>How many of a row's first keys every query sees, causal or not and whatever its text [B], int64 (GLM's context).</summary>
     public Tensor? VisiblePrefix { get; init; }
 
     /// <summary>Added to the scores head by head [B or 1, heads, Q or 1, K] (ALiBi's slopes, T5's relative positions).</summary>

@@ -46,6 +46,8 @@ internal sealed class InputSite
             TypeIds = batch.TypeIds,
             Texts = batch.Texts,
             Places = batch.PositionIds,
+            Blocks = batch.BlockPositionIds,
+            Context = batch.ContextLengths,
             Gaps = batch.VirtualPlaces,
             Rows = rows,
         };
@@ -81,6 +83,8 @@ internal sealed class InputSite
             Mask = JoinWhere(part => part.Mask, part => ones([part.Count, length], ScalarType.Bool, part.Device)),
             TypeIds = JoinWhere(part => part.TypeIds, part => zeros([part.Count, length], ScalarType.Int64, part.Device)),
             Places = rows.Join(group => parts[group].PlacesOrRange().expand(group.Count, -1)),
+            Blocks = JoinWhere(part => part.Blocks, part => zeros([part.Count, length], ScalarType.Int64, part.Device)),
+            Context = input.Context is null ? null : rows.Join(group => parts[group].Context!),
             PadsEnd = parts.Values.All(part => part.PadsEnd),
             Gaps = null,
             Rows = PositionSelection.At(rows.Join(group => parts[group].Rows.Indices(group.Count, length, input.Device))),
@@ -95,6 +99,8 @@ internal sealed class InputSite
         TypeIds = input.TypeIds is null ? null : group.Take(input.TypeIds),
         Texts = input.Texts is null ? null : group.Take(input.Texts),
         Places = input.Places is null ? null : group.Take(input.Places),
+        Blocks = input.Blocks is null ? null : group.Take(input.Blocks),
+        Context = input.Context is null ? null : group.Take(input.Context),
         Gaps = input.Gaps is null ? null : group.Take(input.Gaps),
         Rows = input.Rows.Of(group),
     };

@@ -27,6 +27,12 @@ internal sealed record ModelInput
     /// <summary>The place of each position within its row, or within its text where rows are packed [B or 1, S], int64; null for 0, 1, 2, ...</summary>
     public Tensor? Places { get; init; }
 
+    /// <summary>The place of each position within the piece that fills a blank, 0 for the context's [B, S], int64; null where all are 0.</summary>
+    public Tensor? Blocks { get; init; }
+
+    /// <summary>How many of a row's first positions every position sees, those of tuners included [B], int64; null where the model alone says who sees whom.</summary>
+    public Tensor? Context { get; init; }
+
     /// <summary>Places of virtual tokens in each row [B, V], int64, which a tuner has to fill; null where rows have none.</summary>
     public Tensor? Gaps { get; init; }
 
@@ -73,6 +79,8 @@ internal sealed record ModelInput
             Mask = Mask is null ? null : cat([ones([Count, count], ScalarType.Bool, Device), Mask], 1),
             TypeIds = TypeIds is null ? null : cat([zeros([Count, count], ScalarType.Int64, Device), TypeIds], 1),
             Places = Places is null ? null : cat([arange(0, count, ScalarType.Int64, Device).unsqueeze(0).expand(Places.size(0), -1), Places + count], 1),
+            Blocks = Blocks is null ? null : cat([zeros([Count, count], ScalarType.Int64, Device), Blocks], 1),
+            Context = Context?.add(count),
             Rows = Rows.Behind(count, movesFirst),
         };
     }

@@ -36,11 +36,14 @@ internal sealed class SpanHead(WeightScope scope, int hidden) : Head
     public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context) => _outputs.Forward(hidden, context);
 }
 
-/// <summary>The first token through a dense layer and tanh, then a linear classifier.</summary>
+/// <summary>One token, the first by default, through a dense layer and tanh, then a linear classifier.</summary>
 internal sealed class PooledHead(WeightScope dense, WeightScope classifier, int hidden, int labels) : Head
 {
     private readonly Projection _dense = new(dense, hidden, hidden);
     private readonly Projection _classifier = new(classifier, hidden, labels);
+
+    /// <summary>The position that is read; null for the first.</summary>
+    public Func<Batch, PositionSelection>? At { get; init; }
 
     /// <summary>Before the dense layer; 0 by default.</summary>
     public double InputDropout { get; init; }
@@ -56,9 +59,9 @@ internal sealed class PooledHead(WeightScope dense, WeightScope classifier, int 
 
     public override IReadOnlyList<Parameter> ClassRows => _classifier.Parameters;
 
-    public override PositionSelection Rows(Batch batch) => PositionSelection.First;
+    public override PositionSelection Rows(Batch batch) => At?.Invoke(batch) ?? PositionSelection.First;
 
-    public override bool ReadsFirst => true;
+    public override bool ReadsFirst => At is null;
 
     public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context)
     {

@@ -25,6 +25,7 @@ public sealed class AttentionMaskTests
     [DataRow(false, false, true, false, false, true, false)]
     [DataRow(true, true, true, true, false, true, true)]
     [DataRow(true, false, true, false, true, true, true)]
+    [DataRow(true, false, true, true, true, false, false)]
     public void TermsHoldTogether(bool causal, bool window, bool padding, bool packed, bool prefix, bool bias, bool before)
     {
         using var scope = NewDisposeScope();
@@ -116,8 +117,8 @@ public sealed class AttentionMaskTests
                     {
                         int place = query + extra;
                         bool visible = !causal || (key <= place && (!window || key > place - 2));
-                        visible |= causal && prefix && key < prefixes[row];
                         visible &= !packed || key < extra || s_texts[row][key - extra] == s_texts[row][query];
+                        visible |= causal && prefix && key < prefixes[row];
                         return visible && (!padding || key < extra || s_real[row][key - extra]);
                     })];
                     if (causal && padding && !seen.Contains(true))

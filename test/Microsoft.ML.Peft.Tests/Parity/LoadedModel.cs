@@ -19,7 +19,9 @@ internal sealed class LoadedModel : IDisposable
         ["ForQuestionAnswering"] = model => model.As<IQuestionAnswerer>().CreateQuestionAnsweringHead(),
         ["ForMaskedLM"] = model => model.As<IMaskedLanguageModel>().CreateMaskedLanguageModelHead(),
         ["ForCausalLM"] = model => model.As<ICausalLanguageModel>().CreateLanguageModelHead(),
-        ["ForConditionalGeneration"] = model => model.As<IEncoderDecoder>().CreateLanguageModelHead(),
+        ["T5ForConditionalGeneration"] = model => model.As<IEncoderDecoder>().CreateLanguageModelHead(),
+        ["GLMForConditionalGeneration"] = model => model.As<IFillsBlanks>().CreateLanguageModelHead(),
+        ["GLMModel"] = model => model.As<IFillsBlanks>().CreateLanguageModelHead(),
         ["LMHeadModel"] = model => model.As<ICausalLanguageModel>().CreateLanguageModelHead(),
     };
 
@@ -67,7 +69,7 @@ internal sealed class LoadedModel : IDisposable
     {
         using var scope = NewDisposeScope();
         Tensor labels = Batch.Labels!;
-        if (Head is LanguageModelHead && Model is not IEncoderDecoder)
+        if (Head is LanguageModelHead && Model is IContinuesTexts)
         {
             // Positions that a prompt brings have no label.
             long before = logits.shape[1] - labels.shape[1];
@@ -86,14 +88,29 @@ internal sealed class LoadedModel : IDisposable
 
     private static Batch ReadBatch(ParityCase parity, string inputs)
     {
-        using Tensor? mask = parity.Has(inputs + "attention_mask") ? parity.Input(inputs + "attention_mask") : null;
+        using Tensor? mask = Given("attention_mask"), places = Given("position_ids");
         return new Batch
         {
             Ids = parity.Input(inputs + "input_ids"),
             Mask = mask?.to(ScalarType.Bool),
-            TypeIds = parity.Has(inputs + "token_type_ids") ? parity.Input(inputs + "token_type_ids") : null,
-            Labels = parity.Input(parity.Has("in.labels") ? "in.labels" : inputs + "input_ids"),
+            TypeIds = Given("token_type_ids"),
+            // Two rows of positions, and the length of what all tokens see.
+            PositionIds = places?.select(1, 0),
+            BlockPositionIds = places?.select(1, 1),
+            ContextLengths = Given("sep"),
+            Labels = Labels(parity, parity.Has("in.labels") ? "in.labels" : inputs + "input_ids"),
             Examples = [],
         };
+
+        Tensor? Given(string name) => parity.Has(inputs + name) ? parity.Input(inputs + name) : null;
+    }
+
+    private static Tensor Labels(ParityCase parity, string name)
+    {
+        Tensor labels = parity.Input(name);
+        if (!parity.Has("in.loss_mask"))
+            return labels;
+        using Tensor given = labels, counts = parity.Input("in.loss_mask"), ignored = counts.eq(0);
+        return given.masked_fill(ignored, Batch.IgnoredLabel);
     }
 }

@@ -14,6 +14,9 @@ namespace Microsoft.ML.Peft.Tests.Parity;
 /// <summary>An adapter in PEFT's form over a model: logits, merged logits, what it generates, a round trip of its folder, six steps of training.</summary>
 internal static class TunerParity
 {
+    // The folder's README says it where a case does not.
+    private const double UsualDecay = 0.01;
+
     public static void Run(ParityCase parity)
     {
         using var scope = NewDisposeScope();
@@ -21,6 +24,8 @@ internal static class TunerParity
         string folder = Path.Combine(parity.Folder, "adapter");
         TunerOptions options = AdapterFolder.ReadOptions(folder);
         QuantizationParity.CheckBase(parity, loaded);
+        if (parity.Has("out.plain_logits"))
+            parity.Check("out.plain_logits", Logits(loaded));
         using (ITuner saved = Attach(options, loaded))
         {
             AdapterStart.Import(saved, folder);
@@ -102,7 +107,8 @@ internal static class TunerParity
     public static void CheckTraining(ParityCase parity, LoadedModel loaded, ITuner tuner, params string[] files)
     {
         parity.Check("train.losses", tensor(Train(parity, tuner, context => loaded.Loss(loaded.Logits(context)))));
-        parity.Check("train.logits", Logits(loaded));
+        if (parity.Has("train.logits"))
+            parity.Check("train.logits", Logits(loaded));
         parity.CheckTrained(tuner.Export(), files);
     }
 
@@ -116,7 +122,7 @@ internal static class TunerParity
         JsonNode train = parity.Json["train"]!;
         using var optimizer = new Optimizer(tuner.Trainable, TinyRun.Settings(new()
         {
-            WeightDecay = train["weight_decay"]!.GetValue<double>(),
+            WeightDecay = train["weight_decay"]?.GetValue<double>() ?? UsualDecay,
             DecayBiasesAndNorms = true,
         }));
         var participants = new Participants(tuner);
