@@ -25,6 +25,7 @@ public sealed class ParityTests
         ["sampling"] = (SamplingParity.Run, null),
         ["gguf"] = (GgufParity.Run, null),
         ["chat-template"] = (ChatTemplateParity.Run, ChatTemplateParity.Expectations),
+        ["blank-infilling"] = (BlankInfillingParity.Run, BlankInfillingParity.Expectations),
         ["metrics"] = (MetricsParity.Run, MetricsParity.Expectations),
         ["cider"] = (MetricsParity.RunCider, MetricsParity.CiderExpectations),
         ["four-bit"] = (QuantizationParity.FourBit, null),

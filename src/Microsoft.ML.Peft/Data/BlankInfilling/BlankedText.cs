@@ -1,0 +1,71 @@
+namespace Microsoft.ML.Peft.Data.BlankInfilling;
+
+/// <summary>
+/// A row of GLM's pretraining (Du et al. 2022): the text with a mask for each blank, and behind it piece by piece what is missing, which is learnt
+/// token by token. A token has two positions: that in the text with its masks, which all of a piece share, and that within its piece.
+/// </summary>
+internal sealed record BlankedText
+{
+    /// <summary>The context, and behind it the pieces, each from its start mark to its last token but one.</summary>
+    public required int[] Tokens { get; init; }
+
+    /// <summary>What each token is to tell: in a piece the next token, in the context (where no loss counts) itself.</summary>
+    public required int[] Targets { get; init; }
+
+    /// <summary>The position in the context; in a piece that of its mask.</summary>
+    public required int[] Positions { get; init; }
+
+    /// <summary>The position within the piece, from 1; 0 in the context.</summary>
+    public required int[] BlockPositions { get; init; }
+
+    /// <summary>Tokens of the context: every token sees these, and of the pieces those before it.</summary>
+    public required int Separator { get; init; }
+
+    /// <summary>1 where a loss counts.</summary>
+    public int[] LossMask => [.. Enumerable.Range(0, Tokens.Length).Select(i => i < Separator ? 0 : 1)];
+
+    /// <summary>A text with blanks in it.</summary>
+    /// <param name="text">The text, marks of its start and end included.</param>
+    /// <param name="pieces">The blanks, in the order in which they are to be filled.</param>
+    /// <param name="mask">Stands for each.</param>
+    /// <param name="marks">The marks of a piece.</param>
+    /// <param name="countsWithin">Whether tokens of a piece are told apart by their block positions; all have 1 otherwise.</param>
+    /// <exception cref="ArgumentException">A blank does not lie in the text, or two overlap.</exception>
+    public static BlankedText Of(int[] text, IReadOnlyList<Blank> pieces, int mask, BlankMarks marks, bool countsWithin = true) =>
+        Make(text, pieces, mask, marks.StartOfPiece, [marks.EndOfPiece], countsWithin);
+
+    /// <summary>A text of which the end is missing. The piece ends where the text does, with no mark of its own.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="length">How many of its last tokens are missing.</param>
+    /// <param name="mask">Stands for them.</param>
+    /// <param name="marks">The marks of a piece.</param>
+    /// <exception cref="ArgumentException">The end is longer than the text.</exception>
+    public static BlankedText Tail(int[] text, int length, int mask, BlankMarks marks) =>
+        Make(text, [new Blank(text.Length - length, text.Length)], mask, marks.StartOfPiece, [], countsWithin: true);
+
+    private static BlankedText Make(int[] text, IReadOnlyList<Blank> pieces, int mask, int start, int[] end, bool countsWithin)
+    {
+        Blank.Check(pieces, text.Length);
+        var (tokens, places, last) = (new List<int>(), new Dictionary<Blank, int>(), 0);
+        foreach (Blank blank in pieces.OrderBy(blank => blank.Start))
+        {
+            tokens.AddRange(text[last..blank.Start]);
+            places.Add(blank, tokens.Count);
+            tokens.Add(mask);
+            last = blank.End;
+        }
+        tokens.AddRange(text[last..]);
+        int separator = tokens.Count;
+        List<int> targets = [.. tokens], positions = [.. Enumerable.Range(0, separator)], within = [.. new int[separator]];
+        foreach (Blank blank in pieces)
+        {
+            int[] piece = [.. text[blank.Start..blank.End], .. end];
+            tokens.Add(start);
+            tokens.AddRange(piece[..^1]);
+            targets.AddRange(piece);
+            positions.AddRange(Enumerable.Repeat(places[blank], piece.Length));
+            within.AddRange(Enumerable.Range(1, piece.Length).Select(i => countsWithin ? i : 1));
+        }
+        return new() { Tokens = [.. tokens], Targets = [.. targets], Positions = [.. positions], BlockPositions = [.. within], Separator = separator };
+    }
+}
