@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft;
+using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Checkpoints.Gguf;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Models;
@@ -36,6 +37,7 @@ internal sealed class PeftRegistration : IRegistration
         registry.AddModel("qwen2", "Qwen2", ["model"], (config, weights) => new Qwen2(config, weights));
         registry.AddModel("roberta", "Roberta", ["roberta"], (config, weights) => new Roberta(config, weights));
         registry.AddModel("t5", "T5", ["encoder", "decoder", "shared"], (config, weights) => new T5(config, weights));
+        registry.Add(new LayoutEntry(new GlmLayout()));
         registry.Add(new GgufEntry(new GgufBert()));
         registry.Add(new GgufEntry(new GgufGpt2()));
         registry.Add(new GgufEntry(new GgufLlama()));
@@ -63,6 +65,7 @@ internal sealed class PeftRegistration : IRegistration
         registry.AddTask<ChatTask>("chat");
         registry.AddTask<ClozeClassificationTask>("cloze-classification");
         registry.AddTask<FactualProbingTask>("factual-probing");
+        registry.AddTask<FillBlanksTask>("fill-blanks");
         registry.AddTask<MaskedLanguageModelTask>("masked-language-modelling");
         registry.AddTask<QuestionAnswerTask>("question-answer");
         registry.AddTask<SeveralTasks>("several");

@@ -15,11 +15,18 @@ public static class PickledStateDict
         Write(target, file.Names.Select(name => (name, file.Read(name).to(ScalarType.Float32))));
     }
 
-    public static void Write(string target, IEnumerable<(string Name, Tensor Value)> tensors)
+    public static void Write(string target, IEnumerable<(string Name, Tensor Value)> tensors) =>
+        Entries(new PickleWriter(), tensors).WriteZip(target, "archive");
+
+    /// <summary>Writes it under an entry of a dictionary, as training scripts do.</summary>
+    public static void WriteUnder(string entry, string target, IEnumerable<(string Name, Tensor Value)> tensors) =>
+        Entries(new PickleWriter().Code("}(").Text(entry), tensors).Code("u").WriteZip(target, "archive");
+
+    private static PickleWriter Entries(PickleWriter pickle, IEnumerable<(string Name, Tensor Value)> tensors)
     {
-        PickleWriter pickle = new PickleWriter().Code("}(");
+        pickle.Code("}(");
         foreach (var (name, value) in tensors)
             pickle.Text(name).Tensor(value);
-        pickle.Code("u").WriteZip(target, "archive");
+        return pickle.Code("u");
     }
 }

@@ -3,6 +3,9 @@ namespace Microsoft.ML.Peft.Data;
 /// <summary>A row of alternatives that are compared with each other (the choices of a question): each is a row of a batch's tensors.</summary>
 internal static class Alternatives
 {
+    // One number for each token, or for each alternative.
+    private static readonly Field<int>[] s_along = [Fields.Positions, Fields.BlockPositions, Fields.ContextLength];
+
     /// <summary>Alternatives as one row.</summary>
     public static Example Join(IReadOnlyList<Example> parts)
     {
@@ -16,6 +19,11 @@ internal static class Alternatives
             ReadPositions = Moved(Fields.ReadPositions),
             Truncated = parts.Any(part => part.Truncated),
         }.With(Fields.Alternatives, starts).With(Fields.AnswerTokens, [.. parts.SelectMany(part => part.Get(Fields.AnswerTokens))]);
+        foreach (Field<int> field in s_along)
+        {
+            if (parts[0].Has(field))
+                row = row.With(field, [.. parts.SelectMany(part => part.Get(field))]);
+        }
         int[] places = Moved(Fields.VirtualPlaces);
         return places.Length == 0 ? row : row.With(Fields.VirtualPlaces, places);
     }
@@ -33,6 +41,8 @@ internal static class Alternatives
             int[] own = [.. Enumerable.Range(0, reads.Length).Where(at => reads[at] >= start && reads[at] < end)];
             Example part = new Example { Ids = row.Ids[start..end], ReadPositions = Array.ConvertAll(own, at => reads[at] - start) }
                 .With(Fields.AnswerTokens, Array.ConvertAll(own, at => tokens[at]));
+            foreach (Field<int> field in s_along.Where(row.Has))
+                part = part.With(field, field == Fields.ContextLength ? [row.Get(field)[i]] : row.Get(field)[start..end]);
             return each == 0 ? part : part.With(Fields.VirtualPlaces, Array.ConvertAll(places[(i * each)..((i + 1) * each)], place => Math.Max(0, place - start)));
         });
     }

@@ -31,12 +31,18 @@ internal static class BaseModels
     public static PretrainedModel Create(string folder, Device device, long seed) =>
         ModelRegistry.Create(HfConfig.Load(folder), checkpoint: null, device, seed);
 
-    /// <summary>Refuses a tokenizer with tokens that the model's table has no row for; padding needs none, as nothing reads it.</summary>
+    /// <summary>
+    /// Refuses a tokenizer with tokens that the model's table has no row for (padding needs none, as nothing reads it), and one without those that a
+    /// model which fills blanks was taught.
+    /// </summary>
     /// <exception cref="InvalidDataException">There is such a token; the message names it.</exception>
+    /// <exception cref="NotSupportedException">There is no such token; the message names it.</exception>
     public static void CheckVocabulary(PretrainedModel model, TextTokenizer? tokenizer)
     {
         if (tokenizer is null)
             return;
+        if (model is IFillsBlanks)
+            BlankTokens.Of(tokenizer, tokenizer.Files[0].Description);
         long rows = model.As<IReadsTokens>().Tokens.Weight.Outputs;
         int[] beyond = [.. tokenizer.Ids.Where(id => id >= rows && id != tokenizer.PadId).Order()];
         if (beyond.Length > 0)

@@ -4,7 +4,7 @@ using Microsoft.ML.Peft.Tasks;
 
 namespace Microsoft.ML.Peft;
 
-/// <summary>Answers a task with what a model knows from its pretraining, where the task needs no head of its own: by a cloze. Fitting trains nothing.</summary>
+/// <summary>Answers a task with what a model knows from its pretraining, where the task needs no head of its own: by a cloze, or in blanks. Fitting trains nothing.</summary>
 public sealed class ZeroShot : IEstimator<PeftTransformer>
 {
     private readonly UntrainedModel _model;
@@ -15,7 +15,7 @@ public sealed class ZeroShot : IEstimator<PeftTransformer>
         Settings = options;
         PeftTask task = options.Task ?? throw new ArgumentNullException(nameof(options.Task));
         LabelSet labels = task.OwnLabels ?? throw new ArgumentException(
-            $"'{task.Key}' has something to learn first: without training go {nameof(PeftTask.ClozeClassification)} and {nameof(PeftTask.FactualProbing)}.", nameof(options.Task));
+            $"'{task.Key}' has something to learn first: without training go {nameof(PeftTask.ClozeClassification)}, {nameof(PeftTask.FactualProbing)} and {nameof(PeftTask.FillBlanks)}.", nameof(options.Task));
         _model = new UntrainedModel(host, options, task, options.MaxLength, adapterPath: null) { Labels = labels };
     }
 
@@ -30,7 +30,7 @@ public sealed class ZeroShot : IEstimator<PeftTransformer>
     /// <summary>Settings of <see cref="ZeroShot"/>.</summary>
     public sealed class Options : ModelOptions
     {
-        /// <summary>What the model answers: <see cref="PeftTask.ClozeClassification"/> or <see cref="PeftTask.FactualProbing"/>. Required.</summary>
+        /// <summary>What the model answers: <see cref="PeftTask.ClozeClassification"/>, <see cref="PeftTask.FactualProbing"/> or <see cref="PeftTask.FillBlanks"/>. Required.</summary>
         public PeftTask? Task { get; set; }
     }
 }

@@ -4,8 +4,8 @@ using Microsoft.ML.Peft.Tokenization;
 namespace Microsoft.ML.Peft.Tasks;
 
 /// <summary>
-/// Makes examples of a pattern's texts: for an encoder the gap is mask tokens, a decoder reads as far as the gap and, where answers are compared,
-/// on to the end. Parts are tokenized each by itself; a blank before one goes to it, as vocabularies have it. Of texts that are too long the
+/// Makes examples of a pattern's texts: for an encoder the gap is mask tokens, for a model that fills blanks one, behind whose text it writes; a decoder
+/// reads as far as the gap and, where answers are compared, on to the end. Parts are tokenized each by itself; a blank before one goes to it, as vocabularies have it. Of texts that are too long the
 /// longest columns are cut, at their ends; the pattern stays whole.
 /// </summary>
 internal sealed class ClozeReader
@@ -14,6 +14,7 @@ internal sealed class ClozeReader
     private readonly Piece[] _pieces;
     private readonly int[] _before, _behind;
     private readonly int _maxLength;
+    private readonly BlankTokens? _roles;
 
     /// <param name="pattern">The pattern, with one gap.</param>
     /// <param name="tokenizer">The tokenizer: one with a mask token is an encoder's.</param>
@@ -22,6 +23,7 @@ internal sealed class ClozeReader
     public ClozeReader(ClozePattern pattern, TextTokenizer tokenizer, int maxLength)
     {
         (_tokenizer, _maxLength, Pattern) = (tokenizer, maxLength, pattern);
+        _roles = BlankTokens.MissingIn(tokenizer).Count == 0 ? BlankTokens.Of(tokenizer) : null;
         (_before, _behind) = tokenizer.Marks;
         if (!HasMask)
             _behind = [];
@@ -38,6 +40,9 @@ internal sealed class ClozeReader
     /// <summary>Whether the gap is a mask token; else the model goes on where the gap begins.</summary>
     public bool HasMask => _tokenizer.MaskId is not null;
 
+    /// <summary>Whether the model says behind the text what belongs into the gap.</summary>
+    public bool FillsBlanks => _roles is not null;
+
     /// <summary>The tokens of an answer, with the blank before the gap.</summary>
     public int[] Answer(string text)
     {
@@ -50,15 +55,25 @@ internal sealed class ClozeReader
 
     /// <summary>The row with the gap open: it is read where the model says one token.</summary>
     /// <param name="values">The text of a column.</param>
-    public Example Open(Func<string, string> values) => Build(values, HasMask ? [_tokenizer.MaskId!.Value] : [], HasMask ? 1 : 0, ends: true);
+    public Example Open(Func<string, string> values) => _roles is null
+        ? Build(values, HasMask ? [_tokenizer.MaskId!.Value] : [], HasMask ? 1 : 0, ends: true)
+        : Filled(Build(values, [_roles.Mask], room: 2, ends: true), []);
 
-    /// <summary>The row with an answer, each of whose tokens the model is asked for: an encoder at masks side by side, a decoder in turn, and of what follows too.</summary>
+    /// <summary>The row with an answer, each of whose tokens the model is asked for: an encoder at masks side by side, a decoder in turn, and of what follows too, a model that fills blanks of the answer and its end.</summary>
     /// <param name="values">The text of a column.</param>
     /// <param name="answer">Its tokens.</param>
     public Example With(Func<string, string> values, int[] answer)
     {
+        if (_roles is not null)
+            return Filled(Build(values, [_roles.Mask], answer.Length + 2, ends: true), answer).With(Fields.AnswerTokens, [.. answer, _roles.End]);
         Example row = Build(values, HasMask ? [.. Enumerable.Repeat(_tokenizer.MaskId!.Value, answer.Length)] : answer, answer.Length, ends: false);
         return row.With(Fields.AnswerTokens, HasMask ? answer : Array.ConvertAll(row.ReadPositions, at => row.Ids[at + 1]));
+    }
+
+    private Example Filled(Example context, int[] answer)
+    {
+        int[] read = [_roles!.Start, .. answer];
+        return BlankRows.Of(context, [new BlankPiece(context.ReadPositions[0], read, [])]);
     }
 
     private Example Build(Func<string, string> values, int[] filled, int room, bool ends)

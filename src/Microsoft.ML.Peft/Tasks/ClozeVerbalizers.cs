@@ -13,6 +13,7 @@ internal sealed class ClozeVerbalizers
     private readonly LabelSet _labels;
     // Their tokens where the pattern is read once for all; null where it is read once for each.
     private readonly int[]? _tokens;
+    private readonly bool _mean;
 
     /// <exception cref="ArgumentException">A label has no verbalizer, a verbalizer no label, two are the same, or one is not one token where it must be; the message says which.</exception>
     public ClozeVerbalizers(IReadOnlyDictionary<string, string> verbalizers, ClozeScoring scoring, LabelSet labels, ClozeReader reader)
@@ -22,9 +23,9 @@ internal sealed class ClozeVerbalizers
             throw new ArgumentException($"The labels {LabelSet.List(missing)} have no verbalizer; there are some for {LabelSet.List([.. verbalizers.Keys])}.", nameof(verbalizers));
         if (unknown.Length > 0)
             throw new ArgumentException($"There are verbalizers for {LabelSet.List(unknown)}, which the labels ({labels}) do not know.", nameof(verbalizers));
-        (_labels, _reader) = (labels, reader);
+        (_labels, _reader, _mean) = (labels, reader, scoring == ClozeScoring.MeanOfTokens);
         _answers = [.. labels.Names.Select(name => ClozePattern.Answer(verbalizers[name], name))];
-        if (scoring == ClozeScoring.MeanOfTokens)
+        if (scoring != ClozeScoring.OneToken)
             return;
         if (!reader.HasMask && !reader.Pattern.EndsInMask)
         {
@@ -79,7 +80,7 @@ internal sealed class ClozeVerbalizers
     {
         if (_tokens is not null)
             return ClozeHead.LogitsOf(head, hidden, _tokens, batch, context);
-        using Tensor each = ClozeHead.MeanLikelihood(head, hidden, batch, context);
+        using Tensor each = ClozeHead.Likelihood(head, hidden, batch, context, _mean);
         return each.view(-1, _labels.Count);
     }
 

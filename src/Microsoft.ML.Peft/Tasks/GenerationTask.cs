@@ -29,10 +29,18 @@ internal abstract class GenerationTask : PeftTask
     [NotLearnt]
     public bool WritesAnew { get; set; }
 
+    /// <summary>Whether the model fills blanks, of which a text that is to go on has one at its end: its folder says.</summary>
+    [NotLearnt]
+    public bool FillsBlanks { get; set; }
+
     internal override string PeftTaskType => WritesAnew ? "SEQ_2_SEQ_LM" : "CAUSAL_LM";
 
     /// <summary>Texts for each prompt.</summary>
     internal int Texts => Generation.NumReturnSequences ?? 1;
+
+    internal IReadOnlyList<OutputColumn<string[]>> TextColumns => Texts > 1
+        ? [OutputColumn<string[]>.Vector(OutputColumnName, new VectorDataViewType(TextDataViewType.Instance, Texts), texts => Array.ConvertAll(texts, text => text.AsMemory()))]
+        : [OutputColumn<string[]>.Of(OutputColumnName, TextDataViewType.Instance, texts => texts[0].AsMemory())];
 
     internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
     [
@@ -44,7 +52,9 @@ internal abstract class GenerationTask : PeftTask
         var copy = (GenerationTask)MemberwiseClone();
         HfConfig config = HfConfig.Load(modelFolder);
         copy.FolderGeneration = GenerationConfigFile.Load(modelFolder, config);
-        copy.WritesAnew = ModelRegistry.Choose(config, Registries.Shared.All<ModelEntry>()).Type.IsAssignableTo(typeof(IEncoderDecoder));
+        Type model = ModelRegistry.Choose(config, Registries.Shared.All<ModelEntry>()).Type;
+        copy.WritesAnew = model.IsAssignableTo(typeof(IEncoderDecoder));
+        copy.FillsBlanks = model.IsAssignableTo(typeof(IFillsBlanks));
         // One output column has one type: how many texts it holds is the user's choice alone.
         copy.FolderGeneration.NumReturnSequences = null;
         return copy;
@@ -64,10 +74,7 @@ internal abstract class GenerationRuntime(GenerationTask task, InputProcessor pr
 
     public override int? End { get; } = template is null ? EndTokens.OfText(processor.Tokenizer, task.FolderGeneration) : EndTokens.OfTurn(template, processor.Tokenizer);
 
-    public override IReadOnlyList<OutputColumn<string[]>> Outputs => task.Texts > 1
-        ? [OutputColumn<string[]>.Vector(task.OutputColumnName, new VectorDataViewType(TextDataViewType.Instance, task.Texts),
-            texts => Array.ConvertAll(texts, text => text.AsMemory()))]
-        : [OutputColumn<string[]>.Of(task.OutputColumnName, TextDataViewType.Instance, texts => texts[0].AsMemory())];
+    public override IReadOnlyList<OutputColumn<string[]>> Outputs => task.TextColumns;
 
     public override IReadOnlyList<string[]> Score(TunedModel model, Batch batch, ForwardContext context)
     {

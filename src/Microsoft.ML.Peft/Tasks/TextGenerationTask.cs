@@ -1,7 +1,9 @@
 using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.Tokenization;
+using Microsoft.ML.Peft.Training;
 
 namespace Microsoft.ML.Peft
 {
@@ -10,7 +12,7 @@ namespace Microsoft.ML.Peft
         /// <summary>
         /// Writes a completion to a prompt: the completion's tokens and the end behind them are learnt, the prompt's are not. A decoder goes on with
         /// the prompt, and the longest length holds for both together; an encoder-decoder (T5) reads the prompt with its encoder and writes the completion
-        /// with its decoder, and the longest length holds for each.
+        /// with its decoder, and the longest length holds for each. A model that fills blanks (GLM) fills one at the prompt's end, or the one that the prompt has.
         /// </summary>
         /// <param name="promptColumnName">
         /// The prompt. A decoder's is joined to the completion as it stands: a line feed between them belongs to one of the two.
@@ -58,7 +60,9 @@ namespace Microsoft.ML.Peft.Tasks
         internal override IReadOnlyList<TaskColumn> Labels => [Completion];
 
         internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) =>
-            WritesAnew ? new AnewRuntime(this, processor, maxLength) : new Runtime(this, processor, maxLength);
+            WritesAnew ? new AnewRuntime(this, processor, maxLength)
+            : FillsBlanks ? new PromptRuntime(this, processor, maxLength)
+            : new Runtime(this, processor, maxLength);
 
         /// <summary>The completion goes on with the prompt: one row of both.</summary>
         private sealed class Runtime(TextGenerationTask task, InputProcessor processor, int maxLength)
@@ -85,6 +89,27 @@ namespace Microsoft.ML.Peft.Tasks
                 Example example = NextTokens(cut ? ids[..MaxLength] : ids, start.Length, cut, answer.Splits);
                 return example.Labels.Length > 0 ? example : cut ? Example.CutOff : null;
             }
+        }
+
+        /// <summary>The completion fills a blank, at the prompt's end or in it.</summary>
+        private sealed class PromptRuntime(TextGenerationTask task, InputProcessor processor, int maxLength)
+            : BlankRuntime<string[]>(task, processor, maxLength)
+        {
+            public override IReadOnlyList<OutputColumn<string[]>> Outputs => task.TextColumns;
+
+            public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
+            {
+                Func<string> prompt = task.Prompt.Read(row);
+                Func<string>? completion = withLabels ? task.Completion.Read(row) : null;
+                return OneEach(() =>
+                {
+                    Example context = Reader.ReadPrompt(prompt(), $"Row {row.Position}: column '{task.PromptColumnName}'");
+                    return completion is null ? context : completion() is { Length: > 0 } text ? Reader.Learnt(context, [text]) : null;
+                });
+            }
+
+            public override IReadOnlyList<string[]> Score(TunedModel model, Batch batch, ForwardContext context) =>
+                [.. FillFirst(model, batch, context).Select(texts => Array.ConvertAll(texts, TextOf))];
         }
 
         /// <summary>The completion is a text of its own: the encoder reads the prompt, the decoder writes.</summary>

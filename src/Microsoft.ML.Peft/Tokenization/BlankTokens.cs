@@ -63,6 +63,18 @@ internal sealed record BlankTokens
         };
     }
 
+    /// <summary>What stands around a text: of GLM's tokenizers no file says it but the class that it names. A file that does say it is right.</summary>
+    /// <param name="tokenizer">The tokenizer, with its tokens and their roles.</param>
+    /// <param name="template">What its files say.</param>
+    /// <param name="name">The class.</param>
+    public static Template TemplateOf(TextTokenizer tokenizer, Template template, string name)
+    {
+        bool saysNothing = name.StartsWith("GLM", StringComparison.Ordinal) || template.Single.All(part => part.IsText);
+        return saysNothing && MissingIn(tokenizer).Count == 0
+            ? Template.Around(IdOf(tokenizer, ClsName)!.Value, EndOf(tokenizer)!.Value, separators: 1, secondType: 0)
+            : template;
+    }
+
     /// <summary>The texts of the tokens that a tokenizer lacks, for whoever adds them.</summary>
     public static IReadOnlyList<string> MissingIn(TextTokenizer tokenizer)
     {

@@ -20,6 +20,7 @@ internal sealed class TextTokenizer
     private readonly HashSet<int> _special;
     private readonly Dictionary<string, int?> _roles;
     private readonly Lazy<ChatTemplate?> _chatTemplate;
+    private readonly Template _template;
 
     internal TextTokenizer(Pipeline pipeline, TokenizerConfig config, IReadOnlyList<TokenizerFile> files)
     {
@@ -50,6 +51,7 @@ internal sealed class TextTokenizer
         ModelMaxLength = config.ModelMaxLength;
         _chatTemplate = new Lazy<ChatTemplate?>(() => ChatTemplateFolder.Of(config, role => _roles[role] is { } id ? TokenOf(id) : null));
         Files = files;
+        _template = BlankTokens.TemplateOf(this, pipeline.Template, config.TokenizerClass);
     }
 
     /// <summary>The files that define the tokenizer; loading a folder with copies of them gives the same one.</summary>
@@ -101,7 +103,7 @@ internal sealed class TextTokenizer
     {
         List<PlacedToken> first = Tokenize(text);
         List<PlacedToken>? second = pair is null ? null : Tokenize(pair);
-        return (addSpecialTokens ? _pipeline.Template : Template.Plain).Apply(first, second, maxLength);
+        return (addSpecialTokens ? _template : Template.Plain).Apply(first, second, maxLength);
     }
 
     /// <summary>A pair whose second text is cut into windows where the two are longer than a row may be; the first stands in each.</summary>
@@ -112,21 +114,21 @@ internal sealed class TextTokenizer
     public PairWindows EncodeWindows(string text, string pair, int maxLength, int shared)
     {
         List<PlacedToken> first = Tokenize(text), second = Tokenize(pair);
-        int room = maxLength - _pipeline.Template.Pair.Count(part => !part.IsText) - first.Count;
+        int room = maxLength - _template.Pair.Count(part => !part.IsText) - first.Count;
         if (room < Math.Min(second.Count, shared + 1))
             return new(first.Count, room, []);
         var windows = new List<Encoding>();
         for (int start = 0; ; start += room - shared)
         {
             int count = Math.Min(room, second.Count - start);
-            windows.Add(_pipeline.Template.Apply(first, second.GetRange(start, count), int.MaxValue));
+            windows.Add(_template.Apply(first, second.GetRange(start, count), int.MaxValue));
             if (start + count == second.Count)
                 return new(first.Count, room, windows);
         }
     }
 
     /// <summary>The tokens of a text that a model is to go on with: special tokens before it, none behind it.</summary>
-    public int[] EncodePrompt(string text) => _pipeline.Template.Opening.Apply(Tokenize(text), null, int.MaxValue).Ids;
+    public int[] EncodePrompt(string text) => _template.Opening.Apply(Tokenize(text), null, int.MaxValue).Ids;
 
     /// <summary>The tokens with which a model that has read one text goes on to another.</summary>
     /// <param name="before">What it has read, with the tokens that it has alone.</param>
@@ -172,7 +174,7 @@ internal sealed class TextTokenizer
                 tokens.Add(new PlacedToken(token.Id, start, Math.Max(start, token.End - prefix.Length), i));
             }
         }
-        return _pipeline.Template.Apply(tokens, null, maxLength);
+        return _template.Apply(tokens, null, maxLength);
     }
 
     public string Decode(ReadOnlySpan<int> ids, bool skipSpecialTokens = true)

@@ -86,7 +86,7 @@ internal sealed class LoadedModel : IDisposable
         Hosted.Dispose();
     }
 
-    private static Batch ReadBatch(ParityCase parity, string inputs)
+    public static Batch ReadBatch(ParityCase parity, string inputs)
     {
         using Tensor? mask = Given("attention_mask"), places = Given("position_ids");
         return new Batch
@@ -98,6 +98,7 @@ internal sealed class LoadedModel : IDisposable
             PositionIds = places?.select(1, 0),
             BlockPositionIds = places?.select(1, 1),
             ContextLengths = Given("sep"),
+            VirtualPlaces = Given("prompt_pos"),
             Labels = Labels(parity, parity.Has("in.labels") ? "in.labels" : inputs + "input_ids"),
             Examples = [],
         };

@@ -44,7 +44,7 @@ public sealed class ModelChoiceTests
 
     [TestMethod]
     public void AnUnknownArchitectureIsToldWithTheKnown() => Assert.Contains(
-        "Architecture 'mamba' is not supported; known are bert, gpt2, llama, opt, qwen2, roberta, t5.",
+        "Architecture 'mamba' is not supported; known are bert, glm, gpt2, llama, opt, qwen2, roberta, t5.",
         Assert.ThrowsExactly<NotSupportedException>(() => ModelRegistry.Choose(
             HfConfig.Parse("""{"architectures": ["MambaForCausalLM"], "model_type": "mamba"}""", "config.json"), Registries.Shared.All<ModelEntry>())).Message);
 

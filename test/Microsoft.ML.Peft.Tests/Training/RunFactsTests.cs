@@ -42,7 +42,7 @@ public sealed class RunFactsTests
         "TrainingOptions.Resume", "TrainingOptions.Progress", "TrainingOptions.CancellationToken", "TrainingOptions.ReturnBestWhenCancelled",
         "ModelOptions.ScoringBatchSize", "ModelOptions.EmbedBase", "ModelOptions.GpuDeviceId", "ModelOptions.FallbackToCpu",
         "QuantizationOptions.RequantizeMerged", "FineTuneOptions.AllowOtherBase", "BottleneckOptions.Name",
-        "GenerationTask.OutputColumnName", "GenerationTask.Generation", "GenerationTask.FolderGeneration",
+        "GenerationTask.OutputColumnName", "FillBlanksTask.PiecesColumnName", "FillBlanksTask.OffsetsColumnName", "GenerationTask.Generation", "GenerationTask.FolderGeneration",
         "TextEmbeddingTask.InputColumnName", "TextEmbeddingTask.OutputColumnName", "TextEmbeddingTask.Pooling", "TextEmbeddingTask.Normalize",
         "SequenceClassificationTask.OutputColumnName", "SequenceClassificationTask.ScoreColumnName", "BinaryTextClassificationTask.ProbabilityColumnName",
         "TokenClassificationTask.OutputColumnName",
@@ -63,7 +63,7 @@ public sealed class RunFactsTests
         "CausalLanguageModelTask.TextColumnName", "TextGenerationTask.PromptColumnName", "TextGenerationTask.CompletionColumnName",
         "ChatTask.MessagesColumnName", "ClozeClassificationTask.LabelColumnName", "FactualProbingTask.AnswerColumnName",
         "SeveralTasks.TaskColumnName", "SeveralTasks.Tasks",
-        "GenerationTask.WritesAnew", "QuestionAnswerTask.ContextColumnName", "QuestionAnswerTask.QuestionColumnName",
+        "GenerationTask.WritesAnew", "GenerationTask.FillsBlanks", "FillBlanksTask.TextColumnName", "FillBlanksTask.AnswersColumnName", "QuestionAnswerTask.ContextColumnName", "QuestionAnswerTask.QuestionColumnName",
         "QuestionAnswerTask.TrainingAnswerColumnName", "QuestionAnswerTask.AnswerIndexColumnName",
     ];
 

@@ -17,6 +17,9 @@ internal static class ShortRows
         int tokens = row.Length == longest ? length : Math.Clamp((int)Math.Round(row.Length * share), 1, Math.Max(1, length - 1));
         row = Thin(row, Fields.Ids, tokens);
         row = Thin(row, Fields.TypeIds, tokens);
+        row = Thin(row, Fields.Positions, tokens);
+        row = Thin(row, Fields.BlockPositions, tokens);
+        row = Thin(row, Fields.ContextLength, row.CountOf(Fields.ContextLength), count => Math.Max(1, (int)(count * share)));
         row = Thin(row, Fields.ReadPositions, Share(row.ReadPositions.Length, share), position => (int)(position * share));
         row = Thin(row, Fields.VirtualPlaces, row.CountOf(Fields.VirtualPlaces), place => (int)(place * share));
         row = Thin(row, Fields.Alternatives, row.CountOf(Fields.Alternatives), start => (int)(start * share));

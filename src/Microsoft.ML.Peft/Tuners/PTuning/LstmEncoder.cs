@@ -19,13 +19,14 @@ internal sealed class LstmEncoder : TableNetwork
     /// <param name="hidden">The width of one direction.</param>
     /// <param name="layers">Layers of the LSTM.</param>
     /// <param name="dropout">Between them.</param>
-    public LstmEncoder(NetworkWeights weights, Parameter embedding, long hidden, int layers, double dropout) : base(weights)
+    /// <param name="inner">The width between the linear layers.</param>
+    public LstmEncoder(NetworkWeights weights, Parameter embedding, long hidden, int layers, double dropout, long inner) : base(weights)
     {
         (_embedding, _dropout) = (embedding, layers > 1 ? dropout : 0);
         long width = embedding.Value.size(1);
         _layers = [.. Enumerable.Range(0, layers).Select(layer => (Direction($"l{layer}", layer), Direction($"l{layer}_reverse", layer)))];
-        _inner = weights.Linear("mlp_head.0", Directions * hidden, Directions * hidden);
-        _outer = weights.Linear("mlp_head.2", Directions * hidden, width);
+        _inner = weights.Linear("mlp_head.0", Directions * hidden, inner);
+        _outer = weights.Linear("mlp_head.2", inner, width);
 
         LstmDirection Direction(string name, int layer) => new(weights, name, layer == 0 ? width : Directions * hidden, hidden);
     }

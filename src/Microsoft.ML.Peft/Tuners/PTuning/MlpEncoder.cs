@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Tuners.PTuning;
 
-/// <summary>Three linear layers with ReLU between them.</summary>
+/// <summary>Linear layers with ReLU between them.</summary>
 internal sealed class MlpEncoder : TableNetwork
 {
     private readonly Parameter _embedding;
@@ -12,13 +12,21 @@ internal sealed class MlpEncoder : TableNetwork
 
     /// <param name="weights">Makes the weights.</param>
     /// <param name="embedding">[rows, width]</param>
-    /// <param name="hidden">The width of the inner layers.</param>
-    public MlpEncoder(NetworkWeights weights, Parameter embedding, long hidden) : base(weights)
+    /// <param name="hidden">The width between them.</param>
+    /// <param name="layers">How many.</param>
+    public MlpEncoder(NetworkWeights weights, Parameter embedding, long hidden, int layers) : base(weights)
     {
         long width = embedding.Value.size(1);
         _embedding = embedding;
-        _layers = [weights.Linear("mlp_head.0", width, hidden), weights.Linear("mlp_head.2", hidden, hidden), weights.Linear("mlp_head.4", hidden, width)];
+        // Named as modules in a row are, the ReLUs between them counted.
+        _layers = [.. Enumerable.Range(0, layers).Select(i => weights.Linear($"mlp_head.{2 * i}", i == 0 ? width : hidden, i == layers - 1 ? width : hidden))];
     }
 
-    public override Tensor Forward(DropoutSeeds? seeds) => _layers[2].Forward(_layers[1].Forward(_layers[0].Forward(_embedding.Value).relu()).relu());
+    public override Tensor Forward(DropoutSeeds? seeds)
+    {
+        Tensor states = _layers[0].Forward(_embedding.Value);
+        foreach (NetworkLayer layer in _layers.Skip(1))
+            states = layer.Forward(states.relu());
+        return states;
+    }
 }

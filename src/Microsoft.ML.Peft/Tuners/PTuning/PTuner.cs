@@ -18,8 +18,12 @@ internal sealed class PTuner(PTuningOptions options) : InputVectorTuner(options)
         Tensor? start = options.Start == VirtualTokenStart.Random ? null : Start(target, sizes, generator);
         Parameter embedding = weights.Embedding((long)options.Count * sizes.Parts, sizes.Width, start);
         int hidden = options.EncoderHiddenSize ?? sizes.Width;
-        return options.Encoder == PTuningEncoder.Mlp
-            ? new MlpEncoder(weights, embedding, hidden)
-            : new LstmEncoder(weights, embedding, hidden, options.EncoderNumLayers, options.EncoderDropout);
+        return options.Encoder switch
+        {
+            PTuningEncoder.Mlp => new MlpEncoder(weights, embedding, hidden, layers: 3),
+            PTuningEncoder.GlmMlp => new MlpEncoder(weights, embedding, hidden, layers: 2),
+            PTuningEncoder.GlmLstm => new LstmEncoder(weights, embedding, hidden, options.EncoderNumLayers, options.EncoderDropout, inner: hidden),
+            _ => new LstmEncoder(weights, embedding, hidden, options.EncoderNumLayers, options.EncoderDropout, inner: 2L * hidden),
+        };
     }
 }

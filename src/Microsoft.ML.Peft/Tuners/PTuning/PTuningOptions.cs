@@ -12,6 +12,12 @@ public enum PTuningEncoder
 
     /// <summary>A bidirectional LSTM over the virtual tokens and two linear layers (the paper).</summary>
     Lstm,
+
+    /// <summary>Two linear layers with ReLU between them, as GLM's own code has them.</summary>
+    GlmMlp,
+
+    /// <summary>The LSTM as GLM's own code has it: half as wide between the two linear layers.</summary>
+    GlmLstm,
 }
 
 /// <summary>
@@ -24,13 +30,16 @@ public sealed class PTuningOptions : InputVectorOptions, IContinues
 
     private const int DefaultLayers = 2;
 
+    // PEFT's names of what it has too.
+    private static readonly Dictionary<string, PTuningEncoder> s_encoders = new() { ["MLP"] = PTuningEncoder.Mlp, ["LSTM"] = PTuningEncoder.Lstm };
+
     /// <summary>What makes the vectors (PEFT's <c>encoder_reparameterization_type</c>); <see cref="PTuningEncoder.Mlp"/> by default.</summary>
     public PTuningEncoder Encoder { get; set; }
 
     /// <summary>The width of the network's inner layers; null (the default) for the model's.</summary>
     public int? EncoderHiddenSize { get; set; }
 
-    /// <summary>Layers of the LSTM, 2 by default; an MLP has three linear layers whatever it says.</summary>
+    /// <summary>Layers of the LSTM, 2 by default; an MLP has its linear layers whatever it says.</summary>
     public int EncoderNumLayers { get; set; } = DefaultLayers;
 
     /// <summary>Dropout between the layers of the LSTM while it is trained, from 0 to below 1; 0 by default.</summary>
@@ -56,9 +65,8 @@ public sealed class PTuningOptions : InputVectorOptions, IContinues
     {
         base.ReadOwn(config);
         string encoder = config["encoder_reparameterization_type"]?.GetValue<string>() ?? NameOf(PTuningEncoder.Mlp);
-        PTuningEncoder[] known = [.. Enum.GetValues<PTuningEncoder>().Where(kind => NameOf(kind) == encoder)];
-        Encoder = known is [var kind] ? kind : throw new NotSupportedException(
-            $"'encoder_reparameterization_type' is '{encoder}'; known are {string.Join(", ", Enum.GetValues<PTuningEncoder>().Select(NameOf))}.");
+        Encoder = s_encoders.TryGetValue(encoder, out PTuningEncoder known) ? known : throw new NotSupportedException(
+            $"'encoder_reparameterization_type' is '{encoder}'; known are {string.Join(", ", s_encoders.Keys)}.");
         EncoderHiddenSize = config["encoder_hidden_size"]?.GetValue<int>();
         EncoderNumLayers = config["encoder_num_layers"]?.GetValue<int>() ?? DefaultLayers;
         EncoderDropout = config["encoder_dropout"]?.GetValue<double>() ?? 0;
@@ -73,5 +81,6 @@ public sealed class PTuningOptions : InputVectorOptions, IContinues
         config["encoder_reparameterization_type"] = NameOf(Encoder);
     }
 
-    private static string NameOf(PTuningEncoder encoder) => encoder.ToString().ToUpperInvariant();
+    // A network is gone when its table is written, and PEFT's nearest stands for one that only GLM has.
+    private static string NameOf(PTuningEncoder encoder) => encoder is PTuningEncoder.Lstm or PTuningEncoder.GlmLstm ? "LSTM" : "MLP";
 }

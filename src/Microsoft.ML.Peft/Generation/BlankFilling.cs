@@ -1,0 +1,44 @@
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Tokenization;
+
+namespace Microsoft.ML.Peft.Generation;
+
+/// <summary>Fills the blanks of texts, in each text one after another, the texts side by side.</summary>
+internal static class BlankFilling
+{
+    /// <param name="texts">The texts, into which nothing was written yet.</param>
+    /// <param name="blanks">The positions of each text's blanks among its tokens, in the order in which they are filled.</param>
+    /// <param name="start">The token that a piece begins with.</param>
+    /// <param name="settings">How to generate.</param>
+    /// <param name="tokenizer">Needed for stop strings alone.</param>
+    /// <param name="names">Token ids that name each text's draws; null where nothing is drawn.</param>
+    /// <param name="token">Ends it before the next token.</param>
+    /// <returns>For each text its pieces, the best of each.</returns>
+    public static IReadOnlyList<GeneratedSequence[]> Fill(
+        BlankTexts texts, IReadOnlyList<int[]> blanks, int start, GenerationSettings settings, TextTokenizer? tokenizer = null, IReadOnlyList<int[]>? names = null,
+        CancellationToken token = default)
+    {
+        var pieces = new List<GeneratedSequence>[blanks.Count];
+        int[] live = [.. Enumerable.Range(0, blanks.Count)];
+        Array.ForEach(live, text => pieces[text] = []);
+        for (int turn = 0; ; turn++)
+        {
+            int[] left = [.. live.Where(text => blanks[text].Length > turn)];
+            if (left.Length == 0)
+                return [.. pieces.Select(found => found.ToArray())];
+            if (left.Length < live.Length)
+                texts.Keep([.. left.Select(text => (long)Array.IndexOf(live, text))]);
+            live = left;
+            using IDecodingSession session = texts.Open([.. live.Select(text => blanks[text][turn])]);
+            var found = TextGenerator.Generate(
+                session, [.. live.Select(_ => new[] { start })], settings, tokenizer, names is null ? null : [.. live.Select(text => names[text].Append(turn).ToArray())], token);
+            for (int i = 0; i < live.Length; i++)
+                pieces[live[i]].Add(found[i][0]);
+            // What ended a piece the model has never read: an end token, or the last that there was room for.
+            texts.Add([.. found.Select(sequences => sequences[0].Ids[..^1])]);
+        }
+    }
+
+    /// <summary>A piece's own tokens, without an end.</summary>
+    public static int[] TokensOf(GeneratedSequence piece) => piece.End == FinishReason.EndToken ? piece.Ids[..^1] : piece.Ids;
+}

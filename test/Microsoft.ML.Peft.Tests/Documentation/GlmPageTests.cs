@@ -1,0 +1,24 @@
+namespace Microsoft.ML.Peft.Tests.Documentation;
+
+/// <summary>The code of docs/glm.md compiles: its lines stand here.</summary>
+[TestClass]
+public sealed class GlmPageTests
+{
+    [TestMethod]
+    public void TheCodeOfThePageStandsHere() => PageCode.AssertStandsIn(nameof(GlmPageTests), "docs/glm.md");
+
+    internal static void Write(MLContext ml, IDataView rows)
+    {
+        PeftTask fill = PeftTask.FillBlanks(generation: new GenerationOptions { MaxNewTokens = 32 });
+        PeftTransformer filler = ml.Peft().ZeroShot("models/glm-large", fill).Fit(rows);
+
+        PeftTransformer learnt = ml.Peft().Lora("models/glm-large", PeftTask.FillBlanks()).Fit(rows);
+
+        var words = new Dictionary<string, string> { ["positive"] = "great", ["negative"] = "terrible" };
+        PeftTask cloze = PeftTask.ClozeClassification("{Text} It was {mask}.", words, ClozeScoring.SumOfTokens);
+        PeftTransformer classifier = ml.Peft().Lora("models/glm-large", cloze).Fit(rows);
+
+        foreach (PeftTransformer made in new[] { filler, learnt, classifier })
+            made.Dispose();
+    }
+}
