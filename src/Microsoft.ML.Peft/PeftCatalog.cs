@@ -7,7 +7,7 @@ using Microsoft.ML.Runtime;
 namespace Microsoft.ML.Peft
 {
     /// <summary>Estimators that fine-tune Hugging Face models: the result of <c>mlContext.Peft()</c>.</summary>
-    public sealed class PeftCatalog
+    public sealed partial class PeftCatalog
     {
         private readonly IHostEnvironment _environment;
 

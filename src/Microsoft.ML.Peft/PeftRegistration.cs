@@ -61,6 +61,7 @@ internal sealed class PeftRegistration : IRegistration
     private static void Tasks(Registry registry)
     {
         registry.AddTask<BinaryTextClassificationTask>("binary-text-classification");
+        registry.AddTask<BlankInfillingTask>("blank-infilling");
         registry.AddTask<CausalLanguageModelTask>("causal-language-modelling");
         registry.AddTask<ChatTask>("chat");
         registry.AddTask<ClozeClassificationTask>("cloze-classification");

@@ -12,6 +12,7 @@ IBenchmark[] benchmarks =
 [
     new StepBenchmark("lora-step-roberta", StepShape.Roberta, new LoraOptions(), goal: 0.95, peer: 0.80),
     new StepBenchmark("full-step-roberta", StepShape.Roberta, new FullOptions(), goal: 0.75, peer: 0.66),
+    new StepBenchmark("glm-step", StepShape.Glm110M, new FullOptions(), goal: 0.75, peer: null),
     new StepBenchmark("lora-step-gpt2", StepShape.Gpt2, new LoraOptions(), goal: 0.80, peer: 0.58),
     new StepBenchmark("lora-step-llama110m", StepShape.Llama110M, new LoraOptions { TargetModules = [LoraOptions.AllLinear] }, goal: null, peer: null),
     new StepBenchmark(

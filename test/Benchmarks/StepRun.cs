@@ -28,7 +28,7 @@ internal sealed class StepRun : IDisposable
     {
         _checkpointing = checkpointing;
         _model = ModelRegistry.Create(HfConfig.Parse(shape.Config, "benchmark"), null, CPU, seed: 1, quantization);
-        Head head = shape.Vocabulary > 0 ? _model.As<ICausalLanguageModel>().CreateLanguageModelHead() : _model.As<ISequenceClassifier>().CreateSequenceClassificationHead(2);
+        Head head = shape.Head is { } create ? create(_model) : shape.Vocabulary > 0 ? _model.As<ICausalLanguageModel>().CreateLanguageModelHead() : _model.As<ISequenceClassifier>().CreateSequenceClassificationHead(2);
         _tuned = new TunedModel(_model, head, options.Create());
         // Random weights are all new: what a checkpoint would bring does not train beside the tuner.
         _tuned.Tuner.Attach(new TuningTarget(_model.Weights, _model.DefaultTargets, shape.Vocabulary > 0 ? [] : head.Parameters), seed: 1);
@@ -67,6 +67,8 @@ internal sealed class StepRun : IDisposable
         bool classifies = shape.Vocabulary == 0;
         Example[] rows = [.. Enumerable.Range(0, shape.Rows).Select(i =>
         {
+            if (shape.Row is { } row)
+                return row(random);
             int[] ids = [.. Enumerable.Range(0, shape.Length).Select(_ => random.Next(5, 30000))];
             return new Example
             {

@@ -37,6 +37,12 @@ internal sealed class TextProcessor : InputProcessor
         }
     }
 
+    /// <summary>The same with further special tokens, whatever its files are; itself where there are none.</summary>
+    public TextProcessor WithSpecialTokens(IReadOnlyList<string> tokens) => tokens.Count == 0 ? this : Of(new Dictionary<string, byte[]>(Files, StringComparer.Ordinal)
+    {
+        [TokenizerConfig.FileName] = GrownTokenizer.AddSpecial(Files.GetValueOrDefault(TokenizerConfig.FileName), TokenizerOrNull, tokens),
+    });
+
     public override InputProcessor WithTokens(IReadOnlyList<string> tokens)
     {
         string? known = tokens.FirstOrDefault(token => string.IsNullOrEmpty(token) || Tokenizer.IdOf(token) is not null)

@@ -17,7 +17,7 @@ public static class TrainingMetrics
     /// <summary>The mean of all labels' F1, of text and token classification.</summary>
     public const string MacroF1 = "MacroF1";
 
-    /// <summary>The exponential of the mean loss of a token, of tasks that train a decoder. Lower is better.</summary>
+    /// <summary>The exponential of the mean loss of a token, of tasks that train a decoder or fill blanks. Lower is better.</summary>
     public const string Perplexity = "Perplexity";
 
     /// <summary>The share of questions whose answer is right word by word, of question answering, as SQuAD's evaluation has it.</summary>
@@ -28,6 +28,9 @@ public static class TrainingMetrics
 
     /// <summary>The share of masked tokens that were found, of masked language modelling.</summary>
     public const string MaskedAccuracy = "MaskedAccuracy";
+
+    /// <summary>The share of tokens in blanks that are the likeliest given the text and what stands before them in their blank, of blank infilling.</summary>
+    public const string BlankAccuracy = "BlankAccuracy";
 
     /// <summary>The share of rows whose answer is the likeliest, of factual probing.</summary>
     public const string PrecisionAt1 = "Precision@1";

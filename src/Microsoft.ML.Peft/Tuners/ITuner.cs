@@ -128,8 +128,8 @@ internal interface ITuner : IDisposable
     /// </summary>
     IReadOnlyList<Parameter> Interpolated => Trainable;
 
-    /// <summary>What merging makes of the model's weights, without doing it.</summary>
-    IReadOnlyList<MergedWeight> MergedWeights() => [.. InPlace.Select(p => MergedWeight.Of(p.Name, p, p))];
+    /// <summary>What merging makes of the model's weights, without doing it. A table that trained in its place was a tied head's too.</summary>
+    IReadOnlyList<MergedWeight> MergedWeights() => [.. InPlace.Select(p => MergedWeight.Of(p.Name, p, p) with { HeadFollows = true })];
 
     /// <summary>
     /// The tuned tensors under the names that PEFT gives them. What has to be made for it belongs to the caller's dispose scope.

@@ -32,7 +32,7 @@ public sealed class RoomsTests
     [DataRow("Hosting/Sneaky.cs", "PeftTask", "Hosting must not name Microsoft.ML.Peft/Tasks")]
     [DataRow("Metrics/Sneaky.cs", "Data.Batch", "Metrics must not name Microsoft.ML.Peft/Data")]
     [DataRow("SplitMix64.cs", "Layers.Projection", "SplitMix64.cs must not name Microsoft.ML.Peft/Layers")]
-    [DataRow("Estimators/Sneaky.cs", "PeftCatalog", "Estimators must not name Microsoft.ML.Peft/PeftCatalog.cs", DisplayName = "the catalogs are for users")]
+    [DataRow("Estimators/Sneaky.cs", "PeftCatalog", "Estimators must not name Microsoft.ML.Peft/*PeftCatalog.cs", DisplayName = "the catalogs are for users")]
     public void ARoomNamesNoOther(string file, string named, string reason) =>
         Assert.Contains(reason, Violations.Of((Peft + file, Naming("Microsoft.ML.Peft." + named))).Single());
 

@@ -21,4 +21,19 @@ public sealed class GlmPageTests
         foreach (PeftTransformer made in new[] { filler, learnt, classifier })
             made.Dispose();
     }
+
+    internal static void Pretrain(MLContext ml, string[] texts, IDataView train, IDataView validation)
+    {
+        GlmFolder.Create("glm-start", new GlmShape { HiddenSize = 128, Layers = 4, Heads = 4, MaxLength = 64 }, texts, vocabularySize: 4000);
+
+        PeftTransformer glm = ml.Peft().GlmPretrain(new GlmPretrain.Options
+        {
+            BaseModel = "glm-start",
+            StartFromScratch = true,
+            Task = PeftTask.BlankInfilling(tokenShare: 0.5, sentenceShare: 0.2, documentShare: 0.3),
+            ValidationSet = validation,
+            Training = new TrainingOptions { MaxEpochs = 4, LearningRate = 1.5e-3, CheckpointFolder = "checkpoints" },
+        }).Fit(train);
+        glm.SaveMergedModel("glm-pretrained");
+    }
 }

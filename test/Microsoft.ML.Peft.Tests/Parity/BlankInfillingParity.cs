@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Microsoft.ML.Peft.Data.BlankInfilling;
 using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.Peft.Tokenization;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -15,7 +16,10 @@ internal static class BlankInfillingParity
     {
         using var scope = NewDisposeScope();
         JsonNode ids = parity.Json["special_ids"]!;
-        var marks = new BlankMarks(Id("MASK"), Id("sMASK"), Id("gMASK"), Id("sop"), Id("eop"));
+        var marks = new BlankTokens
+        {
+            Mask = Id("MASK"), SentenceMask = Id("sMASK"), DocumentMask = Id("gMASK"), Start = Id("sop"), End = Id("eop"), Cls = Id("ENC"), EndOfText = Id("eos"), Sep = Id("sep"), Pad = Id("eos"),
+        };
         JsonArray rows = parity.Json["rows"]!.AsArray();
         for (int i = 0; i < rows.Count; i++)
             Check(parity, i, rows[i]!, Row(rows[i]!, [.. parity.Input($"in.{i}.text").data<long>().Select(id => (int)id)], marks));
@@ -26,7 +30,7 @@ internal static class BlankInfillingParity
         int Id(string role) => ids[role]!.GetValue<int>();
     }
 
-    private static BlankedText Row(JsonNode row, int[] text, BlankMarks marks)
+    private static BlankedText Row(JsonNode row, int[] text, BlankTokens marks)
     {
         JsonNode options = row["options"]!;
         string task = row["task"]!.GetValue<string>();

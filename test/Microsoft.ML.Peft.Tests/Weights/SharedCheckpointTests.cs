@@ -134,7 +134,7 @@ public sealed class SharedCheckpointTests
     [TestMethod]
     public void AFolderWithoutWeightsSaysWhatWasLookedFor()
     {
-        string folder = Samples.NewFolder(TestContext);
+        string folder = Checkpoints.Samples.NewFolder(TestContext);
         var error = Assert.ThrowsExactly<FileNotFoundException>(() => SharedCheckpoint.Acquire(folder));
         StringAssert.Contains(error.Message, folder);
         StringAssert.Contains(error.Message, "pytorch_model.bin.index.json");
@@ -142,7 +142,7 @@ public sealed class SharedCheckpointTests
 
     private string Folder()
     {
-        string folder = Samples.NewFolder(TestContext);
+        string folder = Checkpoints.Samples.NewFolder(TestContext);
         SafetensorsWriter.WriteFile(Path.Combine(folder, "model.safetensors"), [("w", ones(2, 3)), ("ids", arange(4, ScalarType.Int64))]);
         return folder;
     }

@@ -21,11 +21,3 @@ internal readonly record struct Blank(int Start, int End)
         }
     }
 }
-
-/// <summary>What stands in a blanked text beside its words.</summary>
-/// <param name="Mask">Stands where tokens are missing.</param>
-/// <param name="SentenceMask">Stands where a sentence is missing.</param>
-/// <param name="DocumentMask">Stands where most of the text is missing.</param>
-/// <param name="StartOfPiece">Stands before what is missing.</param>
-/// <param name="EndOfPiece">Stands behind it.</param>
-internal sealed record BlankMarks(int Mask, int SentenceMask, int DocumentMask, int StartOfPiece, int EndOfPiece);

@@ -1,25 +1,26 @@
+using Microsoft.ML.Peft.Tokenization;
+
 namespace Microsoft.ML.Peft.Data.BlankInfilling;
 
 /// <summary>Blanks texts by chance: short blanks, sentences, or one blank that takes most of the text.</summary>
 /// <param name="shares">How often which.</param>
-/// <param name="marks">What stands in the texts beside their words.</param>
-/// <param name="end">The mark at a text's end, which a blank takes with it only where it takes the text's end.</param>
+/// <param name="marks">What stands in the texts beside their words. A blank takes the mark of a text's end with it only where it takes the text's end.</param>
 /// <param name="sentences">Finds sentences.</param>
-internal sealed class BlankDraws(BlankShares shares, BlankMarks marks, int end, Sentences sentences)
+internal sealed class BlankDraws(BlankShares shares, BlankTokens marks, Sentences sentences)
 {
     /// <summary>The share of a text that short blanks and sentences take, at least.</summary>
     public const double Ratio = 0.15;
 
-    /// <summary>A text with blanks, as one draw of a row's stream: what is drawn for a row does not depend on its neighbours.</summary>
+    /// <summary>A text with blanks; none in a text without words.</summary>
     /// <param name="text">The text, with the mark of its start.</param>
-    /// <param name="random">Names the stream.</param>
-    public BlankedText Draw(int[] text, Random random)
+    /// <param name="seed">Of the text's own draws, which depend on no other's.</param>
+    public BlankedText Draw(int[] text, long seed)
     {
-        var own = new SplitMix64(random.NextInt64());
-        double kind = own.NextDouble();
-        if (kind < shares.Document)
-            return Document(text, own);
-        return kind < shares.Document + shares.Sentences && SentencesOf(text) is { Count: > 1 } found ? WithoutSentences(text, found, own) : WithoutTokens(text, own);
+        var random = new SplitMix64(seed);
+        double kind = random.NextDouble();
+        if (EndOf(text) > 1 && kind < shares.Document)
+            return Document(text, random);
+        return kind < shares.Document + shares.Sentences && SentencesOf(text) is { Count: > 1 } found ? WithoutSentences(text, found, random) : WithoutTokens(text, random);
     }
 
     /// <summary>The sentences of a text, without the marks about it.</summary>
@@ -56,7 +57,7 @@ internal sealed class BlankDraws(BlankShares shares, BlankMarks marks, int end, 
         return BlankedText.Of(text, [new Blank(start, start + length)], marks.DocumentMask, marks);
     }
 
-    private int EndOf(int[] text) => text[^1] == end ? text.Length - 1 : text.Length;
+    private int EndOf(int[] text) => text[^1] == marks.EndOfText ? text.Length - 1 : text.Length;
 
     private static int Wanted(int[] text) => Math.Max(1, (int)(Ratio * text.Length));
 }

@@ -1,3 +1,5 @@
+using Microsoft.ML.Peft.Tokenization;
+
 namespace Microsoft.ML.Peft.Data.BlankInfilling;
 
 /// <summary>
@@ -31,8 +33,8 @@ internal sealed record BlankedText
     /// <param name="marks">The marks of a piece.</param>
     /// <param name="countsWithin">Whether tokens of a piece are told apart by their block positions; all have 1 otherwise.</param>
     /// <exception cref="ArgumentException">A blank does not lie in the text, or two overlap.</exception>
-    public static BlankedText Of(int[] text, IReadOnlyList<Blank> pieces, int mask, BlankMarks marks, bool countsWithin = true) =>
-        Make(text, pieces, mask, marks.StartOfPiece, [marks.EndOfPiece], countsWithin);
+    public static BlankedText Of(int[] text, IReadOnlyList<Blank> pieces, int mask, BlankTokens marks, bool countsWithin = true) =>
+        Make(text, pieces, mask, marks.Start, [marks.End], countsWithin);
 
     /// <summary>A text of which the end is missing. The piece ends where the text does, with no mark of its own.</summary>
     /// <param name="text">The text.</param>
@@ -40,8 +42,8 @@ internal sealed record BlankedText
     /// <param name="mask">Stands for them.</param>
     /// <param name="marks">The marks of a piece.</param>
     /// <exception cref="ArgumentException">The end is longer than the text.</exception>
-    public static BlankedText Tail(int[] text, int length, int mask, BlankMarks marks) =>
-        Make(text, [new Blank(text.Length - length, text.Length)], mask, marks.StartOfPiece, [], countsWithin: true);
+    public static BlankedText Tail(int[] text, int length, int mask, BlankTokens marks) =>
+        Make(text, [new Blank(text.Length - length, text.Length)], mask, marks.Start, [], countsWithin: true);
 
     private static BlankedText Make(int[] text, IReadOnlyList<Blank> pieces, int mask, int start, int[] end, bool countsWithin)
     {

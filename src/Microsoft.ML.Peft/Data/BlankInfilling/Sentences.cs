@@ -8,9 +8,10 @@ internal sealed class Sentences
 {
     private static readonly SearchValues<char> s_ends = SearchValues.Create(".?!\n。？！…");
 
-    private readonly HashSet<int> _ends;
+    // Who asks for no sentence need not look through the vocabulary.
+    private readonly Lazy<HashSet<int>> _ends;
 
-    public Sentences(IEnumerable<int> ends) => _ends = [.. ends];
+    public Sentences(IEnumerable<int> ends) => _ends = new(() => [.. ends]);
 
     public static Sentences Of(TextTokenizer tokenizer) =>
         new(tokenizer.Ids.Where(id => !tokenizer.IsSpecial(id) && tokenizer.Decode([id]).AsSpan().ContainsAny(s_ends)));
@@ -22,11 +23,11 @@ internal sealed class Sentences
     public List<Blank> In(int[] text, int offset, int end)
     {
         var found = new List<Blank>();
+        HashSet<int> ends = _ends.Value;
         int start = offset;
         for (int i = offset; i < end; i++)
         {
-            bool ends = i + 1 == end || (_ends.Contains(text[i]) && !_ends.Contains(text[i + 1]));
-            if (ends)
+            if (i + 1 == end || (ends.Contains(text[i]) && !ends.Contains(text[i + 1])))
             {
                 found.Add(new Blank(start, i + 1));
                 start = i + 1;

@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft.Data.BlankInfilling;
+using Microsoft.ML.Peft.Tokenization;
 
 namespace Microsoft.ML.Peft.Tests.Data.BlankInfilling;
 
@@ -8,7 +9,10 @@ public sealed class BlankDrawsTests
 {
     private const int Start = 1, End = 2, Stop = 3, FirstWord = 10, Rows = 4000;
 
-    private static readonly BlankMarks Marks = new(4, 5, 6, 7, 8);
+    private static readonly BlankTokens Marks = new()
+    {
+        Mask = 4, SentenceMask = 5, DocumentMask = 6, Start = 7, End = 8, Cls = Start, EndOfText = End, Sep = End, Pad = End,
+    };
 
     [TestMethod]
     public void ShortBlanksAreAsLongAsPoissonSays()
@@ -84,12 +88,12 @@ public sealed class BlankDrawsTests
         foreach (BlankedText row in Draw(new(0, 1, 0), text))
         {
             Assert.AreEqual(2, row.Tokens.Count(id => id == Marks.SentenceMask));
-            int[] starts = [.. Enumerable.Range(row.Separator, row.Tokens.Length - row.Separator).Where(i => row.Tokens[i] == Marks.StartOfPiece)];
+            int[] starts = [.. Enumerable.Range(row.Separator, row.Tokens.Length - row.Separator).Where(i => row.Tokens[i] == Marks.Start)];
             foreach (int start in starts)
             {
                 Assert.AreEqual(0, (row.Targets[start] - FirstWord) % 10);
                 Assert.AreEqual(Stop, row.Targets[start + 9]);
-                Assert.AreEqual(Marks.EndOfPiece, row.Targets[start + 10]);
+                Assert.AreEqual(Marks.End, row.Targets[start + 10]);
                 seen[(row.Targets[start] - FirstWord) / 10]++;
             }
         }
@@ -134,7 +138,7 @@ public sealed class BlankDrawsTests
     [TestMethod]
     public void ATextOfOneSentenceLosesTokensInstead()
     {
-        BlankedText row = new BlankDraws(new(0, 1, 0), Marks, End, new([Stop])).Draw(Text(20), new SplitMix64(1));
+        BlankedText row = new BlankDraws(new(0, 1, 0), Marks, new([Stop])).Draw(Text(20), 1);
         Assert.Contains(Marks.Mask, row.Tokens);
         Assert.DoesNotContain(Marks.SentenceMask, row.Tokens);
     }
@@ -156,24 +160,21 @@ public sealed class BlankDrawsTests
     [TestMethod]
     public void TheSameStreamDrawsTheSame()
     {
-        var draws = new BlankDraws(new(0.5, 0, 0.5), Marks, End, new([Stop]));
-        BlankedText first = draws.Draw(Text(50), new SplitMix64(5)), again = draws.Draw(Text(50), new SplitMix64(5)), other = draws.Draw(Text(50), new SplitMix64(6));
+        var draws = new BlankDraws(new(0.5, 0, 0.5), Marks, new([Stop]));
+        BlankedText first = draws.Draw(Text(50), 5), again = draws.Draw(Text(50), 5), other = draws.Draw(Text(50), 6);
         CollectionAssert.AreEqual(first.Tokens, again.Tokens);
         CollectionAssert.AreEqual(first.Positions, again.Positions);
         CollectionAssert.AreNotEqual(first.Tokens, other.Tokens);
     }
 
     [TestMethod]
-    public void ARowsDrawsDoNotDependOnItsNeighbours()
+    [DataRow(true)]
+    [DataRow(false)]
+    public void ATextWithoutWordsHasNoBlank(bool hasEnd)
     {
-        var draws = new BlankDraws(new(1, 0, 0), Marks, End, new([Stop]));
-        BlankedText Second(int[] before)
-        {
-            var random = new SplitMix64(7);
-            draws.Draw(before, random);
-            return draws.Draw(Text(60), random);
-        }
-        CollectionAssert.AreEqual(Second(Text(5)).Tokens, Second(Text(300)).Tokens);
+        int[] text = hasEnd ? [Start, End] : [Start];
+        foreach (BlankShares shares in new BlankShares[] { new(1, 0, 0), new(0, 1, 0), new(0, 0, 1) })
+            CollectionAssert.AreEqual(text, new BlankDraws(shares, Marks, new([Stop])).Draw(text, 1).Tokens);
     }
 
     [TestMethod]
@@ -209,13 +210,13 @@ public sealed class BlankDrawsTests
 
     private static IEnumerable<BlankedText> Draw(BlankShares shares, int[] text, int rows = Rows)
     {
-        var draws = new BlankDraws(shares, Marks, End, new([Stop]));
+        var draws = new BlankDraws(shares, Marks, new([Stop]));
         var random = new SplitMix64(11);
         for (int i = 0; i < rows; i++)
-            yield return draws.Draw(text, random);
+            yield return draws.Draw(text, random.NextInt64());
     }
 
-    private static int PiecesOf(BlankedText row) => row.Tokens.Count(id => id == Marks.StartOfPiece);
+    private static int PiecesOf(BlankedText row) => row.Tokens.Count(id => id == Marks.Start);
 
     private static double Error(double share, int draws) => Math.Sqrt(share * (1 - share) / draws);
 }

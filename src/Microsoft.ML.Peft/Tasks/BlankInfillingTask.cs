@@ -1,0 +1,195 @@
+using System.Globalization;
+using Microsoft.ML.Data;
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Data.BlankInfilling;
+using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.Tokenization;
+using Microsoft.ML.Peft.Training;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft
+{
+    public abstract partial class PeftTask
+    {
+        /// <summary>
+        /// Autoregressive blank infilling (GLM, Du et al. 2022): parts of a text are taken out, drawn anew each epoch, and written again token by token. Short
+        /// blanks (about three tokens, 15 % of the text) come in any order, whole sentences likewise; one long blank takes half of the text or more, in half of
+        /// the cases up to its end. Longer texts are cut into several. In scoring, how well the model knows what blanks of the text hide.
+        /// </summary>
+        /// <param name="textColumnName">The text.</param>
+        /// <param name="outputColumnName">The perplexity of blanks in the text, which are the same at each call, a Single; NaN for a text without a word.</param>
+        /// <param name="tokenShare">The share of texts that lose short blanks; 0.5 by default.</param>
+        /// <param name="sentenceShare">The share of texts that lose sentences; 0 by default. A text of one sentence loses short blanks instead.</param>
+        /// <param name="documentShare">The share of texts that lose half or more at once; 0.5 by default.</param>
+        /// <exception cref="ArgumentException">A share is negative, or they are not 1 together.</exception>
+        public static PeftTask BlankInfilling(
+            string textColumnName = "Text", string outputColumnName = "Perplexity", double tokenShare = 0.5, double sentenceShare = 0, double documentShare = 0.5)
+        {
+            new BlankShares(tokenShare, sentenceShare, documentShare).Check();
+            return new BlankInfillingTask
+            {
+                TextColumnName = textColumnName, OutputColumnName = outputColumnName, TokenShare = tokenShare, SentenceShare = sentenceShare, DocumentShare = documentShare,
+            };
+        }
+    }
+}
+
+namespace Microsoft.ML.Peft.Tasks
+{
+    /// <summary>GLM's pretraining on a text column.</summary>
+    internal sealed class BlankInfillingTask : PeftTask
+    {
+        [NotLearnt]
+        public required string TextColumnName { get; init; }
+
+        [NotLearnt]
+        public required string OutputColumnName { get; init; }
+
+        public required double TokenShare { get; init; }
+
+        public required double SentenceShare { get; init; }
+
+        public required double DocumentShare { get; init; }
+
+        internal TextColumn Text => new(TextColumnName, "Text");
+
+        internal BlankShares Shares => new(TokenShare, SentenceShare, DocumentShare);
+
+        internal override IReadOnlyList<TaskColumn> Inputs => [Text];
+
+        internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) =>
+            [SchemaShapes.Column(OutputColumnName, SchemaShape.Column.VectorKind.Scalar, NumberDataViewType.Single)];
+
+        internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new BlankInfillingRuntime(this, processor, maxLength);
+    }
+
+    /// <summary>What the blanks of a text cost, in nats.</summary>
+    /// <param name="Sum">All of them.</param>
+    /// <param name="Count">Tokens in them.</param>
+    internal readonly record struct BlankLoss(double Sum, int Count);
+
+    internal sealed class BlankInfillingRuntime(BlankInfillingTask task, InputProcessor processor, int maxLength)
+        : LanguageModelRuntime<BlankLoss>(task, processor, maxLength)
+    {
+        // A text is scored by the same blanks wherever it stands.
+        private const long ScoringSeed = 0;
+
+        // Positions whose logits exist at a time.
+        private const int Chunk = 256;
+
+        // The marks about it take two.
+        private readonly int _words = maxLength > 2 ? maxLength - 2 : throw new ArgumentException($"MaxLength is {maxLength}: with the marks of its start and end a text has 3 tokens at least.");
+        private readonly BlankTokens _tokens = BlankTokens.Of(processor.Tokenizer);
+        private readonly BlankDraws _draws = new(task.Shares, BlankTokens.Of(processor.Tokenizer), Sentences.Of(processor.Tokenizer));
+
+        public override int? End => _tokens.EndOfText;
+
+        public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
+        {
+            Func<string> text = task.Text.Read(row);
+            return () =>
+            {
+                int[] words = Tokenizer.Encode(text(), addSpecialTokens: false).Ids;
+                if (words.Length == 0)
+                    return withLabels ? [] : [new Example { Ids = [_tokens.Cls, _tokens.EndOfText] }];
+                // Blanks add two tokens each to a row and none to its positions.
+                int[][] parts = [.. words.Chunk(_words)];
+                return [.. parts.Select((part, i) => new Example { Ids = [_tokens.Cls, .. part, .. i + 1 == parts.Length ? [_tokens.EndOfText] : Array.Empty<int>()] })];
+            };
+        }
+
+        /// <exception cref="InvalidOperationException">Sentences are to be left out, and no text has two.</exception>
+        public override IEnumerable<string> NotesOn(IReadOnlyList<Example> rows)
+        {
+            if (task.SentenceShare == 0)
+                return [];
+            int several = rows.Count(row => _draws.SentencesOf(row.Ids).Count > 1);
+            if (several == 0)
+            {
+                throw new InvalidOperationException(
+                    $"{nameof(task.SentenceShare)} is {task.SentenceShare.ToString(CultureInfo.InvariantCulture)}, and the splitter finds no second sentence in any of the {rows.Count} texts: a sentence ends with . ? ! or a line.");
+            }
+            return several == rows.Count ? [] : [$"{rows.Count - several} of {rows.Count} texts are of one sentence: they lose short blanks where sentences were drawn."];
+        }
+
+        public override Head CreateHead(PretrainedModel model) => model.As<IFillsBlanks>().CreateLanguageModelHead();
+
+        public override IReadOnlyList<Example> Prepare(IReadOnlyList<Example> examples, Random random) =>
+            [.. examples.Select(example => Blanked(example, random.NextInt64()))];
+
+        /// <returns>[B, P] in training; else [2, B, P], beside what a token costs whether it was the likeliest.</returns>
+        public override Tensor Answer(Head head, Tensor hidden, Batch batch, ForwardContext context) =>
+            is_grad_enabled() ? base.Answer(head, hidden, batch, context) : Judge(head, hidden, batch, context);
+
+        public override (Tensor Sum, long Count) Loss(Tensor answer, Batch batch) => base.Loss(LossesOf(answer), batch);
+
+        public override ITaskMetrics CreateMetrics() => new Metrics(base.CreateMetrics());
+
+        public override IReadOnlyList<BlankLoss> Score(TunedModel model, Batch batch, ForwardContext context)
+        {
+            // The labels are the text's own tokens: no column has to bring them.
+            using Batch labelled = Processor.Collate([.. batch.Examples.Select(example => Blanked(example, ScoringSeed))], batch.Ids.device, withLabels: true);
+            return base.Score(model, labelled, context);
+        }
+
+        public override IReadOnlyList<BlankLoss> Predict(Tensor answer, Batch batch)
+        {
+            using var scope = NewDisposeScope();
+            float[] sums = LossesOf(answer).sum(1).cpu().data<float>().ToArray();
+            return [.. batch.Examples.Zip(sums, (example, sum) => new BlankLoss(sum, example.Labels.Length))];
+        }
+
+        public override BlankLoss Join(IReadOnlyList<BlankLoss> parts) => new(parts.Sum(part => part.Sum), parts.Sum(part => part.Count));
+
+        public override IReadOnlyList<OutputColumn<BlankLoss>> Outputs =>
+            [OutputColumn<BlankLoss>.Of(task.OutputColumnName, NumberDataViewType.Single, loss => (float)Math.Exp(loss.Sum / loss.Count))];
+
+        private Example Blanked(Example text, long seed)
+        {
+            BlankedText row = _draws.Draw(text.Ids, seed);
+            return text.With(Fields.Ids, row.Tokens).With(Fields.Positions, row.Positions).With(Fields.BlockPositions, row.BlockPositions)
+                .With(Fields.ContextLength, [row.Separator])
+                .With(Fields.ReadPositions, [.. Enumerable.Range(row.Separator, row.Tokens.Length - row.Separator)]).With(Fields.Labels, row.Targets[row.Separator..]);
+        }
+
+        private static Tensor Judge(Head head, Tensor hidden, Batch batch, ForwardContext context)
+        {
+            using var scope = NewDisposeScope();
+            Tensor flat = hidden.flatten(0, 1), labels = batch.Labels!.flatten();
+            var parts = new List<Tensor>();
+            for (long start = 0; start < flat.size(0); start += Chunk)
+            {
+                using var chunk = NewDisposeScope();
+                long count = Math.Min(Chunk, flat.size(0) - start);
+                Tensor logits = head.Forward(flat.narrow(0, start, count), batch, context), asked = labels.narrow(0, start, count);
+                Tensor losses = nn.functional.cross_entropy(logits, asked, ignore_index: Batch.IgnoredLabel, reduction: nn.Reduction.None);
+                parts.Add(stack([losses, logits.argmax(-1).eq(asked).to(losses.dtype)]).MoveToOuterDisposeScope());
+            }
+            return cat(parts, 1).view([2, .. batch.Labels!.Sizes()]).MoveToOuterDisposeScope();
+        }
+
+        // Ends with the answer's own scope.
+        private static Tensor LossesOf(Tensor answer) => answer.dim() == 3 ? answer[0] : answer;
+
+        /// <summary>Perplexity, and the share of tokens that were the likeliest given all before them.</summary>
+        private sealed class Metrics(ITaskMetrics perplexity) : ITaskMetrics
+        {
+            private double _right;
+            private long _all;
+
+            public void Add(Tensor answer, Batch batch)
+            {
+                using var scope = NewDisposeScope();
+                perplexity.Add(answer[0], batch);
+                _right += answer[1].sum().ToDouble();
+                _all += batch.Examples.Sum(example => (long)example.Labels.Length);
+            }
+
+            public IReadOnlyList<(string Name, double Value)> Result => [.. perplexity.Result, (TrainingMetrics.BlankAccuracy, _right / Math.Max(1, _all))];
+        }
+    }
+}

@@ -1,0 +1,173 @@
+using System.Globalization;
+using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Data.BlankInfilling;
+using Microsoft.ML.Peft.Models;
+using Microsoft.ML.Peft.Persistence;
+using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.TestSupport;
+using Microsoft.ML.Peft.Tests.Training;
+using Microsoft.ML.Peft.Training;
+using Microsoft.ML.Peft.Tuners.Full;
+using Samples;
+using static TorchSharp.torch;
+
+namespace Microsoft.ML.Peft.Tests.EndToEnd.BlankComparison;
+
+/// <summary>
+/// A GLM, a BERT and a model from left to right of one size, vocabulary, order of rows and number of tokens, pretrained on the SDK's documentation and
+/// tiny-shakespeare: what each knows of blanks. BERT is told how long a blank is, and its perplexity is a pseudo one (each token without its neighbours in the blank).
+/// </summary>
+[TestClass]
+public sealed class BlankComparisonTests
+{
+    private const int Docs = 6000, Vocabulary = 2000, Fewest = 10, Most = 46, MaxLength = 64, Epochs = 3, Asked = 500;
+
+    private const string Shape = "\"vocab_size\":%V%,\"initializer_range\":0.02";
+
+    private static readonly int[] s_lengths = [1, 3, 5];
+
+    private readonly string _folder = Path.Combine(Path.GetTempPath(), $"blank-comparison-{Guid.NewGuid():N}");
+
+    [TestMethod, TestCategory("EndToEnd")]
+    public void BothSidesHelp()
+    {
+        LongTests.Require();
+        int seeds = int.Parse(Environment.GetEnvironmentVariable("PEFT_SEEDS") ?? "3", CultureInfo.InvariantCulture);
+        var (train, test) = Texts();
+        var shape = new GlmShape { HiddenSize = 128, Layers = 4, Heads = 4, MaxLength = MaxLength, Dropout = 0 };
+        GlmFolder.Create(_folder, shape, train, Vocabulary);
+        TextProcessor processor = TextProcessor.Load(_folder);
+        int[][] asked = [.. Encoded(test, processor).Take(Asked)];
+        string[] kept = [.. train.Where(text => IsKept(processor.Tokenizer.Encode(text, addSpecialTokens: false).Ids))];
+        Print($"{kept.Length} rows of {kept.Sum(text => processor.Tokenizer.Encode(text, addSpecialTokens: false).Ids.Length)} tokens, {processor.Tokenizer.VocabularySize} in the vocabulary, {Epochs} epochs");
+        new Unigram(Encoded(train, processor), processor.Tokenizer.EosId!.Value).Report(asked, Items(asked), Print);
+        for (int seed = 1; seed <= seeds; seed++)
+            Compare(kept, asked, processor, seed);
+        Directory.Delete(_folder, recursive: true);
+    }
+
+    private void Compare(string[] train, int[][] asked, TextProcessor processor, int seed)
+    {
+        string glm = File.ReadAllText(Path.Combine(_folder, HfConfig.FileName)), shape = Shape.Replace("%V%", $"{processor.Tokenizer.VocabularySize}", StringComparison.Ordinal);
+        string bert = $$"""
+            {"model_type":"bert","architectures":["BertForMaskedLM"],"hidden_size":128,"num_hidden_layers":4,"num_attention_heads":4,"intermediate_size":512,"hidden_act":"gelu",
+             "hidden_dropout_prob":0,"attention_probs_dropout_prob":0,"layer_norm_eps":1e-12,"max_position_embeddings":{{MaxLength}},"type_vocab_size":2,{{shape}} }
+            """;
+        string gpt = $$"""
+            {"model_type":"gpt2","architectures":["GPT2LMHeadModel"],"n_embd":128,"n_layer":4,"n_head":4,"n_positions":{{MaxLength}},"resid_pdrop":0,"embd_pdrop":0,"attn_pdrop":0,
+             "layer_norm_epsilon":1e-5,{{shape}} }
+            """;
+        using (TunedModel model = Train(glm, PeftTask.BlankInfilling(), processor, train, seed, steps: 1, rate: 1e-12))
+            Report("GLM untrained", seed, new GlmGuesser(model, processor), asked);
+        using (TunedModel model = Train(glm, PeftTask.BlankInfilling(), processor, train, seed))
+            Report("GLM", seed, new GlmGuesser(model, processor), asked);
+        using (TunedModel model = Train(bert, PeftTask.MaskedLanguageModelling(), processor, train, seed))
+            Report("BERT", seed, new MaskGuesser(model, processor), asked);
+        using (TunedModel model = Train(gpt, PeftTask.CausalLanguageModelling(), processor, train, seed))
+            Report("left to right", seed, new LeftToRightGuesser(model, processor), asked);
+    }
+
+    private static TunedModel Train(string config, PeftTask task, TextProcessor processor, string[] texts, int seed, int? steps = null, double rate = 1.5e-3)
+    {
+        PretrainedModel model = ModelRegistry.Create(HfConfig.Parse(config, "the comparison"), null, CPU, seed);
+        TaskRuntime runtime = task.Bind(LabelSet.None, processor, MaxLength);
+        using RowSet rows = RowSet.Read(
+            new MLContext().Data.LoadFromEnumerable(texts.Select(text => new Row { Text = text })), ["Text"], row => runtime.CreateReader(row, withLabels: true), () => { });
+        TunedModel tuned = TunedModelFactory.Create(model, runtime, new FullOptions(), seed);
+        var options = new TrainingOptions { MaxEpochs = Epochs, MaxSteps = steps, BatchSize = 32, LearningRate = rate, WarmupRatio = 0.05 };
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        TrainingResult result = TrainingLoop.Run(
+            tuned, runtime, rows.Examples, null, new TrainingSettings(options, new TrainingDefaults(LearningRate: rate)), CPU, seed, new TinyRun.Log(), CancellationToken.None);
+        Print($"{task.Key}, seed {seed}: {tuned.WeightCount} weights, {rows.Examples.Count} rows, {result.Steps} steps in {clock.Elapsed.TotalSeconds:f0} s, loss {result.Loss:f4}");
+        return tuned;
+    }
+
+    private static void Report(string name, int seed, BlankGuesser guesser, int[][] asked)
+    {
+        foreach (var (length, items) in Items(asked))
+        {
+            int[][] written = guesser.Write(items);
+            double cost = guesser.Costs(items).Average(row => row.Average());
+            double tokens = items.Select((item, i) => BlankGuesser.Gold(item).Zip(written[i]).Average(pair => pair.First == pair.Second ? 1.0 : 0)).Average();
+            double whole = items.Select((item, i) => BlankGuesser.Gold(item).SequenceEqual(written[i]) ? 1.0 : 0).Average();
+            Print($"{name}, seed {seed}, blanks of {length}: token accuracy {tokens:f4}, whole {whole:f4}, perplexity {Math.Exp(cost):f2}");
+        }
+        if (guesser is TailGuesser tails)
+        {
+            var (sum, count) = tails.TailCosts(asked);
+            Print($"{name}, seed {seed}, tails: perplexity {Math.Exp(sum / count):f2} over {count} tokens");
+        }
+    }
+
+    /// <summary>A blank of each length in each text, with a word on both sides; the same for all models.</summary>
+    private static IEnumerable<(int Length, (int[] Text, Blank Blank)[] Items)> Items(int[][] texts) => s_lengths.Select(length =>
+    {
+        var random = new SplitMix64(length);
+        return (length, texts.Select(text =>
+        {
+            int start = 1 + random.Next(text.Length - length - 1);
+            return (text, new Blank(start, start + length));
+        }).ToArray());
+    });
+
+    private static (string[] Train, string[] Test) Texts()
+    {
+        DataSplit docs = DataSplit.Of(ApiDocs.Load(), Docs);
+        return ([.. docs.Train.Select(row => row.Text), .. Speeches("train")], [.. docs.Test.Select(row => row.Text).Take(Asked / 2), .. Speeches("test"), .. docs.Test.Select(row => row.Text).Skip(Asked / 2)]);
+    }
+
+    // Who speaks stands in the first line.
+    private static IEnumerable<string> Speeches(string part) => File.ReadAllText(SharedData.Require(Path.Combine(SharedData.Data, "tiny-shakespeare"), part + ".txt"))
+        .Split("\n\n").Select(speech => speech[(speech.IndexOf('\n', StringComparison.Ordinal) + 1)..].Replace('\n', ' ').Trim());
+
+    private static bool IsKept(int[] ids) => ids.Length is >= Fewest and <= Most;
+
+    private static IEnumerable<int[]> Encoded(IEnumerable<string> texts, TextProcessor processor) =>
+        texts.Select(text => processor.Tokenizer.Encode(text, addSpecialTokens: false).Ids).Where(IsKept);
+
+    private static void Print(FormattableString line) => Print(line.ToString(CultureInfo.InvariantCulture));
+
+    private static void Print(string line)
+    {
+        Console.WriteLine(line);
+        // A run of an hour is worth looking at before it ends.
+        if (Environment.GetEnvironmentVariable("PEFT_PROGRESS_FILE") is { Length: > 0 } file)
+            File.AppendAllText(file, line + "\n");
+    }
+
+    private sealed class Row
+    {
+        public string Text { get; set; } = "";
+    }
+
+    /// <summary>How often each token stands in the training texts, and nothing else.</summary>
+    private sealed class Unigram
+    {
+        private readonly Dictionary<int, int> _counts;
+        private readonly double _all;
+
+        private readonly int _end;
+
+        public Unigram(IEnumerable<int[]> texts, int end)
+        {
+            _end = end;
+            _counts = texts.SelectMany(text => text.Append(end)).CountBy(id => id).ToDictionary();
+            _all = _counts.Values.Sum() + _counts.Count + 1;
+        }
+
+        public void Report(int[][] asked, IEnumerable<(int Length, (int[] Text, Blank Blank)[] Items)> lengths, Action<string> print)
+        {
+            int commonest = _counts.Where(count => count.Key != _end).MaxBy(count => count.Value).Key;
+            foreach (var (length, items) in lengths)
+            {
+                int[] gold = [.. items.SelectMany(BlankGuesser.Gold)];
+                double whole = items.Average(item => BlankGuesser.Gold(item).All(id => id == commonest) ? 1.0 : 0);
+                print(string.Create(CultureInfo.InvariantCulture, $"unigram, blanks of {length}: token accuracy {gold.Average(id => id == commonest ? 1.0 : 0):f4}, whole {whole:f4}, perplexity {Math.Exp(gold.Average(Cost)):f2}"));
+            }
+            print(string.Create(CultureInfo.InvariantCulture, $"unigram, tails: perplexity {Math.Exp(asked.SelectMany(text => text[(text.Length / 2)..].Append(_end)).Average(Cost)):f2}"));
+        }
+
+        private double Cost(int id) => -Math.Log((_counts.GetValueOrDefault(id) + 1) / _all);
+    }
+}
