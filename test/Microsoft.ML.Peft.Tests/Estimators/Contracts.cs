@@ -173,3 +173,23 @@ public sealed class QuestionAnswerContract : TinyBertContract
         public float Number { get; set; }
     }
 }
+
+[TestClass]
+public sealed class GlmPretrainContract : EstimatorContract
+{
+    private readonly UntrainedGlm _glm = new();
+
+    protected override IReadOnlyList<string> InputColumns => ["Text"];
+
+    protected override string OtherColumn => "Number";
+
+    [TestCleanup]
+    public void DeleteModel() => _glm.Dispose();
+
+    protected override IEstimator<ITransformer> CreateEstimator() => Context.Peft().GlmPretrain(new()
+    {
+        BaseModel = _glm.Folder, StartFromScratch = true, Training = new TrainingOptions { MaxEpochs = 1, BatchSize = 8 },
+    });
+
+    protected override IDataView CreateData() => Review.Load(Context);
+}
