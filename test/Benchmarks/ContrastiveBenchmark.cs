@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
@@ -68,8 +67,8 @@ internal sealed class ContrastiveBenchmark : IBenchmark
     private void Memory(BatchRunner runner, Optimizer optimizer, Example[] rows)
     {
         double gflops = GemmPeak.Gflops();
-        (long smallBase, long small) = Peak(() => Step(runner, optimizer, rows[..Piece]));
-        (long largeBase, long large) = Peak(() => Step(runner, optimizer, rows));
+        (long smallBase, long small) = ResidentMemory.Around(() => Step(runner, optimizer, rows[..Piece]));
+        (long largeBase, long large) = ResidentMemory.Around(() => Step(runner, optimizer, rows));
         new Figure(Name + "/memory", (double)large / small, "of the process's peak with a batch of 32", 1.2, null).Print(gflops);
         new Figure(Name + "/growth", (double)(large - largeBase) / (small - smallBase), "of the growth in a step of 32 pairs", null, null).Print(gflops);
         new Figure(Name + "/growth-mb", (large - largeBase) / 1e6, "MB that a step of 1,024 pairs grows by; peer: one of 32", null, (small - smallBase) / 1e6).Print(gflops);
@@ -84,19 +83,6 @@ internal sealed class ContrastiveBenchmark : IBenchmark
         optimizer.Step(1e-5, 1.0 / rows.Length);
         optimizer.ClearGradients();
     }
-
-    private static (long Before, long Peak) Peak(Action action)
-    {
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-        File.WriteAllText("/proc/self/clear_refs", "5");
-        long before = Status("VmRSS");
-        action();
-        return (before, Status("VmHWM"));
-    }
-
-    private static long Status(string name) => File.ReadLines("/proc/self/status").Where(line => line.StartsWith(name + ":", StringComparison.Ordinal))
-        .Select(line => long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[^2], CultureInfo.InvariantCulture) << 10).First();
 
     private static Example[] Rows()
     {

@@ -54,7 +54,7 @@ internal static class FewBits
     private static double Print(string name, string path, QuantizationOptions options, double gflops)
     {
         using HostedModel model = HostedModel.Decoder(path, options);
-        double tokens = Decoding.TokensPerSecond(model, 1);
+        double tokens = Decoding.TokensPerSecond(model.Open(), rows: 1);
         ModelWeights weights = model.Model.Weights;
         double bytes = weights.Quantized.Sum(weight => (double)weight.Matrix.Bytes) + weights.All.Sum(p => (double)p.Value.numel() * sizeof(float));
         new Figure(name, tokens, Decoding.Unit(bytes), null, null).Print(gflops);

@@ -20,7 +20,7 @@ internal sealed class DecodeBenchmark : IBenchmark
         double gflops = GemmPeak.Gflops();
         using HostedModel model = HostedModel.Decoder(Decoding.Folder);
         long weights = model.Model.Weights.All.Sum(p => p.Value.numel());
-        double one = Decoding.TokensPerSecond(model, 1), eight = Decoding.TokensPerSecond(model, 8);
+        double one = Decoding.TokensPerSecond(model.Open(), rows: 1), eight = Decoding.TokensPerSecond(model.Open(), rows: 8);
         double bandwidth = Figure.ReadBandwidth();
         new Figure(Name + "/share", one * weights * sizeof(float) / bandwidth, $"share of {bandwidth / 1e9:f1} GB/s", 0.8, null).Print(gflops);
         new Figure(Name + "/tokens", one, "tokens a second", 15.1, 15.1).Print(gflops);

@@ -8,18 +8,24 @@ namespace Microsoft.ML.Peft.Benchmarks;
 /// <summary>SmolLM2 writing tokens one by one, here and in llama.cpp.</summary>
 internal static class Decoding
 {
-    private const int Prompt = 64, WarmUp = 32, Tokens = 128;
+    public const int Prompt = 64;
+
+    private const int WarmUp = 32, Tokens = 128;
 
     public static string Folder { get; } = Path.Combine(SharedData.Models, "smollm2-135m-instruct");
 
     /// <summary>Its weights in 4 bits, as llama.cpp takes them.</summary>
     public static string File { get; } = Path.Combine(Folder, "model.Q4_1.gguf");
 
-    public static double TokensPerSecond(HostedModel model, int rows, string? adapter = null)
+    /// <summary>Tokens a second behind a prompt.</summary>
+    /// <param name="session">A session that has read nothing, which ends with this.</param>
+    /// <param name="rows">Its rows.</param>
+    /// <param name="prompt">Tokens of the prompt.</param>
+    public static double TokensPerSecond(IDecodingSession session, int rows, int prompt = Prompt)
     {
-        using IDecodingSession session = model.Open([adapter]);
-        using Tensor prompt = randint(5, 40000, [rows, Prompt], ScalarType.Int64);
-        session.Read(prompt, null).Dispose();
+        using IDecodingSession owned = session;
+        using Tensor ids = randint(5, 30000, [rows, prompt], ScalarType.Int64);
+        session.Read(ids, null).Dispose();
         long[] next = [.. Enumerable.Repeat(100L, rows)];
         for (int i = 0; i < WarmUp; i++)
             session.Next(next).Dispose();

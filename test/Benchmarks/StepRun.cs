@@ -28,12 +28,12 @@ internal sealed class StepRun : IDisposable
     {
         _checkpointing = checkpointing;
         _model = ModelRegistry.Create(HfConfig.Parse(shape.Config, "benchmark"), null, CPU, seed: 1, quantization);
-        Head head = shape.Head is { } create ? create(_model) : shape.Vocabulary > 0 ? _model.As<ICausalLanguageModel>().CreateLanguageModelHead() : _model.As<ISequenceClassifier>().CreateSequenceClassificationHead(2);
+        Head head = shape.CreateHead(_model);
         _tuned = new TunedModel(_model, head, options.Create());
         // Random weights are all new: what a checkpoint would bring does not train beside the tuner.
         _tuned.Tuner.Attach(new TuningTarget(_model.Weights, _model.DefaultTargets, shape.Vocabulary > 0 ? [] : head.Parameters), seed: 1);
         _optimizer = new Optimizer(_tuned.Trainable, new TrainingSettings(new() { Optimizer = optimizer }, new TrainingDefaults(LearningRate: 1e-3)));
-        _batch = RandomBatch(shape);
+        _batch = Batch.Collate(shape.Examples(), CPU, withLabels: true);
     }
 
     /// <summary>Bytes a parameter of the matrices that are packed.</summary>
@@ -60,24 +60,4 @@ internal sealed class StepRun : IDisposable
     private Tensor Loss(Tensor hidden, ForwardContext context) => _tuned.Head is LanguageModelHead language
         ? language.TokenLosses(hidden, _batch.Labels!, context).mean()
         : nn.functional.cross_entropy(_tuned.Head.Forward(hidden, _batch, context), _batch.Labels!);
-
-    private static Batch RandomBatch(StepShape shape)
-    {
-        var random = new Random(1);
-        bool classifies = shape.Vocabulary == 0;
-        Example[] rows = [.. Enumerable.Range(0, shape.Rows).Select(i =>
-        {
-            if (shape.Row is { } row)
-                return row(random);
-            int[] ids = [.. Enumerable.Range(0, shape.Length).Select(_ => random.Next(5, 30000))];
-            return new Example
-            {
-                Ids = ids,
-                ReadPositions = classifies ? [] : [.. Enumerable.Range(0, shape.Length - 1)],
-                Label = classifies ? i % 2 : null,
-                Labels = classifies ? [] : ids[1..],
-            };
-        })];
-        return Batch.Collate(rows, CPU, withLabels: true);
-    }
 }

@@ -1,7 +1,6 @@
 using Microsoft.ML.Peft.Data;
-using Microsoft.ML.Peft.Data.BlankInfilling;
+using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
-using Microsoft.ML.Peft.Tokenization;
 
 namespace Microsoft.ML.Peft.Benchmarks;
 
@@ -14,26 +13,8 @@ namespace Microsoft.ML.Peft.Benchmarks;
 /// <param name="Vocabulary">Width of the language model's head; 0 for a classifier.</param>
 /// <param name="Rows">Rows of a batch.</param>
 /// <param name="Length">Tokens of a row.</param>
-internal sealed record StepShape(string Config, int Layers, int Hidden, int Inner, int InnerMatrices, int Vocabulary, int Rows, int Length)
+internal record StepShape(string Config, int Layers, int Hidden, int Inner, int InnerMatrices, int Vocabulary, int Rows, int Length)
 {
-    /// <summary>A row of 116 tokens without 18 of them, in six blanks: 15 %, as GLM's pretraining draws them. With masks and marks it is of 128, 24 of which are learnt.</summary>
-    public static StepShape Glm110M { get; } = new("""
-        {"model_type":"glm","architectures":["GLMForConditionalGeneration"],"hidden_size":768,"num_layers":12,"num_attention_heads":12,
-         "vocab_size":30592,"max_sequence_length":512,"embedding_dropout_prob":0.1,"attention_dropout_prob":0.1,"output_dropout_prob":0.1}
-        """, Layers: 12, Hidden: 768, Inner: 3072, InnerMatrices: 2, Vocabulary: 30592, Rows: 8, Length: 128)
-    {
-        Head = model => model.As<IFillsBlanks>().CreateLanguageModelHead(), Row = Blanked, Learnt = 24.0 / 128,
-    };
-
-    /// <summary>The head; null for a language model's or a classifier's.</summary>
-    public Func<PretrainedModel, Head>? Head { get; init; }
-
-    /// <summary>Makes a row; null for one of random tokens, of which each is to tell the next.</summary>
-    public Func<Random, Example>? Row { get; init; }
-
-    /// <summary>The share of tokens for which the language model's head is computed.</summary>
-    public double Learnt { get; init; } = 1;
-
     public static StepShape Roberta { get; } = new("""
         {"model_type":"roberta","architectures":["RobertaForSequenceClassification"],"hidden_size":768,"num_hidden_layers":12,
          "num_attention_heads":12,"intermediate_size":3072,"vocab_size":50265,"max_position_embeddings":514,"type_vocab_size":1,
@@ -61,21 +42,41 @@ internal sealed record StepShape(string Config, int Layers, int Hidden, int Inne
         """, layers, hidden, inner, InnerMatrices: 3, Vocabulary: 32000, Rows: 1, Length: 64);
 
     /// <summary>FLOPs of a forward pass.</summary>
-    public double Forward => 2 * ((Layers * ((4.0 * Hidden * Hidden) + ((double)InnerMatrices * Hidden * Inner))) + Attention + (Learnt * Hidden * Vocabulary)) * Tokens;
+    public double Forward => 2 * (Products + Attention);
 
     /// <summary>FLOPs of a LoRA step: two forward passes, and attention's second product in the backward pass.</summary>
-    public double LoraStep => (2 * Forward) + (2 * Attention * Tokens);
+    public double LoraStep => (2 * Forward) + (2 * Attention);
 
-    private double Tokens => (double)Rows * Length;
+    /// <summary>A language model's head, or a classifier's.</summary>
+    public virtual Head CreateHead(PretrainedModel model) =>
+        Vocabulary > 0 ? model.As<IWritesTexts>().CreateLanguageModelHead() : model.As<ISequenceClassifier>().CreateSequenceClassificationHead(2);
 
-    private static Example Blanked(Random random)
+    /// <summary>The rows of a batch, of random tokens.</summary>
+    public virtual Example[] Examples()
     {
-        int[] text = [.. Enumerable.Range(0, 116).Select(_ => random.Next(10, 30000))];
-        Blank[] blanks = [.. Enumerable.Range(0, 6).Select(i => new Blank(5 + (18 * i), 8 + (18 * i)))];
-        BlankedText row = BlankedText.Of(text, blanks, mask: 4, new BlankTokens { Mask = 4, SentenceMask = 5, DocumentMask = 6, Start = 7, End = 8, Cls = 2, EndOfText = 3, Sep = 3, Pad = 0 });
-        return new Example { Ids = row.Tokens, ReadPositions = [.. Enumerable.Range(row.Separator, row.Tokens.Length - row.Separator)], Labels = row.Targets[row.Separator..] }
-            .With(Fields.Positions, row.Positions).With(Fields.BlockPositions, row.BlockPositions).With(Fields.ContextLength, [row.Separator]);
+        var random = new Random(1);
+        bool classifies = Vocabulary == 0;
+        return [.. Enumerable.Range(0, Rows).Select(i =>
+        {
+            int[] ids = RandomIds(random, Length);
+            return new Example
+            {
+                Ids = ids,
+                ReadPositions = classifies ? [] : [.. Enumerable.Range(0, Length - 1)],
+                Label = classifies ? i % 2 : null,
+                Labels = classifies ? [] : ids[1..],
+            };
+        })];
     }
 
-    private double Attention => Layers * 2.0 * Length * Hidden;
+    /// <summary>Multiplications of a batch by the model's matrices.</summary>
+    protected virtual double Products => (double)Rows * ((Length * Layers * ((4.0 * Hidden * Hidden) + ((double)InnerMatrices * Hidden * Inner))) + (Told * (double)Hidden * Vocabulary));
+
+    /// <summary>Tokens of a row for which the language model's head is computed.</summary>
+    protected virtual int Told => Length;
+
+    /// <summary>Multiplications of a batch in attention.</summary>
+    protected virtual double Attention => (double)Rows * Length * Layers * 2.0 * Length * Hidden;
+
+    protected static int[] RandomIds(Random random, int count) => [.. Enumerable.Range(0, count).Select(_ => random.Next(5, 30000))];
 }

@@ -19,7 +19,7 @@ internal sealed class UnmergedDecodeBenchmark : IBenchmark
         {
             // In turns, for the machine's speed drifts.
             var rounds = Enumerable.Range(0, Rounds).Select(_ => (
-                Bare: Decoding.TokensPerSecond(model, rows), Adapted: Decoding.TokensPerSecond(model, rows, Adapter))).ToList();
+                Bare: Decoding.TokensPerSecond(model.Open(), rows), Adapted: Decoding.TokensPerSecond(model.Open(Adapter), rows))).ToList();
             double bare = rounds.Max(round => round.Bare);
             new Figure($"{Name}/{rows}", bare / rounds.Max(round => round.Adapted), "times the merged model's time", null, bare).Print(gflops);
         }

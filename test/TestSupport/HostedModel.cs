@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
@@ -54,6 +55,16 @@ internal sealed class HostedModel(PretrainedModel model, Head head) : IDisposabl
         ModelLease lease = Enter(adapters);
         _open.Add(lease);
         return Run(lease, context => model.As<IContinuesTexts>().Open(head, context));
+    }
+
+    /// <summary>Opens a session of an encoder-decoder, whose lease ends with this.</summary>
+    /// <param name="texts">What it writes from.</param>
+    /// <param name="adapters">The adapter of each row, or one for all; none for the bare base, as null is.</param>
+    public IDecodingSession Open(Batch texts, params string?[] adapters)
+    {
+        ModelLease lease = Enter(adapters);
+        _open.Add(lease);
+        return Run(lease, context => model.As<IWritesTexts>().Open(head, texts, context));
     }
 
     public void Dispose()

@@ -124,15 +124,29 @@ public sealed class PrefixTuneTests : IDisposable
         Assert.Contains("heads", Assert.ThrowsExactly<NotSupportedException>(() => other.Attach(new TuningTarget(uneven, [], []), seed: 1)).Message);
     }
 
+    /// <summary>What kind each word is, which a prefix alone has to bring out of a base of random weights.</summary>
     [TestMethod]
     public void PromptsServeAClassifierOfEachToken()
     {
-        IDataView data = _ml.Data.LoadFromEnumerable(Enumerable.Range(0, 12).Select(i => new { Words = new[] { "good", "film" }, Labels = new[] { "A", "B" } }));
-        IEstimator<ITransformer> pipeline = _ml.Transforms.Conversion.MapValueToKey("Labels").Append(_ml.Peft().PTuneV2(
-            new PTuneV2.Options { BaseModel = _bert.Folder, Task = PeftTask.TokenClassification("Words", "Labels"), Prefix = new PrefixOptions { VirtualTokens = 4 }, Training = new TrainingOptions { MaxEpochs = 20, LearningRate = 5e-2 } }));
-        ITransformer model = pipeline.Fit(data);
-        Assert.IsNotEmpty(model.Transform(data).Preview(1).RowView);
-        (model as IDisposable)?.Dispose();
+        string[][] texts = [["good", "film"], ["film", "good"], ["book", "bad"], ["bad", "film", "good"]];
+        IDataView data = _ml.Data.LoadFromEnumerable(Enumerable.Range(0, 24).Select(i => texts[i % texts.Length])
+            .Select(words => new { Words = words, Labels = Array.ConvertAll(words, word => word is "good" or "bad" ? "quality" : "thing") }));
+        var options = new PTuneV2.Options
+        {
+            BaseModel = _bert.Folder, Task = PeftTask.TokenClassification("Words", "Labels"), Prefix = new PrefixOptions { VirtualTokens = 4 },
+            Training = new TrainingOptions { MaxEpochs = 20, LearningRate = 5e-2 },
+        };
+        using var model = _ml.Transforms.Conversion.MapValueToKey("Labels").Append(_ml.Peft().PTuneV2(options)).Fit(data);
+        Said[] rows = [.. _ml.Data.CreateEnumerable<Said>(model.Transform(data), reuseRowObject: false)];
+        int right = rows.Sum(row => row.Labels.Zip(row.PredictedLabel).Count(pair => pair.First == pair.Second));
+        Assert.AreEqual(rows.Sum(row => row.Labels.Length), right, "words whose kind is said");
+    }
+
+    private sealed class Said
+    {
+        public uint[] Labels { get; set; } = [];
+
+        public uint[] PredictedLabel { get; set; } = [];
     }
 
     private static TrainingOptions Still => new() { MaxSteps = 1, LearningRate = 1e-9, BatchSize = 8 };

@@ -23,13 +23,32 @@ public sealed class AdapterMutationTests
 
     [TestMethod]
     [DataRow("adapter_config.json", 500), DataRow("adapter_model.safetensors", 500)]
-    public void Prompts(string file, int count) => Damage(file, count, _ml.Peft().PromptTune(new PromptTune.Options
+    public void Prompts(string file, int count) => Damage(file, count, _ml.Peft().PromptTune(Of(new PromptTune.Options
     {
-        BaseModel = _bert.Folder,
-        Task = PeftTask.TextClassification(),
         Prompt = new PromptOptions { VirtualTokens = 3, Start = VirtualTokenStart.Text, StartText = "good film" },
-        Training = new TrainingOptions { MaxSteps = 1 },
-    }));
+    })));
+
+    [TestMethod]
+    [DataRow("adapter_config.json", 500), DataRow("adapter_model.safetensors", 500)]
+    public void Prefixes(string file, int count) => Damage(file, count, _ml.Peft().PrefixTune(Of(new PrefixTune.Options
+    {
+        Prefix = new PrefixOptions { VirtualTokens = 3, PrefixProjection = true },
+    })));
+
+    [TestMethod]
+    [DataRow(PTuningEncoder.Mlp, "adapter_config.json", 300), DataRow(PTuningEncoder.Lstm, "adapter_config.json", 300)]
+    [DataRow(PTuningEncoder.Mlp, "adapter_model.safetensors", 300)]
+    public void PTuned(PTuningEncoder encoder, string file, int count) => Damage(file, count, _ml.Peft().PTune(Of(new PTune.Options
+    {
+        Prompt = new PTuningOptions { VirtualTokens = 3, Encoder = encoder },
+    })));
+
+    private T Of<T>(T options)
+        where T : FineTuneOptions
+    {
+        (options.BaseModel, options.Task, options.Training) = (_bert.Folder, PeftTask.TextClassification(), new TrainingOptions { MaxSteps = 1 });
+        return options;
+    }
 
     private void Damage(string file, int count, IEstimator<PeftTransformer> method)
     {

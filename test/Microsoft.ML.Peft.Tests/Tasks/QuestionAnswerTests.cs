@@ -41,6 +41,54 @@ public sealed class QuestionAnswerTests
             CollectionAssert.AreEqual(expected.Answer, engine.Predict(row).Answer);
     }
 
+    /// <summary>Virtual tokens stand before question and context: places are still those of the text.</summary>
+    [TestMethod]
+    [DataRow("prompt"), DataRow("prefix")]
+    public void SoftPromptsLearnWhereAnswersStand(string method)
+    {
+        IDataView rows = Data(Rows(48));
+        FineTuneEstimator estimator = method == "prompt"
+            ? _ml.Peft().PromptTune(Of(new PromptTune.Options { Prompt = new PromptOptions { VirtualTokens = 3 } }))
+            : _ml.Peft().PTuneV2(Of(new PTuneV2.Options { Prefix = new PrefixOptions { VirtualTokens = 3 } }));
+        using PeftTransformer model = estimator.Fit(rows);
+        IDataView scored = model.Transform(rows);
+        Assert.IsGreaterThan(0.6, _ml.Peft().EvaluateAnswers(scored, "TrainingAnswer").F1);
+        foreach (Found row in _ml.Data.CreateEnumerable<Found>(scored, false))
+            Assert.AreEqual(row.Answer[0], row.Context.Substring(row.PredictedIndex[0], row.Answer[0].Length));
+
+        T Of<T>(T options)
+            where T : FineTuneOptions
+        {
+            LoraFineTune.Options lora = Options();
+            (options.BaseModel, options.Task, options.MaxLength, options.Training) = (lora.BaseModel, lora.Task, lora.MaxLength, lora.Training);
+            (options.Training.MaxEpochs, options.Training.LearningRate) = (40, 5e-2);
+            return options;
+        }
+    }
+
+    /// <summary>A row has several windows, each an example of its own: a run that was cancelled goes on between them to the bit.</summary>
+    [TestMethod]
+    public void ACancelledFitGoesOn()
+    {
+        IDataView rows = Data(Rows(24));
+        string folder = Path.Combine(_bert.Folder, "checkpoints");
+        using PeftTransformer whole = Fit(rows, epochs: 2);
+        using var source = new CancellationTokenSource();
+        LoraFineTune.Options options = Options();
+        (options.Training.CheckpointFolder, options.Training.CancellationToken) = (folder, source.Token);
+        options.Training.Progress = new Training.TinyRun.Callback(progress =>
+        {
+            if (progress.Step == 3)
+                source.Cancel();
+        });
+        Assert.ThrowsExactly<OperationCanceledException>(() => _ml.Peft().Lora(options).Fit(rows));
+        (options.Training.CancellationToken, options.Training.Progress) = (default, null);
+        using PeftTransformer resumed = _ml.Peft().Lora(options).Fit(rows);
+        Assert.IsGreaterThan(3, whole.Training!.Steps);
+        Assert.AreEqual(whole.Training.Steps, resumed.Training!.Steps);
+        Table.AreClose(Table.Read(whole.Transform(rows), "Score"), Table.Read(resumed.Transform(rows), "Score"), 0, "scores");
+    }
+
     [TestMethod]
     public void AValidationSetIsJudgedByAnswers()
     {
