@@ -23,6 +23,8 @@ public sealed class QuestionAnsweringTests
             BaseModel = Model, Task = PeftTask.QuestionAnswer(), MaxLength = MaxLength, Training = Training(2e-3, 6),
             Lora = new LoraOptions { Rank = 8, Alpha = 16, TargetModules = [LoraOptions.AllLinear] },
         })),
+        ("P-tuning v2", peft => peft.PTuneV2(new PTuneV2.Options { BaseModel = Model, Task = PeftTask.QuestionAnswer(), MaxLength = MaxLength, Training = Training(1e-2, 6) })),
+        ("prompt tuning", peft => peft.PromptTune(new PromptTune.Options { BaseModel = Model, Task = PeftTask.QuestionAnswer(), MaxLength = MaxLength, Training = Training(1e-2, 6) })),
     ];
 
     public static IEnumerable<object[]> Methods => s_methods.Select(method => new object[] { method.Name });
