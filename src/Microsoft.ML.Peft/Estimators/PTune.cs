@@ -20,7 +20,8 @@ public sealed class PTune : FineTuneEstimator
 
         internal override TunerOptions Given => Prompt;
 
-        private protected override TrainingDefaults Defaults => new(LearningRate: 1e-3);
+        // A network moves the whole table with each of its weights; where it stands beside vectors, it is they that learn at this rate.
+        private protected override TrainingDefaults Defaults => new(LearningRate: Prompt.Start == VirtualTokenStart.Random ? 5e-3 : 1e-2);
 
         internal override void Validate()
         {

@@ -10,7 +10,10 @@ public abstract class InputVectorOptions : VirtualTokenOptions, IStartsFromTexts
 {
     private protected InputVectorOptions() { }
 
-    /// <summary>How the vectors start; prompt tuning from sampled tokens by default, the input of P-tuning's network at random.</summary>
+    /// <summary>
+    /// How the vectors start; from sampled tokens by default. P-tuning's network then stands beside them and makes nothing yet; under
+    /// <see cref="VirtualTokenStart.Random"/> it has its first values and makes the vectors alone, as PEFT's does.
+    /// </summary>
     public VirtualTokenStart Start { get; set; }
 
     /// <summary>What they start from under <see cref="VirtualTokenStart.Text"/>, which needs it; null (the default) otherwise.</summary>
@@ -58,7 +61,7 @@ public abstract class InputVectorOptions : VirtualTokenOptions, IStartsFromTexts
         if (MovesHead)
         {
             throw new NotSupportedException(
-                $"The adapter's head reads the row's own first token ({nameof(ReadsClassToken)}), where PEFT reads the first virtual one: save the whole model, or train without.");
+                $"The adapter's head reads the row's own first token ({nameof(ReadsClassToken)}), where PEFT reads the first virtual one: save the whole model, or train with {nameof(ReadsClassToken)} = false.");
         }
     }
 

@@ -44,7 +44,7 @@ public sealed class FactsTests
         BaseModel = Model,
         Task = PeftTask.FactualProbing(pattern, skipLongAnswers: true),
         Prompt = new PTuningOptions { VirtualTokens = 6, EncoderHiddenSize = 256 },
-        Training = new TrainingOptions { LearningRate = 1e-3, MaxEpochs = Epochs, BatchSize = 16 },
+        Training = new TrainingOptions { MaxEpochs = Epochs, BatchSize = 16 },
     }).Fit(_ml.Data.LoadFromEnumerable(rows));
 
     private (double First, double Ten) Measure(PeftTransformer model, Fact[] test)

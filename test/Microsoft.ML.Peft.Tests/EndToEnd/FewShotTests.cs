@@ -32,7 +32,7 @@ public sealed class FewShotTests
     private static readonly Dictionary<string, Func<PeftCatalog, Set, IEstimator<PeftTransformer>>> s_methods = new()
     {
         ["by hand"] = (peft, set) => peft.ZeroShot(new ZeroShot.Options { BaseModel = Model, MaxLength = MaxLength, Task = set.Cloze(set.Pattern) }),
-        ["P-tuning"] = (peft, set) => peft.PTune(With(new PTune.Options { Prompt = new PTuningOptions { VirtualTokens = 8 } }, set.Cloze(set.Prompted), 1e-3)),
+        ["P-tuning"] = (peft, set) => peft.PTune(With(new PTune.Options { Prompt = new PTuningOptions { VirtualTokens = 8 } }, set.Cloze(set.Prompted), 1e-2)),
         ["linear head"] = (peft, _) => peft.LinearProbe(With(new LinearProbe.Options(), PeftTask.TextClassification(), 1e-2)),
     };
 

@@ -29,12 +29,12 @@ public sealed class PromptTuningTests
         })),
         ["linear probe"] = peft => peft.LinearProbe(With(new LinearProbe.Options())),
         ["linear probe, rate 3e-2"] = peft => peft.LinearProbe(With(new LinearProbe.Options(), ProbeRate)),
+        ["P-tuning, the network alone"] = peft => peft.PTune(With(new PTune.Options { Prompt = new PTuningOptions { Start = VirtualTokenStart.Random } })),
+        ["P-tuning, the network alone, [CLS]"] = peft => peft.PTune(With(new PTune.Options { Prompt = new PTuningOptions { Start = VirtualTokenStart.Random, ReadsClassToken = true } })),
+        ["P-tuning, the network alone, [CLS], rate 1e-3"] = peft => peft.PTune(With(new PTune.Options { Prompt = new PTuningOptions { Start = VirtualTokenStart.Random, ReadsClassToken = true } }, 1e-3)),
+        ["P-tuning, 5 tokens"] = peft => peft.PTune(With(new PTune.Options { Prompt = new PTuningOptions { VirtualTokens = 5 } })),
         ["prompt tuning, 5 tokens"] = peft => peft.PromptTune(With(new PromptTune.Options { Prompt = new PromptOptions { VirtualTokens = 5 } })),
         ["prompt tuning, rate 1e-3"] = peft => peft.PromptTune(With(new PromptTune.Options(), 1e-3)),
-        ["P-tuning, sampled"] = peft => peft.PTune(With(new PTune.Options { Prompt = new PTuningOptions { Start = VirtualTokenStart.SampledVocabulary } })),
-        ["P-tuning, rate 5e-3"] = peft => peft.PTune(With(new PTune.Options(), 5e-3)),
-        ["P-tuning, LSTM"] = peft => peft.PTune(With(new PTune.Options { Prompt = new PTuningOptions { Encoder = PTuningEncoder.Lstm } })),
-        ["P-tuning, [CLS]"] = peft => peft.PTune(With(new PTune.Options { Prompt = new PTuningOptions { ReadsClassToken = true } })),
     };
 
     public static IEnumerable<object[]> Methods => s_methods.Keys.Select(method => new object[] { method });

@@ -10,10 +10,11 @@ internal sealed class TableToText
 {
     public static readonly string Model = Path.Combine(SharedData.Models, "smollm2-135m-instruct");
 
-    private readonly MLContext _ml = new(seed: 1);
+    private readonly MLContext _ml;
 
-    public TableToText()
+    public TableToText(int seed = 1)
     {
+        _ml = new MLContext(seed);
         LongTests.Require();
         SharedData.RequireFolder(Model);
         Train = Data(Rows("train").Take(1200));

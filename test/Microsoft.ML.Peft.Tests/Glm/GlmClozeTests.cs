@@ -61,7 +61,7 @@ public sealed class GlmClozeTests : IDisposable
         {
             BaseModel = _glm.Folder,
             Task = PeftTask.ClozeClassification("{prompt:2} {Text} {prompt:1} {mask}", new Dictionary<string, string> { ["positive"] = "great", ["negative"] = "awful" }),
-            Prompt = new PTuningOptions { VirtualTokens = 3, Encoder = PTuningEncoder.GlmLstm },
+            Prompt = new PTuningOptions { VirtualTokens = 3, Start = VirtualTokenStart.Random, Encoder = PTuningEncoder.GlmLstm },
             Training = new TrainingOptions { MaxEpochs = 20, LearningRate = 2e-2, BatchSize = 8, Progress = new TinyRun.Callback(progress => losses.Add(progress.Loss)) },
         }).Fit(Review.Load(_ml, 24));
         Assert.IsLessThan(0.8 * losses[0], losses[^1]);

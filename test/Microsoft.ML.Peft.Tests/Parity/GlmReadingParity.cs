@@ -38,8 +38,8 @@ internal static class GlmReadingParity
         int count = (int)parity.ShapeOf("in.prompt_pos")[1];
         VirtualTokenOptions options = parity.Name[(parity.Name.LastIndexOf('-') + 1)..] switch
         {
-            "lstm" => new PTuningOptions { VirtualTokens = count, Encoder = PTuningEncoder.GlmLstm },
-            "mlp" => new PTuningOptions { VirtualTokens = count, Encoder = PTuningEncoder.GlmMlp },
+            "lstm" => new PTuningOptions { VirtualTokens = count, Start = VirtualTokenStart.Random, Encoder = PTuningEncoder.GlmLstm },
+            "mlp" => new PTuningOptions { VirtualTokens = count, Start = VirtualTokenStart.Random, Encoder = PTuningEncoder.GlmMlp },
             _ => new PromptOptions { VirtualTokens = count },
         };
         using ITuner tuner = options.Create();

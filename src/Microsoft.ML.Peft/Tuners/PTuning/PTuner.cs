@@ -15,15 +15,17 @@ internal sealed class PTuner(PTuningOptions options) : InputVectorTuner(options)
     private TableNetwork Network(TuningTarget target, VirtualTokenSizes sizes, Generator generator)
     {
         var weights = new NetworkWeights(TableNetwork.Name, generator);
-        Tensor? start = options.Start == VirtualTokenStart.Random ? null : Start(target, sizes, generator);
+        bool isAlone = options.Start == VirtualTokenStart.Random;
+        Tensor? start = isAlone ? null : Start(target, sizes, generator);
         Parameter embedding = weights.Embedding((long)options.Count * sizes.Parts, sizes.Width, start);
         int hidden = options.EncoderHiddenSize ?? sizes.Width;
-        return options.Encoder switch
+        TableNetwork network = options.Encoder switch
         {
             PTuningEncoder.Mlp => new MlpEncoder(weights, embedding, hidden, layers: 3),
             PTuningEncoder.GlmMlp => new MlpEncoder(weights, embedding, hidden, layers: 2),
             PTuningEncoder.GlmLstm => new LstmEncoder(weights, embedding, hidden, options.EncoderNumLayers, options.EncoderDropout, inner: hidden),
             _ => new LstmEncoder(weights, embedding, hidden, options.EncoderNumLayers, options.EncoderDropout, inner: 2L * hidden),
         };
+        return isAlone ? network : new BesideVectors(weights, embedding, network);
     }
 }

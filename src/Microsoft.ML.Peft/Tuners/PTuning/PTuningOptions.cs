@@ -33,6 +33,9 @@ public sealed class PTuningOptions : InputVectorOptions, IContinues
     // PEFT's names of what it has too.
     private static readonly Dictionary<string, PTuningEncoder> s_encoders = new() { ["MLP"] = PTuningEncoder.Mlp, ["LSTM"] = PTuningEncoder.Lstm };
 
+    /// <summary>A network beside the vectors of 20 sampled tokens (<see cref="VirtualTokenStart.SampledVocabulary"/>).</summary>
+    public PTuningOptions() => Start = VirtualTokenStart.SampledVocabulary;
+
     /// <summary>What makes the vectors (PEFT's <c>encoder_reparameterization_type</c>); <see cref="PTuningEncoder.Mlp"/> by default.</summary>
     public PTuningEncoder Encoder { get; set; }
 
@@ -64,6 +67,7 @@ public sealed class PTuningOptions : InputVectorOptions, IContinues
     private protected override void ReadOwn(JsonObject config)
     {
         base.ReadOwn(config);
+        Start = VirtualTokenStart.Random; // PEFT's network makes the vectors alone.
         string encoder = config["encoder_reparameterization_type"]?.GetValue<string>() ?? NameOf(PTuningEncoder.Mlp);
         Encoder = s_encoders.TryGetValue(encoder, out PTuningEncoder known) ? known : throw new NotSupportedException(
             $"'encoder_reparameterization_type' is '{encoder}'; known are {string.Join(", ", s_encoders.Keys)}.");

@@ -51,6 +51,17 @@ public sealed class PromptStartTests
         Assert.IsFalse(Table(options, seed: 3).equal(Table(options, seed: 4)).all().item<bool>());
     }
 
+    /// <summary>The network stands beside the tokens' vectors, and makes nothing yet.</summary>
+    [TestMethod]
+    [DataRow(PTuningEncoder.Mlp), DataRow(PTuningEncoder.Lstm)]
+    public void PTuningStartsAtRealTokensToo(PTuningEncoder encoder)
+    {
+        int[] ids = s_tokenizer.Encode("good film").Ids;
+        var options = new PTuningOptions { VirtualTokens = 6, Encoder = encoder, EncoderHiddenSize = 8, Start = VirtualTokenStart.Text, StartText = "good film" };
+        Check(options, (table, words) => TensorAssert.Close(words.index_select(0, Index([.. ids, .. ids[..2]])), table, 0, 0, "the text's"));
+        Check(new PTuningOptions { VirtualTokens = 6, Encoder = encoder, Start = VirtualTokenStart.SampledVocabulary }, CheckSampled);
+    }
+
     [TestMethod]
     public void RandomIsNormal()
     {
@@ -79,14 +90,14 @@ public sealed class PromptStartTests
         CollectionAssert.AreEqual(new[] { s_tokenizer.ClsId!.Value, Id("good") }, read.StartTokens.SelectMany(ids => ids).ToArray());
     }
 
-    private static void Check(PromptOptions options, Action<Tensor, Tensor> check, params string[] labels)
+    private static void Check(InputVectorOptions options, Action<Tensor, Tensor> check, params string[] labels)
     {
         using var scope = NewDisposeScope();
         using PretrainedModel model = Open();
         check(Table(options, 1, labels), model.Sites.Tokens!.Table.Value);
     }
 
-    private static Tensor Table(PromptOptions options, long seed, params string[] labels)
+    private static Tensor Table(InputVectorOptions options, long seed, params string[] labels)
     {
         using PretrainedModel model = Open();
         using ITuner tuner = WithTokens(options, labels).Create();
@@ -94,7 +105,7 @@ public sealed class PromptStartTests
         return tuner.Export().Single().Value.detach().clone();
     }
 
-    private static TunerOptions WithTokens(PromptOptions options, params string[] labels) => ((IStartsFromTexts)options).WithTokens(new StartWords(
+    private static TunerOptions WithTokens(InputVectorOptions options, params string[] labels) => ((IStartsFromTexts)options).WithTokens(new StartWords(
         text => s_tokenizer.Encode(text).Ids, text => text == "***" ? [] : s_tokenizer.Encode(text, addSpecialTokens: false).Ids, labels));
 
     private static PretrainedModel Open() => Peft.Estimators.BaseModels.Open(s_bert.Folder, CPU, seed: 1);

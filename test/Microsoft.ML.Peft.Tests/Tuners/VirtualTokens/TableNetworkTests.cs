@@ -18,9 +18,11 @@ public sealed class TableNetworkTests
     private static readonly Dictionary<string, Func<VirtualTokenOptions>> s_methods = new()
     {
         ["prefix-mlp"] = () => new PrefixOptions { VirtualTokens = 3, PrefixProjection = true, EncoderHiddenSize = 8 },
-        ["p-tuning-mlp"] = () => new PTuningOptions { VirtualTokens = 3, EncoderHiddenSize = 8 },
-        ["p-tuning-lstm"] = () => new PTuningOptions { VirtualTokens = 3, EncoderHiddenSize = 8, Encoder = PTuningEncoder.Lstm },
-        ["p-tuning-dropout"] = () => new PTuningOptions { VirtualTokens = 3, EncoderHiddenSize = 8, Encoder = PTuningEncoder.Lstm, EncoderDropout = 0.5 },
+        ["p-tuning-mlp"] = () => new PTuningOptions { VirtualTokens = 3, EncoderHiddenSize = 8, Start = VirtualTokenStart.Random },
+        ["p-tuning-lstm"] = () => new PTuningOptions { VirtualTokens = 3, EncoderHiddenSize = 8, Start = VirtualTokenStart.Random, Encoder = PTuningEncoder.Lstm },
+        ["p-tuning-mlp-from-tokens"] = () => new PTuningOptions { VirtualTokens = 3, EncoderHiddenSize = 8, Start = VirtualTokenStart.SampledVocabulary },
+        ["p-tuning-lstm-from-tokens"] = () => new PTuningOptions { VirtualTokens = 3, EncoderHiddenSize = 8, Encoder = PTuningEncoder.Lstm, Start = VirtualTokenStart.SampledVocabulary },
+        ["p-tuning-dropout"] = () => new PTuningOptions { VirtualTokens = 3, EncoderHiddenSize = 8, Start = VirtualTokenStart.Random, Encoder = PTuningEncoder.Lstm, EncoderDropout = 0.5 },
     };
 
     private readonly TinyDecoder _folder = new(change: config => config["attention_dropout"] = 0.1);
