@@ -39,6 +39,7 @@ IBenchmark[] benchmarks =
     new T5DecodeBenchmark(),
     new BeamBenchmark("beam-4-stories", "stories260k", tokens: 400),
     new BeamBenchmark("beam-4-smollm2", "smollm2-135m-instruct", tokens: 120),
+    new GlmFillBenchmark(),
     new ServeBenchmark(),
     new MergeBenchmark("merge-7b", hidden: 4096, intermediate: 11008, layers: 32),
     new MergeBenchmark("merge-300m", hidden: 1024, intermediate: 2816, layers: 18),

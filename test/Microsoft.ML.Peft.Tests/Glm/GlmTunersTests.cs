@@ -116,6 +116,29 @@ public sealed class GlmTunersTests : IDisposable
             CollectionAssert.AreEqual(Fill(hosted, [texts[row]], [adapters[row]], beams).Single(), together[row], texts[row]);
     }
 
+    /// <summary>A piece comes token by token, and is what it is at once.</summary>
+    [TestMethod]
+    public async Task APieceIsStreamed()
+    {
+        using PretrainedModel model = Open(quantized: false);
+        Head head = model.As<IFillsBlanks>().CreateLanguageModelHead();
+        BlankReader reader = Reader();
+        Example context = reader.Read("the film is [MASK] .", "row");
+        using Batch batch = Batch.Collate([context], CPU, withLabels: false);
+        var settings = GenerationSettings.Resolve(new GenerationOptions { MaxNewTokens = 16, EosTokenIds = [], DoSample = true, Seed = 1 });
+        int[] blanks = context.Get(BlankFields.Blanks), start = [reader.Roles.Start];
+        using var texts = new BlankTexts(model, head, batch, ForwardContext.Inference);
+        var pieces = new List<string>();
+        using (IDecodingSession session = texts.Open(blanks))
+        {
+            await foreach (TextPiece piece in TextGenerator.StreamAsync(session, start, _glm.Tokenizer, settings))
+                pieces.Add(piece.Text);
+        }
+        using var again = new BlankTexts(model, head, batch, ForwardContext.Inference);
+        Assert.AreEqual(TextGenerator.Text(BlankFilling.Fill(again, [blanks], start[0], settings)[0][0], _glm.Tokenizer, settings), string.Concat(pieces));
+        Assert.IsGreaterThan(1, pieces.Count(piece => piece.Length > 0));
+    }
+
     private int[][] Fill(HostedModel hosted, string[] texts, string?[] adapters, int beams)
     {
         using var scope = NewDisposeScope();

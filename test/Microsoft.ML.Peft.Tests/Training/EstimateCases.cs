@@ -29,6 +29,12 @@ internal static class EstimateCases
         ("d_model", 512), ("d_kv", 64), ("num_heads", 8), ("num_layers", 4), ("d_ff", 2048), ("relative_attention_num_buckets", 32), ("dropout_rate", 0.1),
     ];
 
+    private static readonly (string Key, JsonNode Value)[] s_glm =
+    [
+        ("hidden_size", 512), ("num_layers", 5), ("num_attention_heads", 8), ("max_sequence_length", Length), ("attention_dropout_prob", 0.1),
+        ("embedding_dropout_prob", 0.1), ("output_dropout_prob", 0.1),
+    ];
+
     /// <summary>The settings by name; they lack the model.</summary>
     public static Dictionary<string, Func<PeftCatalog, string, FineTuneEstimator>> Fits { get; } = new()
     {
@@ -50,6 +56,12 @@ internal static class EstimateCases
             (options.Task, options.MaxLength) = (PeftTask.TextGeneration("Text", "Half"), Length);
             return peft.Lora(options);
         },
+        ["blanks"] = (peft, folder) =>
+        {
+            LoraFineTune.Options options = Lora(folder);
+            options.Task = PeftTask.FillBlanks("Blank", "Half");
+            return peft.Lora(options);
+        },
         ["classification"] = (peft, folder) =>
         {
             LoraFineTune.Options options = Lora(folder);
@@ -61,7 +73,7 @@ internal static class EstimateCases
     /// <summary>Gives a model a width at which its tensors, not the runtime's, decide.</summary>
     public static void Grow(JsonObject config)
     {
-        var sizes = config["model_type"]!.GetValue<string>() switch { "gpt2" => s_gpt2, "bert" => s_bert, "t5" => s_t5, _ => s_decoder };
+        var sizes = config["model_type"]!.GetValue<string>() switch { "gpt2" => s_gpt2, "bert" => s_bert, "t5" => s_t5, "glm" => s_glm, _ => s_decoder };
         foreach (var (key, value) in sizes.Append(("vocab_size", config.ContainsKey("type_vocab_size") ? 512 : 8192)).Append(("initializer_range", 0.02)))
             config[key] = value.DeepClone();
     }
@@ -71,7 +83,7 @@ internal static class EstimateCases
     {
         IDataView rows = context.Data.LoadFromEnumerable(Enumerable.Range(0, BatchSize * batches).Select(i => new Row
         {
-            Text = Letters(Length), Half = Letters(Length / 2), Label = i % 2 == 0 ? "even" : "odd",
+            Text = Letters(Length), Half = Letters(Length / 2), Blank = Letters((Length / 2) - 8) + "[MASK]", Label = i % 2 == 0 ? "even" : "odd",
         }));
         return context.Transforms.Conversion.MapValueToKey("Label").Fit(rows).Transform(rows);
     }
@@ -88,6 +100,8 @@ internal static class EstimateCases
         public string Text { get; set; } = "";
 
         public string Half { get; set; } = "";
+
+        public string Blank { get; set; } = "";
 
         public string Label { get; set; } = "";
     }

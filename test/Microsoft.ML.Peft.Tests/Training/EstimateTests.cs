@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.RegularExpressions;
 using Microsoft.ML.Peft.Tests.ChildProcess;
 using Microsoft.ML.Peft.Tests.EndToEnd;
+using Microsoft.ML.Peft.Tests.Glm;
 using Microsoft.ML.Peft.Tests.Packaging;
 using Microsoft.ML.Peft.TestSupport;
 
@@ -17,6 +18,7 @@ public sealed class EstimateTests
     private static TinyDecoder? s_llama, s_smallLlama, s_gpt2, s_smallGpt2;
     private static TinyBert? s_bert, s_smallBert;
     private static TinyT5? s_t5, s_smallT5;
+    private static TinyGlm? s_glm, s_smallGlm;
 
     [ClassInitialize]
     public static void MakeModels(TestContext _)
@@ -24,13 +26,14 @@ public sealed class EstimateTests
         (s_smallLlama, s_llama) = (new TinyDecoder("llama"), new TinyDecoder("llama", change: EstimateCases.Grow));
         (s_smallGpt2, s_gpt2) = (new TinyDecoder("gpt2"), new TinyDecoder("gpt2", change: EstimateCases.Grow));
         (s_smallT5, s_t5) = (new TinyT5(), new TinyT5(EstimateCases.Grow));
+        (s_smallGlm, s_glm) = (new TinyGlm(), new TinyGlm(change: EstimateCases.Grow));
         (s_smallBert, s_bert) = (new TinyBert(), new TinyBert(change: EstimateCases.Grow));
     }
 
     [ClassCleanup]
     public static void RemoveModels()
     {
-        foreach (IDisposable? model in new IDisposable?[] { s_llama, s_smallLlama, s_gpt2, s_smallGpt2, s_bert, s_smallBert, s_t5, s_smallT5 })
+        foreach (IDisposable? model in new IDisposable?[] { s_llama, s_smallLlama, s_gpt2, s_smallGpt2, s_bert, s_smallBert, s_t5, s_smallT5, s_glm, s_smallGlm })
             model?.Dispose();
     }
 
@@ -42,6 +45,7 @@ public sealed class EstimateTests
     [DataRow("lora", "gpt2")]
     [DataRow("text to text", "t5")]
     [DataRow("classification", "bert")]
+    [DataRow("blanks", "glm")]
     public void A_process_grows_as_estimated(string fit, string model)
     {
         if (!OperatingSystem.IsLinux())
@@ -50,6 +54,7 @@ public sealed class EstimateTests
         {
             "gpt2" => (s_smallGpt2!.Folder, s_gpt2!.Folder),
             "t5" => (s_smallT5!.Folder, s_t5!.Folder),
+            "glm" => (s_smallGlm!.Folder, s_glm!.Folder),
             "bert" => (s_smallBert!.Folder, s_bert!.Folder),
             _ => (s_smallLlama!.Folder, s_llama!.Folder),
         };
