@@ -35,8 +35,6 @@ internal sealed record BlankShape(string Config, int Layers, int Hidden, int Inn
     {
         Blank[] blanks = [.. Enumerable.Range(0, Blanks).Select(i => new Blank(First + (Between * i), First + Missing + (Between * i)))];
         var marks = new BlankTokens { Mask = 4, SentenceMask = 5, DocumentMask = 6, Start = 7, End = 8, Cls = 2, EndOfText = 3, Sep = 3, Pad = 0 };
-        BlankedText row = BlankedText.Of(text, blanks, marks.Mask, marks);
-        return new Example { Ids = row.Tokens, ReadPositions = [.. Enumerable.Range(row.Separator, row.Tokens.Length - row.Separator)], Labels = row.Targets[row.Separator..] }
-            .With(Fields.Positions, row.Positions).With(Fields.BlockPositions, row.BlockPositions).With(Fields.ContextLength, [row.Separator]);
+        return BlankedText.Of(text, blanks, marks.Mask, marks).ToExample();
     }
 }

@@ -10,18 +10,17 @@ namespace Microsoft.ML.Peft.Benchmarks;
 /// <summary>GLM of 110 million weights fills three blanks of eight tokens in a text, beside one blank of as many tokens: the text is read once either way.</summary>
 internal sealed class GlmFillBenchmark : IBenchmark
 {
-    private const int Context = 256, Blanks = 3, Piece = 8, Runs = 7, Vocabulary = 30592, Start = 5;
+    private const int Context = 256, Blanks = 3, Piece = 8, Runs = 7, Start = 5;
 
     public string Name => "glm-fill";
 
     public void Run()
     {
         double gflops = GemmPeak.Gflops();
-        using PretrainedModel model = ModelRegistry.Create(HfConfig.Parse($$"""
-            {"model_type":"glm","architectures":["GLMModel"],"hidden_size":768,"num_layers":12,"num_attention_heads":12,"vocab_size":{{Vocabulary}},"max_sequence_length":512}
-            """, "benchmark"), null, CPU, seed: 1);
-        Head head = model.As<IFillsBlanks>().CreateLanguageModelHead();
-        using Tensor ids = randint(Start + 1, Vocabulary, [1, Context], ScalarType.Int64, CPU);
+        BlankShape shape = BlankShape.Glm110M;
+        using PretrainedModel model = ModelRegistry.Create(HfConfig.Parse(shape.Config, "benchmark"), null, CPU, seed: 1);
+        Head head = shape.CreateHead(model);
+        using Tensor ids = randint(Start + 1, shape.Vocabulary, [1, Context], ScalarType.Int64, CPU);
         var batch = new Batch { Ids = ids, Examples = [] };
         void Fill(int[] blanks, int tokens)
         {

@@ -84,7 +84,9 @@ namespace Microsoft.ML.Peft.Tasks
         // The marks about it take two.
         private readonly int _words = maxLength > 2 ? maxLength - 2 : throw new ArgumentException($"MaxLength is {maxLength}: with the marks of its start and end a text has 3 tokens at least.");
         private readonly BlankTokens _tokens = BlankTokens.Of(processor.Tokenizer);
-        private readonly BlankDraws _draws = new(task.Shares, BlankTokens.Of(processor.Tokenizer), Sentences.Of(processor.Tokenizer));
+        // Finding sentences looks at every token of the vocabulary once.
+        private readonly BlankDraws _draws = new(
+            task.Shares, BlankTokens.Of(processor.Tokenizer), task.SentenceShare > 0 ? Sentences.Of(processor.Tokenizer) : new Sentences([]));
 
         public override int? End => _tokens.EndOfText;
 
@@ -148,13 +150,7 @@ namespace Microsoft.ML.Peft.Tasks
         public override IReadOnlyList<OutputColumn<BlankLoss>> Outputs =>
             [OutputColumn<BlankLoss>.Of(task.OutputColumnName, NumberDataViewType.Single, loss => (float)Math.Exp(loss.Sum / loss.Count))];
 
-        private Example Blanked(Example text, long seed)
-        {
-            BlankedText row = _draws.Draw(text.Ids, seed);
-            return text.With(Fields.Ids, row.Tokens).With(Fields.Positions, row.Positions).With(Fields.BlockPositions, row.BlockPositions)
-                .With(Fields.ContextLength, [row.Separator])
-                .With(Fields.ReadPositions, [.. Enumerable.Range(row.Separator, row.Tokens.Length - row.Separator)]).With(Fields.Labels, row.Targets[row.Separator..]);
-        }
+        private Example Blanked(Example text, long seed) => _draws.Draw(text.Ids, seed).ToExample();
 
         private static Tensor Judge(Head head, Tensor hidden, Batch batch, ForwardContext context)
         {

@@ -26,6 +26,11 @@ internal sealed record BlankedText
     /// <summary>1 where a loss counts.</summary>
     public int[] LossMask => [.. Enumerable.Range(0, Tokens.Length).Select(i => i < Separator ? 0 : 1)];
 
+    /// <summary>The row as a model reads and learns it.</summary>
+    public Example ToExample() => new Example { Ids = Tokens }
+        .With(Fields.Positions, Positions).With(Fields.BlockPositions, BlockPositions).With(Fields.ContextLength, [Separator])
+        .With(Fields.ReadPositions, [.. Enumerable.Range(Separator, Tokens.Length - Separator)]).With(Fields.Labels, Targets[Separator..]);
+
     /// <summary>A text with blanks in it.</summary>
     /// <param name="text">The text, marks of its start and end included.</param>
     /// <param name="pieces">The blanks, in the order in which they are to be filled.</param>
