@@ -35,6 +35,6 @@ internal sealed record BlankShape(string Config, int Layers, int Hidden, int Inn
     {
         Blank[] blanks = [.. Enumerable.Range(0, Blanks).Select(i => new Blank(First + (Between * i), First + Missing + (Between * i)))];
         var marks = new BlankTokens { Mask = 4, SentenceMask = 5, DocumentMask = 6, Start = 7, End = 8, Cls = 2, EndOfText = 3, Sep = 3, Pad = 0 };
-        return BlankedText.Of(text, blanks, marks.Mask, marks).ToExample();
+        return BlankedText.Of(text, blanks, marks.Mask, marks).Row;
     }
 }

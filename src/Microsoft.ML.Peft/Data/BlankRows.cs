@@ -3,13 +3,13 @@ namespace Microsoft.ML.Peft.Data;
 /// <summary>What fills a blank.</summary>
 /// <param name="Blank">The position of the blank among the context's tokens.</param>
 /// <param name="Tokens">What the model reads: the token that pieces begin with, and those behind it.</param>
-/// <param name="Answers">What it is to say after each of those.</param>
+/// <param name="Answers">What it is to say after each of those; none where nothing is learnt.</param>
 internal readonly record struct BlankPiece(int Blank, int[] Tokens, int[] Answers);
 
 /// <summary>Rows of a model that fills blanks: a context, which all tokens see, and behind it pieces, one behind another.</summary>
 internal static class BlankRows
 {
-    /// <summary>The row in which the pieces stand behind the context, with what is read, and without what is to be said there.</summary>
+    /// <summary>The row in which the pieces stand behind the context, with what is read and what is to be said there.</summary>
     public static Example Of(Example context, IReadOnlyList<BlankPiece> pieces)
     {
         int length = context.Length, count = pieces.Sum(piece => piece.Tokens.Length);
@@ -17,6 +17,7 @@ internal static class BlankRows
         {
             Ids = [.. context.Ids, .. pieces.SelectMany(piece => piece.Tokens)],
             ReadPositions = [.. Enumerable.Range(length, count)],
+            Labels = [.. pieces.SelectMany(piece => piece.Answers)],
             Truncated = context.Truncated,
         }
             .With(Fields.Positions, [.. Enumerable.Range(0, length), .. pieces.SelectMany(piece => Enumerable.Repeat(piece.Blank, piece.Tokens.Length))])

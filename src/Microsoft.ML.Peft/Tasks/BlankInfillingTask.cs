@@ -150,7 +150,7 @@ namespace Microsoft.ML.Peft.Tasks
         public override IReadOnlyList<OutputColumn<BlankLoss>> Outputs =>
             [OutputColumn<BlankLoss>.Of(task.OutputColumnName, NumberDataViewType.Single, loss => (float)Math.Exp(loss.Sum / loss.Count))];
 
-        private Example Blanked(Example text, long seed) => _draws.Draw(text.Ids, seed).ToExample();
+        private Example Blanked(Example text, long seed) => _draws.Draw(text.Ids, seed).Row;
 
         private static Tensor Judge(Head head, Tensor hidden, Batch batch, ForwardContext context)
         {

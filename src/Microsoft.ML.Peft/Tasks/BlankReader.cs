@@ -69,7 +69,7 @@ internal sealed class BlankReader(TextTokenizer tokenizer, int maxLength)
             int[] answers = kept < tokens[i].Length ? tokens[i][..(kept + 1)] : [.. tokens[i], Roles.End];
             read.Add(new BlankPiece(context.Get(BlankFields.Blanks)[i], [Roles.Start, .. tokens[i][..kept]], answers));
         }
-        Example row = BlankRows.Of(context, read).With(Fields.Labels, [.. read.SelectMany(piece => piece.Answers)]);
+        Example row = BlankRows.Of(context, read);
         return cut ? row.With(Fields.Truncated, [true]) : row;
     }
 

@@ -1,4 +1,5 @@
 using Microsoft.ML.Data;
+using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Layers;
@@ -66,6 +67,10 @@ namespace Microsoft.ML.Peft.Tasks
         [NotLearnt]
         public required string ScoreColumnName { get; init; }
 
+        /// <summary>How the model says what stands in the gap: its folder says.</summary>
+        [NotLearnt]
+        public Writing Writing { get; set; }
+
         internal KeyColumn Label => new(LabelColumnName);
 
         internal override IReadOnlyList<TaskColumn> Labels => [Label];
@@ -83,6 +88,13 @@ namespace Microsoft.ML.Peft.Tasks
             SchemaShapes.Scores(ScoreColumnName, schema, LabelColumnName),
         ];
 
+        internal override PeftTask WithDefaultsOf(string modelFolder)
+        {
+            var copy = (ClozeClassificationTask)MemberwiseClone();
+            copy.Writing = WritingModels.Of(HfConfig.Load(modelFolder));
+            return copy;
+        }
+
         internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, labels, processor, maxLength);
 
         private sealed class Runtime : TaskRuntime<float[]>
@@ -93,7 +105,7 @@ namespace Microsoft.ML.Peft.Tasks
 
             public Runtime(ClozeClassificationTask task, LabelSet labels, InputProcessor processor, int maxLength) : base(task, labels, processor, maxLength)
             {
-                (_task, _reader) = (task, new ClozeReader(ClozePattern.WithMask(task.Pattern), Tokenizer, maxLength));
+                (_task, _reader) = (task, new ClozeReader(ClozePattern.WithMask(task.Pattern), Tokenizer, maxLength, task.Writing));
                 _verbalizers = new ClozeVerbalizers(task.Verbalizers, task.Scoring, labels, _reader);
             }
 
@@ -116,7 +128,7 @@ namespace Microsoft.ML.Peft.Tasks
                 });
             }
 
-            public override Head CreateHead(PretrainedModel model) => ClozeHead.Create(model, _reader);
+            public override Head CreateHead(PretrainedModel model) => ClozeHead.Create(model, _task.Writing);
 
             public override ITaskMetrics CreateMetrics() => new ClassificationMetrics(Labels.Count);
 

@@ -10,11 +10,12 @@ namespace Microsoft.ML.Peft.Tasks;
 internal static class ClozeHead
 {
     /// <exception cref="NotSupportedException">The model has no such head.</exception>
-    public static Head Create(PretrainedModel model, ClozeReader reader) => reader.FillsBlanks
-        ? model.As<IFillsBlanks>().CreateLanguageModelHead()
-        : reader.HasMask
-        ? model.As<IMaskedLanguageModel>().CreateMaskedLanguageModelHead()
-        : model.As<ICausalLanguageModel>().CreateLanguageModelHead();
+    public static Head Create(PretrainedModel model, Writing writing) => writing switch
+    {
+        Writing.InBlanks => model.As<IFillsBlanks>().CreateLanguageModelHead(),
+        Writing.AtMasks => model.As<IMaskedLanguageModel>().CreateMaskedLanguageModelHead(),
+        _ => model.As<ICausalLanguageModel>().CreateLanguageModelHead(),
+    };
 
     /// <summary>Logits of some tokens at the one position that is read [B, tokens].</summary>
     /// <param name="head">The head.</param>

@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tokenization;
 
 namespace Microsoft.ML.Peft.Tasks;
@@ -13,35 +14,36 @@ internal sealed class ClozeReader
     private readonly TextTokenizer _tokenizer;
     private readonly Piece[] _pieces;
     private readonly int[] _before, _behind;
-    private readonly int _maxLength;
+    private readonly int _maxLength, _mask;
     private readonly BlankTokens? _roles;
 
     /// <param name="pattern">The pattern, with one gap.</param>
-    /// <param name="tokenizer">The tokenizer: one with a mask token is an encoder's.</param>
+    /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="maxLength">Tokens at most, without virtual ones.</param>
+    /// <param name="writing">How the model says what stands in the gap.</param>
     /// <exception cref="ArgumentException">The pattern alone is longer.</exception>
-    public ClozeReader(ClozePattern pattern, TextTokenizer tokenizer, int maxLength)
+    /// <exception cref="NotSupportedException">The tokenizer lacks the tokens that stand for a gap.</exception>
+    public ClozeReader(ClozePattern pattern, TextTokenizer tokenizer, int maxLength, Writing writing)
     {
-        (_tokenizer, _maxLength, Pattern) = (tokenizer, maxLength, pattern);
-        _roles = BlankTokens.MissingIn(tokenizer).Count == 0 ? BlankTokens.Of(tokenizer) : null;
+        (_tokenizer, _maxLength, Pattern, GoesOn) = (tokenizer, maxLength, pattern, writing is not (Writing.AtMasks or Writing.InBlanks));
+        _roles = writing == Writing.InBlanks ? BlankTokens.Of(tokenizer) : null;
+        _mask = GoesOn ? 0 : _roles?.Mask ?? tokenizer.MaskId ?? throw new NotSupportedException(
+            $"The pattern '{pattern.Source}' has a gap, where an encoder reads a mask token, and the tokenizer names none (mask_token in tokenizer_config.json).");
         (_before, _behind) = tokenizer.Marks;
-        if (!HasMask)
+        if (GoesOn)
             _behind = [];
         _pieces = Pieces(pattern);
         int least = _before.Length + _behind.Length + 1 + _pieces.Sum(piece => piece.Ids.Length);
         if (least > maxLength)
             throw new ArgumentException($"The pattern '{pattern.Source}' alone has {least} tokens, and a text may have {maxLength}.", nameof(pattern));
-        if (!HasMask && _before.Length == 0 && _pieces[0].Kind == ClozePartKind.Mask)
+        if (GoesOn && _before.Length == 0 && _pieces[0].Kind == ClozePartKind.Mask)
             throw new ArgumentException($"The pattern '{pattern.Source}' begins with {{mask}}, and a decoder has to read something before it says a word.", nameof(pattern));
     }
 
     public ClozePattern Pattern { get; }
 
-    /// <summary>Whether the gap is a mask token; else the model goes on where the gap begins.</summary>
-    public bool HasMask => _tokenizer.MaskId is not null;
-
-    /// <summary>Whether the model says behind the text what belongs into the gap.</summary>
-    public bool FillsBlanks => _roles is not null;
+    /// <summary>Whether the model goes on where the gap begins; else the gap is a mask token.</summary>
+    public bool GoesOn { get; }
 
     /// <summary>The tokens of an answer, with the blank before the gap.</summary>
     public int[] Answer(string text)
@@ -56,8 +58,8 @@ internal sealed class ClozeReader
     /// <summary>The row with the gap open: it is read where the model says one token.</summary>
     /// <param name="values">The text of a column.</param>
     public Example Open(Func<string, string> values) => _roles is null
-        ? Build(values, HasMask ? [_tokenizer.MaskId!.Value] : [], HasMask ? 1 : 0, ends: true)
-        : Filled(Build(values, [_roles.Mask], room: 2, ends: true), []);
+        ? Build(values, GoesOn ? [] : [_mask], GoesOn ? 0 : 1, ends: true)
+        : Filled(Build(values, [_mask], room: 2, ends: true), []);
 
     /// <summary>The row with an answer, each of whose tokens the model is asked for: an encoder at masks side by side, a decoder in turn, and of what follows too, a model that fills blanks of the answer and its end.</summary>
     /// <param name="values">The text of a column.</param>
@@ -65,9 +67,9 @@ internal sealed class ClozeReader
     public Example With(Func<string, string> values, int[] answer)
     {
         if (_roles is not null)
-            return Filled(Build(values, [_roles.Mask], answer.Length + 2, ends: true), answer).With(Fields.AnswerTokens, [.. answer, _roles.End]);
-        Example row = Build(values, HasMask ? [.. Enumerable.Repeat(_tokenizer.MaskId!.Value, answer.Length)] : answer, answer.Length, ends: false);
-        return row.With(Fields.AnswerTokens, HasMask ? answer : Array.ConvertAll(row.ReadPositions, at => row.Ids[at + 1]));
+            return Filled(Build(values, [_mask], answer.Length + 2, ends: true), answer).With(Fields.AnswerTokens, [.. answer, _roles.End]);
+        Example row = Build(values, GoesOn ? answer : [.. Enumerable.Repeat(_mask, answer.Length)], answer.Length, ends: false);
+        return row.With(Fields.AnswerTokens, GoesOn ? Array.ConvertAll(row.ReadPositions, at => row.Ids[at + 1]) : answer);
     }
 
     private Example Filled(Example context, int[] answer)
@@ -91,9 +93,9 @@ internal sealed class ClozeReader
         {
             if (_pieces[i].Kind == ClozePartKind.Prompt)
                 places.AddRange(Enumerable.Range(ids.Count, parts[i].Length));
-            if (_pieces[i].Kind == ClozePartKind.Mask && HasMask)
+            if (_pieces[i].Kind == ClozePartKind.Mask && !GoesOn)
                 reads.AddRange(Enumerable.Range(ids.Count, filled.Length));
-            open |= _pieces[i].Kind == ClozePartKind.Mask && !HasMask;
+            open |= _pieces[i].Kind == ClozePartKind.Mask && GoesOn;
             // A decoder says what comes next.
             if (open && _pieces[i].Kind != ClozePartKind.Prompt)
                 reads.AddRange(Enumerable.Range(ids.Count - 1, ends ? 1 : parts[i].Length));

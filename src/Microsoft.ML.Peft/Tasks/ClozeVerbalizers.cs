@@ -27,7 +27,7 @@ internal sealed class ClozeVerbalizers
         _answers = [.. labels.Names.Select(name => ClozePattern.Answer(verbalizers[name], name))];
         if (scoring != ClozeScoring.OneToken)
             return;
-        if (!reader.HasMask && !reader.Pattern.EndsInMask)
+        if (reader.GoesOn && !reader.Pattern.EndsInMask)
         {
             throw new ArgumentException(
                 $"A decoder reads from left to right, and the pattern '{reader.Pattern.Source}' goes on behind the gap: let it end in {{mask}}, or score what follows too ({nameof(ClozeScoring)}.{nameof(ClozeScoring.MeanOfTokens)}).",

@@ -1,4 +1,5 @@
 using Microsoft.ML.Data;
+using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Layers;
@@ -75,6 +76,10 @@ namespace Microsoft.ML.Peft.Tasks
         [NotLearnt]
         public required string ScoreColumnName { get; init; }
 
+        /// <summary>How the model says what stands in the gap: its folder says.</summary>
+        [NotLearnt]
+        public Writing Writing { get; set; }
+
         internal TextColumn AnswerColumn => new(AnswerColumnName, "Answer");
 
         internal override LabelSet? OwnLabels => LabelSet.None;
@@ -88,6 +93,13 @@ namespace Microsoft.ML.Peft.Tasks
             SchemaShapes.Column(OutputColumnName, SchemaShape.Column.VectorKind.Vector, TextDataViewType.Instance),
             SchemaShapes.Column(ScoreColumnName, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single),
         ];
+
+        internal override PeftTask WithDefaultsOf(string modelFolder)
+        {
+            var copy = (FactualProbingTask)MemberwiseClone();
+            copy.Writing = WritingModels.Of(HfConfig.Load(modelFolder));
+            return copy;
+        }
 
         internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new FactualProbingRuntime(this, processor, maxLength);
     }
@@ -105,8 +117,8 @@ namespace Microsoft.ML.Peft.Tasks
 
         public FactualProbingRuntime(FactualProbingTask task, InputProcessor processor, int maxLength) : base(task, LabelSet.None, processor, maxLength)
         {
-            (_task, _reader) = (task, new ClozeReader(ClozePattern.WithMask(task.Pattern), Tokenizer, maxLength));
-            if (!_reader.HasMask && !_reader.Pattern.EndsInMask)
+            (_task, _reader) = (task, new ClozeReader(ClozePattern.WithMask(task.Pattern), Tokenizer, maxLength, task.Writing));
+            if (_reader.GoesOn && !_reader.Pattern.EndsInMask)
                 throw new ArgumentException($"A decoder reads from left to right, and the pattern '{task.Pattern}' goes on behind the gap: let it end in {{mask}}.", nameof(task.Pattern));
             _tokens = task.Candidates is null ? [.. Tokenizer.Ids.Where(id => !Tokenizer.IsSpecial(id)).Order()] : [.. task.Candidates.Select(Candidate)];
             if (_tokens.GroupBy(id => id).FirstOrDefault(same => same.Count() > 1) is { Key: var twice })
@@ -139,7 +151,7 @@ namespace Microsoft.ML.Peft.Tasks
             });
         }
 
-        public override Head CreateHead(PretrainedModel model) => ClozeHead.Create(model, _reader);
+        public override Head CreateHead(PretrainedModel model) => ClozeHead.Create(model, _task.Writing);
 
         public override Tensor Answer(Head head, Tensor hidden, Batch batch, ForwardContext context) => ClozeHead.LogitsOf(head, hidden, _tokens, batch, context);
 

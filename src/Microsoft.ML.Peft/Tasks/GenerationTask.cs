@@ -5,7 +5,6 @@ using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
-using Microsoft.ML.Peft.Registration;
 using Microsoft.ML.Peft.Tokenization.ChatTemplates;
 using Microsoft.ML.Peft.Training;
 
@@ -25,15 +24,11 @@ internal abstract class GenerationTask : PeftTask
     [NotLearnt]
     public GenerationOptions? FolderGeneration { get; set; }
 
-    /// <summary>Whether the model reads with one stack and writes with another, whose text begins anew: its folder says.</summary>
+    /// <summary>How the model writes: its folder says.</summary>
     [NotLearnt]
-    public bool WritesAnew { get; set; }
+    public Writing Writing { get; set; }
 
-    /// <summary>Whether the model fills blanks, of which a text that is to go on has one at its end: its folder says.</summary>
-    [NotLearnt]
-    public bool FillsBlanks { get; set; }
-
-    internal override string PeftTaskType => WritesAnew ? "SEQ_2_SEQ_LM" : "CAUSAL_LM";
+    internal override string PeftTaskType => Writing == Writing.Anew ? "SEQ_2_SEQ_LM" : "CAUSAL_LM";
 
     /// <summary>Texts for each prompt.</summary>
     internal int Texts => Generation.NumReturnSequences ?? 1;
@@ -52,9 +47,7 @@ internal abstract class GenerationTask : PeftTask
         var copy = (GenerationTask)MemberwiseClone();
         HfConfig config = HfConfig.Load(modelFolder);
         copy.FolderGeneration = GenerationConfigFile.Load(modelFolder, config);
-        Type model = ModelRegistry.Choose(config, Registries.Shared.All<ModelEntry>()).Type;
-        copy.WritesAnew = model.IsAssignableTo(typeof(IEncoderDecoder));
-        copy.FillsBlanks = model.IsAssignableTo(typeof(IFillsBlanks));
+        copy.Writing = WritingModels.Of(config);
         // One output column has one type: how many texts it holds is the user's choice alone.
         copy.FolderGeneration.NumReturnSequences = null;
         return copy;

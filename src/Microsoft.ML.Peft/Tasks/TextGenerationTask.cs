@@ -59,10 +59,12 @@ namespace Microsoft.ML.Peft.Tasks
 
         internal override IReadOnlyList<TaskColumn> Labels => [Completion];
 
-        internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) =>
-            WritesAnew ? new AnewRuntime(this, processor, maxLength)
-            : FillsBlanks ? new PromptRuntime(this, processor, maxLength)
-            : new Runtime(this, processor, maxLength);
+        internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => Writing switch
+        {
+            Writing.Anew => new AnewRuntime(this, processor, maxLength),
+            Writing.InBlanks => new PromptRuntime(this, processor, maxLength),
+            _ => new Runtime(this, processor, maxLength),
+        };
 
         /// <summary>The completion goes on with the prompt: one row of both.</summary>
         private sealed class Runtime(TextGenerationTask task, InputProcessor processor, int maxLength)

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
@@ -47,6 +48,33 @@ public sealed class ClozeClassificationTests : IDisposable
         using var scope = NewDisposeScope();
         float[] expected = Softmax(Logits(_decoder.Folder, ids, ids.Length - 1), Ids(tokenizer, "xy"));
         Close(expected, Scores(model.Transform(_ml.Data.LoadFromEnumerable([new { Text = "it" }]))));
+    }
+
+    /// <summary>What a model is its class says, and no token of its tokenizer.</summary>
+    [TestMethod]
+    [DataRow("llama"), DataRow("gpt2")]
+    public void ADecoderWithAMaskTokenGoesOn(string kind)
+    {
+        using var decoder = new TinyDecoder(kind);
+        float[] without = Answered();
+        SetMaskToken(decoder.Folder, "<pad>");
+        Assert.IsNotNull(TextTokenizer.Load(decoder.Folder).MaskId);
+        Close(without, Answered());
+
+        float[] Answered()
+        {
+            PeftTask task = PeftTask.ClozeClassification("{Text}:{mask}", new Dictionary<string, string> { ["a"] = "x", ["b"] = "y" });
+            using PeftTransformer model = _ml.Peft().ZeroShot(decoder.Folder, task).Fit(Review.Load(_ml));
+            return Scores(model.Transform(_ml.Data.LoadFromEnumerable([new { Text = "it" }])));
+        }
+    }
+
+    [TestMethod]
+    public void AnEncoderWithoutAMaskTokenIsRefused()
+    {
+        SetMaskToken(_bert.Folder, null);
+        Assert.Contains(
+            "mask_token", Assert.ThrowsExactly<NotSupportedException>(() => _ml.Peft().ZeroShot(_bert.Folder, PeftTask.ClozeClassification("{Text} {mask}", s_words)).Fit(Review.Load(_ml))).Message);
     }
 
     [TestMethod]
@@ -108,7 +136,7 @@ public sealed class ClozeClassificationTests : IDisposable
     public void LongColumnsAreCutAndThePatternStays()
     {
         TextTokenizer tokenizer = TextTokenizer.Load(_bert.Folder);
-        var reader = new Peft.Tasks.ClozeReader(Peft.Tasks.ClozePattern.WithMask("{A} and {B} {mask} ."), tokenizer, maxLength: 9);
+        var reader = new Peft.Tasks.ClozeReader(Peft.Tasks.ClozePattern.WithMask("{A} and {B} {mask} ."), tokenizer, maxLength: 9, Writing.AtMasks);
         Example row = reader.Open(name => name == "A" ? "good" : "bad bad bad film film film film");
         Assert.IsTrue(row.Truncated);
         Assert.AreEqual("[CLS] good and bad bad bad [MASK] . [SEP]", Text(tokenizer, row).Replace("[UNK]", ".", StringComparison.Ordinal));
@@ -119,7 +147,7 @@ public sealed class ClozeClassificationTests : IDisposable
     public void VirtualTokensStandWhereThePatternSays()
     {
         TextTokenizer tokenizer = TextTokenizer.Load(_bert.Folder);
-        var reader = new Peft.Tasks.ClozeReader(Peft.Tasks.ClozePattern.WithMask("{prompt:2} {A} and {prompt:1} {mask}"), tokenizer, maxLength: 9);
+        var reader = new Peft.Tasks.ClozeReader(Peft.Tasks.ClozePattern.WithMask("{prompt:2} {A} and {prompt:1} {mask}"), tokenizer, maxLength: 9, Writing.AtMasks);
         Example row = reader.Open(_ => "good");
         CollectionAssert.AreEqual(new[] { 1, 2, 5 }, row.Get(Fields.VirtualPlaces));
         Assert.AreEqual(6, row.ReadPositions.Single());
@@ -226,6 +254,14 @@ public sealed class ClozeClassificationTests : IDisposable
     {
         double[] exponents = Array.ConvertAll(logits, logit => Math.Exp(logit - logits.Max()));
         return Array.ConvertAll(exponents, e => (float)(e / exponents.Sum()));
+    }
+
+    private static void SetMaskToken(string folder, string? token)
+    {
+        string file = Path.Combine(folder, "tokenizer_config.json");
+        JsonObject settings = JsonNode.Parse(File.ReadAllText(file))!.AsObject();
+        settings["mask_token"] = token;
+        File.WriteAllText(file, settings.ToJsonString());
     }
 
     private static void Close(float[] expected, float[] found)

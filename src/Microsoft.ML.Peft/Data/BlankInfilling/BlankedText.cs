@@ -6,30 +6,26 @@ namespace Microsoft.ML.Peft.Data.BlankInfilling;
 /// A row of GLM's pretraining (Du et al. 2022): the text with a mask for each blank, and behind it piece by piece what is missing, which is learnt
 /// token by token. A token has two positions: that in the text with its masks, which all of a piece share, and that within its piece.
 /// </summary>
-internal sealed record BlankedText
+/// <param name="Row">The row as a model reads and learns it.</param>
+internal sealed record BlankedText(Example Row)
 {
     /// <summary>The context, and behind it the pieces, each from its start mark to its last token but one.</summary>
-    public required int[] Tokens { get; init; }
+    public int[] Tokens => Row.Ids;
 
     /// <summary>What each token is to tell: in a piece the next token, in the context (where no loss counts) itself.</summary>
-    public required int[] Targets { get; init; }
+    public int[] Targets => [.. Tokens[..Separator], .. Row.Labels];
 
     /// <summary>The position in the context; in a piece that of its mask.</summary>
-    public required int[] Positions { get; init; }
+    public int[] Positions => Row.Get(Fields.Positions);
 
     /// <summary>The position within the piece, from 1; 0 in the context.</summary>
-    public required int[] BlockPositions { get; init; }
+    public int[] BlockPositions => Row.Get(Fields.BlockPositions);
 
     /// <summary>Tokens of the context: every token sees these, and of the pieces those before it.</summary>
-    public required int Separator { get; init; }
+    public int Separator => Row.Get(Fields.ContextLength)[0];
 
     /// <summary>1 where a loss counts.</summary>
     public int[] LossMask => [.. Enumerable.Range(0, Tokens.Length).Select(i => i < Separator ? 0 : 1)];
-
-    /// <summary>The row as a model reads and learns it.</summary>
-    public Example ToExample() => new Example { Ids = Tokens }
-        .With(Fields.Positions, Positions).With(Fields.BlockPositions, BlockPositions).With(Fields.ContextLength, [Separator])
-        .With(Fields.ReadPositions, [.. Enumerable.Range(Separator, Tokens.Length - Separator)]).With(Fields.Labels, Targets[Separator..]);
 
     /// <summary>A text with blanks in it.</summary>
     /// <param name="text">The text, marks of its start and end included.</param>
@@ -53,26 +49,18 @@ internal sealed record BlankedText
     private static BlankedText Make(int[] text, IReadOnlyList<Blank> pieces, int mask, int start, int[] end, bool countsWithin)
     {
         Blank.Check(pieces, text.Length);
-        var (tokens, places, last) = (new List<int>(), new Dictionary<Blank, int>(), 0);
+        var (context, places, last) = (new List<int>(), new Dictionary<Blank, int>(), 0);
         foreach (Blank blank in pieces.OrderBy(blank => blank.Start))
         {
-            tokens.AddRange(text[last..blank.Start]);
-            places.Add(blank, tokens.Count);
-            tokens.Add(mask);
+            context.AddRange(text[last..blank.Start]);
+            places.Add(blank, context.Count);
+            context.Add(mask);
             last = blank.End;
         }
-        tokens.AddRange(text[last..]);
-        int separator = tokens.Count;
-        List<int> targets = [.. tokens], positions = [.. Enumerable.Range(0, separator)], within = [.. new int[separator]];
-        foreach (Blank blank in pieces)
-        {
-            int[] piece = [.. text[blank.Start..blank.End], .. end];
-            tokens.Add(start);
-            tokens.AddRange(piece[..^1]);
-            targets.AddRange(piece);
-            positions.AddRange(Enumerable.Repeat(places[blank], piece.Length));
-            within.AddRange(Enumerable.Range(1, piece.Length).Select(i => countsWithin ? i : 1));
-        }
-        return new() { Tokens = [.. tokens], Targets = [.. targets], Positions = [.. positions], BlockPositions = [.. within], Separator = separator };
+        context.AddRange(text[last..]);
+        Example row = BlankRows.Of(new Example { Ids = [.. context] }, [.. pieces.Select(blank => Piece([.. text[blank.Start..blank.End], .. end], places[blank], start))]);
+        return new(countsWithin ? row : row.With(Fields.BlockPositions, Array.ConvertAll(row.Get(Fields.BlockPositions), place => Math.Min(place, 1))));
     }
+
+    private static BlankPiece Piece(int[] said, int blank, int start) => new(blank, [start, .. said[..^1]], said);
 }

@@ -1,0 +1,38 @@
+using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.Registration;
+
+namespace Microsoft.ML.Peft.Models;
+
+/// <summary>How a model says what a text lacks. Archives hold the numbers.</summary>
+internal enum Writing
+{
+    /// <summary>It goes on where the text ends (a decoder).</summary>
+    GoesOn = 0,
+
+    /// <summary>It reads the text and writes another one (an encoder-decoder).</summary>
+    Anew = 1,
+
+    /// <summary>It writes behind the text what belongs into the blanks (GLM).</summary>
+    InBlanks = 2,
+
+    /// <summary>It says one token for each mask in the text (an encoder).</summary>
+    AtMasks = 3,
+}
+
+/// <summary>Tells how a model writes by what it can do: a tokenizer does not say it, since any may have a mask token.</summary>
+internal static class WritingModels
+{
+    private static readonly (Type Capability, Writing Writing)[] s_ways =
+    [
+        (typeof(IFillsBlanks), Writing.InBlanks),
+        (typeof(IEncoderDecoder), Writing.Anew),
+        (typeof(ICausalLanguageModel), Writing.GoesOn),
+        (typeof(IMaskedLanguageModel), Writing.AtMasks),
+    ];
+
+    /// <summary>How the model of a folder writes. One that cannot is refused where its head is made.</summary>
+    public static Writing Of(HfConfig config) => Of(ModelRegistry.Choose(config, Registries.Shared.All<ModelEntry>()).Type);
+
+    /// <summary>How a class of models writes.</summary>
+    public static Writing Of(Type model) => s_ways.FirstOrDefault(way => model.IsAssignableTo(way.Capability)).Writing;
+}
