@@ -55,6 +55,9 @@ internal sealed class Batch : IDisposable
     /// <summary>How many of each row's tokens are the context that all see [B], int64; null where pieces are no part of rows.</summary>
     public Tensor? ContextLengths { get => this[Fields.ContextLength.TensorName]; init => this[Fields.ContextLength.TensorName] = value; }
 
+    /// <summary>Where the context of each token's text ends, in rows that hold several texts with blanks [B, S], int64; null where rows are no such.</summary>
+    public Tensor? ContextEnds { get => this[Fields.ContextEnds.TensorName]; init => this[Fields.ContextEnds.TensorName] = value; }
+
     /// <summary>Positions that the head reads [B, P], int64; null where the head decides alone.</summary>
     public Tensor? ReadPositions { get => this[Fields.ReadPositions.TensorName]; init => this[Fields.ReadPositions.TensorName] = value; }
 
@@ -92,7 +95,8 @@ internal sealed class Batch : IDisposable
         if (examples.Any(e => e.Starts.Length > 1))
         {
             batch[TextsName] = Number(examples, device, (text, _) => text);
-            batch[Fields.Positions.TensorName] = Number(examples, device, (_, place) => place);
+            if (batch.PositionIds is null)
+                batch[Fields.Positions.TensorName] = Number(examples, device, (_, place) => place);
         }
         foreach (Tensor made in batch._tensors.Values)
             made.DetachFromDisposeScope();

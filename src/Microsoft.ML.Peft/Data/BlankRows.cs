@@ -26,4 +26,17 @@ internal static class BlankRows
         int[] places = context.Get(Fields.VirtualPlaces);
         return places.Length == 0 ? row : row.With(Fields.VirtualPlaces, places);
     }
+
+    /// <summary>Several rows as one, in which the tokens of a text see its own context and pieces alone; positions are those of each text.</summary>
+    public static Example Pack(IReadOnlyList<Example> rows)
+    {
+        int[] starts = new int[rows.Count];
+        for (int i = 1; i < starts.Length; i++)
+            starts[i] = starts[i - 1] + rows[i - 1].Length;
+        return new Example { Ids = Joined(Fields.Ids), Starts = starts, ReadPositions = Joined(Fields.ReadPositions, moves: true), Labels = Joined(Fields.Labels) }
+            .With(Fields.Positions, Joined(Fields.Positions)).With(Fields.BlockPositions, Joined(Fields.BlockPositions))
+            .With(Fields.ContextEnds, [.. rows.SelectMany((row, i) => Enumerable.Repeat(starts[i] + row.Get(Fields.ContextLength)[0], row.Length))]);
+
+        int[] Joined(Field<int> field, bool moves = false) => [.. rows.SelectMany((row, i) => row.Get(field).Select(value => moves ? value + starts[i] : value))];
+    }
 }

@@ -20,6 +20,9 @@ internal static class Fields
     /// <summary>How many of a row's tokens are the context that every token sees; pieces follow, each token of which sees those before it (GLM's <c>sep</c>).</summary>
     public static readonly Field<int> ContextLength = new("context_lengths", Collation.Scalar);
 
+    /// <summary>In a row that holds several texts with blanks, for each token where its text's context ends: the tokens of a text see no others' context.</summary>
+    public static readonly Field<int> ContextEnds = new("context_ends", Collation.Padded) { Along = Ids };
+
     /// <summary>Token positions that the head reads.</summary>
     public static readonly Field<int> ReadPositions = new("read_positions", Collation.Padded);
 

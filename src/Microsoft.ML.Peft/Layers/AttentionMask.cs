@@ -15,7 +15,7 @@ internal sealed class AttentionMask
     public AttentionMask(MaskTerms terms)
     {
         _terms = terms with { Window = terms.Window < terms.Keys ? terms.Window : null };
-        bool sees = _terms is { Real: null, Texts: null, Window: null, HeadBias: null, VisiblePrefix: null };
+        bool sees = _terms is { Real: null, Texts: null, Window: null, HeadBias: null, VisiblePrefix: null, ContextEnds: null };
         // A single query stands behind all keys.
         bool all = sees && (!terms.IsCausal || terms.Queries == 1);
         IsTriangle = sees && !all && terms.Queries == terms.Keys && !terms.IsWritten;
@@ -76,6 +76,8 @@ internal sealed class AttentionMask
         if (_terms.Window is { } window)
             visible = visible.logical_and(key > query - window);
         visible = visible.unsqueeze(0);
+        if (_terms.ContextEnds is { } ends)
+            visible = visible.logical_or(key < ends.unsqueeze(-1));
         if (_terms.Texts is { } texts)
             visible = visible.logical_and(SameText(texts));
         if (_terms.VisiblePrefix is { } prefix)
@@ -131,6 +133,9 @@ internal sealed record MaskTerms
 
     /// <summary>How many of a row's first keys every query sees, causal or not and whatever its text [B], int64 (GLM's context).</summary>
     public Tensor? VisiblePrefix { get; init; }
+
+    /// <summary>For each query the key behind the context of its text, of which it sees all, causal or not [B, Q], int64 (GLM's packed texts); <see cref="Texts"/> tells it from others'.</summary>
+    public Tensor? ContextEnds { get; init; }
 
     /// <summary>Added to the scores head by head [B or 1, heads, Q or 1, K] (ALiBi's slopes, T5's relative positions).</summary>
     public Tensor? HeadBias { get; init; }

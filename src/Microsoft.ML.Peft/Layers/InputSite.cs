@@ -48,6 +48,7 @@ internal sealed class InputSite
             Places = batch.PositionIds,
             Blocks = batch.BlockPositionIds,
             Context = batch.ContextLengths,
+            ContextEnds = batch.ContextEnds,
             Gaps = batch.VirtualPlaces,
             Rows = rows,
         };
@@ -101,6 +102,7 @@ internal sealed class InputSite
         Places = input.Places is null ? null : group.Take(input.Places),
         Blocks = input.Blocks is null ? null : group.Take(input.Blocks),
         Context = input.Context is null ? null : group.Take(input.Context),
+        ContextEnds = input.ContextEnds is null ? null : group.Take(input.ContextEnds),
         Gaps = input.Gaps is null ? null : group.Take(input.Gaps),
         Rows = input.Rows.Of(group),
     };

@@ -33,6 +33,9 @@ internal sealed record ModelInput
     /// <summary>How many of a row's first positions every position sees, those of tuners included [B], int64; null where the model alone says who sees whom.</summary>
     public Tensor? Context { get; init; }
 
+    /// <summary>Of a packed row, where the context of each position's text ends, all of which it sees [B, S], int64; null where rows are no such.</summary>
+    public Tensor? ContextEnds { get; init; }
+
     /// <summary>Places of virtual tokens in each row [B, V], int64, which a tuner has to fill; null where rows have none.</summary>
     public Tensor? Gaps { get; init; }
 
@@ -71,6 +74,9 @@ internal sealed record ModelInput
 
     private ModelInput Behind(Tensor vectors, bool movesFirst)
     {
+        // They see what follows as a context's tokens do, and there are several.
+        if (ContextEnds is not null)
+            throw new NotSupportedException("Virtual tokens before a row read its context, and a packed row of blanked texts has several: leave packTexts off.");
         long count = vectors.size(0);
         return this with
         {

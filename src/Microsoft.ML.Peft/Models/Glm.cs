@@ -82,9 +82,11 @@ internal sealed class Glm : TextModel, IFillsBlanks, ISequenceClassifier
             real = cache.Extend(input.Count, before + length, real);
         return new MaskTerms
         {
-            Queries = length, Keys = earlier + before + length, Device = input.Device, IsCausal = input.Context is not null || earlier > 0, Real = real, Texts = input.Texts,
-            VisiblePrefix = before == 0 ? input.Context : input.Context?.add(before),
+            Queries = length, Keys = earlier + before + length, Device = input.Device, IsCausal = (input.Context ?? input.ContextEnds) is not null || earlier > 0, Real = real,
+            Texts = input.Texts, VisiblePrefix = Behind(input.Context), ContextEnds = Behind(input.ContextEnds),
         };
+
+        Tensor? Behind(Tensor? keys) => before == 0 ? keys : keys?.add(before);
     }
 
     private Tensor Embed(ModelInput input, Tensor places, long before, ForwardContext context)

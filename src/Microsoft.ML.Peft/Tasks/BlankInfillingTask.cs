@@ -25,14 +25,20 @@ namespace Microsoft.ML.Peft
         /// <param name="tokenShare">The share of texts that lose short blanks; 0.5 by default.</param>
         /// <param name="sentenceShare">The share of texts that lose sentences; 0 by default. A text of one sentence loses short blanks instead.</param>
         /// <param name="documentShare">The share of texts that lose half or more at once; 0.5 by default.</param>
+        /// <param name="packTexts">
+        /// Whether short texts share a row in training, as many as the longest length has room for, without seeing each other; false by default. A batch then
+        /// holds more texts in as many rows.
+        /// </param>
         /// <exception cref="ArgumentException">A share is negative, or they are not 1 together.</exception>
         public static PeftTask BlankInfilling(
-            string textColumnName = "Text", string outputColumnName = "Perplexity", double tokenShare = 0.5, double sentenceShare = 0, double documentShare = 0.5)
+            string textColumnName = "Text", string outputColumnName = "Perplexity", double tokenShare = 0.5, double sentenceShare = 0, double documentShare = 0.5,
+            bool packTexts = false)
         {
             new BlankShares(tokenShare, sentenceShare, documentShare).Check();
             return new BlankInfillingTask
             {
                 TextColumnName = textColumnName, OutputColumnName = outputColumnName, TokenShare = tokenShare, SentenceShare = sentenceShare, DocumentShare = documentShare,
+                PackTexts = packTexts,
             };
         }
     }
@@ -54,6 +60,8 @@ namespace Microsoft.ML.Peft.Tasks
         public required double SentenceShare { get; init; }
 
         public required double DocumentShare { get; init; }
+
+        public bool PackTexts { get; init; }
 
         internal TextColumn Text => new(TextColumnName, "Text");
 
@@ -120,8 +128,12 @@ namespace Microsoft.ML.Peft.Tasks
 
         public override Head CreateHead(PretrainedModel model) => model.As<IFillsBlanks>().CreateLanguageModelHead();
 
-        public override IReadOnlyList<Example> Prepare(IReadOnlyList<Example> examples, Random random) =>
-            [.. examples.Select(example => Blanked(example, random.NextInt64()))];
+        // Rows of texts as they are: what they lose is drawn when they are read.
+        public override IReadOnlyList<Example> Pack(IReadOnlyList<Example> examples) => task.PackTexts ? new PackedExamples(examples, MaxLength, row => row) : examples;
+
+        public override IReadOnlyList<Example> Prepare(IReadOnlyList<Example> examples, Random random) => [.. examples.Select(example => example.Starts.Length == 0
+            ? Blanked(example.Ids, random.NextInt64())
+            : BlankRows.Pack([.. TextsOf(example).Select(text => Blanked(text, random.NextInt64()))]))];
 
         /// <returns>[B, P] in training; else [2, B, P], beside what a token costs whether it was the likeliest.</returns>
         public override Tensor Answer(Head head, Tensor hidden, Batch batch, ForwardContext context) =>
@@ -134,7 +146,7 @@ namespace Microsoft.ML.Peft.Tasks
         public override IReadOnlyList<BlankLoss> Score(TunedModel model, Batch batch, ForwardContext context)
         {
             // The labels are the text's own tokens: no column has to bring them.
-            using Batch labelled = Processor.Collate([.. batch.Examples.Select(example => Blanked(example, ScoringSeed))], batch.Ids.device, withLabels: true);
+            using Batch labelled = Processor.Collate([.. batch.Examples.Select(example => Blanked(example.Ids, ScoringSeed))], batch.Ids.device, withLabels: true);
             return base.Score(model, labelled, context);
         }
 
@@ -150,7 +162,9 @@ namespace Microsoft.ML.Peft.Tasks
         public override IReadOnlyList<OutputColumn<BlankLoss>> Outputs =>
             [OutputColumn<BlankLoss>.Of(task.OutputColumnName, NumberDataViewType.Single, loss => (float)Math.Exp(loss.Sum / loss.Count))];
 
-        private Example Blanked(Example text, long seed) => _draws.Draw(text.Ids, seed).Row;
+        private static IEnumerable<int[]> TextsOf(Example packed) => packed.Starts.Zip(packed.Starts.Skip(1).Append(packed.Length), (start, end) => packed.Ids[start..end]);
+
+        private Example Blanked(int[] text, long seed) => _draws.Draw(text, seed).Row;
 
         private static Tensor Judge(Head head, Tensor hidden, Batch batch, ForwardContext context)
         {

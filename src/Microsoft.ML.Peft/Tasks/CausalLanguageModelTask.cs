@@ -60,7 +60,7 @@ namespace Microsoft.ML.Peft.Tasks
                 });
             }
 
-            public override IReadOnlyList<Example> Pack(IReadOnlyList<Example> examples) => new PackedExamples(examples, MaxLength);
+            public override IReadOnlyList<Example> Pack(IReadOnlyList<Example> examples) => new PackedExamples(examples, MaxLength, PackedExamples.NextTokens);
 
             public override IReadOnlyList<float> Score(TunedModel model, Batch batch, ForwardContext context)
             {

@@ -10,13 +10,15 @@ namespace Microsoft.ML.Peft.Tasks;
 internal sealed class PackedExamples : IReadOnlyList<Example>
 {
     private readonly IReadOnlyList<Example> _texts;
+    private readonly Func<Example, Example> _finish;
     private readonly List<List<Part>> _rows = [];
 
-    /// <param name="texts">The texts, with a label for each token but the last.</param>
+    /// <param name="texts">The texts.</param>
     /// <param name="length">Tokens in a row at most.</param>
-    public PackedExamples(IReadOnlyList<Example> texts, int length)
+    /// <param name="finish">Makes of a row's tokens, and of where its texts begin, what is read and learnt.</param>
+    public PackedExamples(IReadOnlyList<Example> texts, int length, Func<Example, Example> finish)
     {
-        _texts = texts;
+        (_texts, _finish) = (texts, finish);
         // Best fit, longest first: a part goes into the row that it fills best.
         var open = new SortedDictionary<int, Stack<List<Part>>>();
         foreach (Part part in Parts(texts, length).OrderByDescending(part => part.Length))
@@ -26,6 +28,13 @@ internal sealed class PackedExamples : IReadOnlyList<Example>
     public int Count => _rows.Count;
 
     public Example this[int index] => Join(_rows[index]);
+
+    /// <summary>Each token is to say the next of its text. A part's last has its successor in the next part, if anywhere: only what the row holds is asked for.</summary>
+    public static Example NextTokens(Example row)
+    {
+        int[] starts = row.Starts, reads = [.. Enumerable.Range(0, Math.Max(0, row.Length - 1)).Except(starts.Select(start => start - 1))];
+        return row.With(Fields.ReadPositions, reads).With(Fields.Labels, Array.ConvertAll(reads, at => row.Ids[at + 1]));
+    }
 
     public IEnumerator<Example> GetEnumerator() => _rows.Select(Join).GetEnumerator();
 
@@ -73,23 +82,13 @@ internal sealed class PackedExamples : IReadOnlyList<Example>
 
     private Example Join(List<Part> parts)
     {
-        var (ids, starts, positions, labels) = (new List<int>(), new List<int>(), new List<int>(), new List<int>());
+        var (ids, starts) = (new List<int>(), new List<int>());
         foreach (Part part in parts)
         {
-            int[] text = _texts[part.Text].Ids;
             starts.Add(ids.Count);
-            for (int i = 0; i < part.Length; i++)
-            {
-                // A part's last token has its successor in the next part, if anywhere: only what this row holds is asked for.
-                if (i + 1 < part.Length)
-                {
-                    positions.Add(ids.Count);
-                    labels.Add(text[part.Start + i + 1]);
-                }
-                ids.Add(text[part.Start + i]);
-            }
+            ids.AddRange(_texts[part.Text].Ids.AsSpan(part.Start, part.Length));
         }
-        return new Example { Ids = [.. ids], Starts = [.. starts], ReadPositions = [.. positions], Labels = [.. labels] };
+        return _finish(new Example { Ids = [.. ids], Starts = [.. starts] });
     }
 
     private readonly record struct Part(int Text, int Start, int Length);

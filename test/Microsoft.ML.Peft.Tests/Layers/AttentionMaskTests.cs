@@ -55,6 +55,21 @@ public sealed class AttentionMaskTests
         }
     }
 
+    /// <summary>Packed texts with contexts of their own: of two tokens and of three, whose contexts are of one and of two; two keys stand before them.</summary>
+    [TestMethod]
+    public void EachTextSeesItsOwnContext()
+    {
+        using var scope = NewDisposeScope();
+        var mask = new AttentionMask(new MaskTerms
+        {
+            Queries = 5, Keys = 7, Device = CPU, IsCausal = true, Texts = tensor(new long[] { 0, 0, 1, 1, 1 }).unsqueeze(0),
+            ContextEnds = tensor(new long[] { 3, 3, 6, 6, 6 }).unsqueeze(0),
+        });
+        string[] expected = ["1110000", "1111000", "1100110", "1100110", "1100111"];
+        bool[] seen = [.. mask.Bias!.isfinite().flatten().data<bool>()];
+        CollectionAssert.AreEqual(expected, seen.Chunk(7).Select(row => string.Concat(row.Select(key => key ? '1' : '0'))).ToArray());
+    }
+
     [TestMethod]
     public void ASingleQueryBehindRealKeysNeedsNoTensor()
     {

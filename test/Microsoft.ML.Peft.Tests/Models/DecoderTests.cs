@@ -66,7 +66,7 @@ public sealed class DecoderTests
         using var folder = new TinyDecoder(modelType);
         using DecoderModel model = Load(folder);
         Example[] texts = [.. new[] { s_first, s_second }.Select(ids => new Example { Ids = ids })];
-        Example packed = new PackedExamples(texts, 16).Single();
+        Example packed = new PackedExamples(texts, 16, PackedExamples.NextTokens).Single();
         CollectionAssert.AreEqual(new[] { 0, s_first.Length }, packed.Starts);
         CollectionAssert.AreEqual(s_first[1..].Concat(s_second[1..]).ToArray(), packed.Labels);
 

@@ -30,7 +30,7 @@ public sealed class RunFactsTests
         "BottleneckOptions.ReadsNormedSum", "BottleneckOptions.LeaveOut", "BottleneckOptions.Scaling",
         "QuantizationOptions.Format", "QuantizationOptions.BlockSize", "QuantizationOptions.DoubleQuantization",
         "QuantizationOptions.OutlierThreshold", "QuantizationOptions.QuantizeActivations", "QuantizationOptions.VocabularyFormat",
-        "WholeModelOptions.StartFromScratch", "BlankInfillingTask.TokenShare", "BlankInfillingTask.SentenceShare", "BlankInfillingTask.DocumentShare", "FineTuneOptions.NewHead", "MaskedLanguageModelTask.MaskProbability",
+        "WholeModelOptions.StartFromScratch", "BlankInfillingTask.TokenShare", "BlankInfillingTask.SentenceShare", "BlankInfillingTask.DocumentShare", "BlankInfillingTask.PackTexts", "FineTuneOptions.NewHead", "MaskedLanguageModelTask.MaskProbability",
         "ClozeClassificationTask.Pattern", "ClozeClassificationTask.Verbalizers", "ClozeClassificationTask.Scoring", "FactualProbingTask.Pattern", "FactualProbingTask.Candidates",
         "QuestionAnswerTask.Stride", "QuestionAnswerTask.AllowNoAnswer", "QuestionAnswerTask.MaxAnswerLength", "QuestionAnswerTask.NoAnswerThreshold",
     ];

@@ -19,6 +19,7 @@ internal static class ShortRows
         row = Thin(row, Fields.TypeIds, tokens);
         row = Thin(row, Fields.Positions, tokens);
         row = Thin(row, Fields.BlockPositions, tokens);
+        row = Thin(row, Fields.ContextEnds, tokens, end => Math.Max(1, (int)(end * share)));
         row = Thin(row, Fields.ContextLength, row.CountOf(Fields.ContextLength), count => Math.Max(1, (int)(count * share)));
         row = Thin(row, Fields.ReadPositions, Share(row.ReadPositions.Length, share), position => (int)(position * share));
         row = Thin(row, Fields.VirtualPlaces, row.CountOf(Fields.VirtualPlaces), place => (int)(place * share));
