@@ -8,7 +8,7 @@ public abstract class EstimatorContract
 {
     private const double Tolerance = 1e-5;
 
-    protected MLContext Context { get; } = new(seed: 1);
+    protected MLContext Context { get; } = TestDevice.NewContext(seed: 1);
 
     /// <summary>An estimator that fits in a moment.</summary>
     protected abstract IEstimator<ITransformer> CreateEstimator();
@@ -45,7 +45,7 @@ public abstract class EstimatorContract
         using var file = new MemoryStream();
         Context.Model.Save(model, data.Schema, file);
         file.Position = 0;
-        ITransformer loaded = new MLContext().Model.Load(file, out DataViewSchema schema);
+        ITransformer loaded = TestDevice.NewContext().Model.Load(file, out DataViewSchema schema);
         CollectionAssert.AreEqual(Names(data.Schema), Names(schema));
         foreach (string column in Added(model, data))
             Table.AreClose(Table.Read(model.Transform(data), column), Table.Read(loaded.Transform(data), column), 0, column);

@@ -63,9 +63,17 @@ internal sealed class ParityCase : IDisposable
 
     public long[] ShapeOf(string name) => _tensors!.ShapeOf(name);
 
-    /// <summary>A tensor that a case gives.</summary>
-    public Tensor Input(string name) =>
-        IsExpectation(name) ? throw new ArgumentException($"{Name}: '{name}' is there to be compared, not to be read.") : _tensors!.Read(name);
+    /// <summary>A tensor that a case gives, where the tests compute.</summary>
+    public Tensor Input(string name)
+    {
+        if (IsExpectation(name))
+            throw new ArgumentException($"{Name}: '{name}' is there to be compared, not to be read.");
+        Tensor read = _tensors!.Read(name);
+        if (TestDevice.GpuId is null)
+            return read;
+        using (read)
+            return read.to(TestDevice.Device);
+    }
 
     /// <summary>How many columns at the start of each row an expectation has in common with an input.</summary>
     public int CommonColumns(string name, Tensor input)
@@ -73,7 +81,7 @@ internal sealed class ParityCase : IDisposable
         using var scope = NewDisposeScope();
         Tensor expected = _tensors!.Read(name);
         long width = Math.Min(expected.shape[1], input.shape[1]);
-        Tensor same = expected.narrow(1, 0, width).eq(input.narrow(1, 0, width)).all(0);
+        Tensor same = expected.narrow(1, 0, width).eq(input.narrow(1, 0, width).cpu()).all(0);
         return (int)same.to(ScalarType.Int64).cumprod(0).sum().item<long>();
     }
 

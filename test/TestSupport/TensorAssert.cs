@@ -11,7 +11,7 @@ public static class TensorAssert
     {
         using var scope = NewDisposeScope();
         CollectionAssert.AreEqual(expected.shape, actual.shape, $"{what}: shapes differ.");
-        Tensor left = expected.detach().to(ScalarType.Float64), right = actual.detach().to(ScalarType.Float64);
+        Tensor left = expected.detach().to(ScalarType.Float64, CPU), right = actual.detach().to(ScalarType.Float64, CPU);
         Tensor excess = (left - right).abs() - (left.abs() * relative + absolute);
         double worst = excess.numel() == 0 ? -1 : excess.max().item<double>();
         if (!(worst <= 0))

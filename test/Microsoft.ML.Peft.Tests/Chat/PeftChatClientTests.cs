@@ -99,7 +99,7 @@ public sealed class PeftChatClientTests
     public async Task ATransformersModelAnswersUnderWhatItLearnt()
     {
         using var folder = new TinyDecoder();
-        var ml = new MLContext(seed: 1);
+        var ml = TestDevice.NewContext(seed: 1);
         IDataView data = ml.Data.LoadFromEnumerable(Enumerable.Repeat(new Line { Text = "yes yes yes yes" }, 8));
         using PeftTransformer transformer = ml.Peft()
             .Lora(folder.Folder, PeftTask.CausalLanguageModelling(), maxEpochs: 8, batchSize: 4, learningRate: 1e-2).Fit(data);
@@ -134,7 +134,7 @@ public sealed class PeftChatClientTests
     {
         using var bert = new TinyBert();
         Assert.ThrowsExactly<NotSupportedException>(() => new PeftChatClient(bert.Folder));
-        using PeftTransformer embedder = new MLContext().Peft().Embed(bert.Folder).Fit(Review.Load(new MLContext()));
+        using PeftTransformer embedder = TestDevice.NewContext().Peft().Embed(bert.Folder).Fit(Review.Load(TestDevice.NewContext()));
         StringAssert.Contains(Assert.ThrowsExactly<NotSupportedException>(() => embedder.AsChatClient()).Message, "text-embedding");
     }
 

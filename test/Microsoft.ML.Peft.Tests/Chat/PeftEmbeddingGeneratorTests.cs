@@ -16,7 +16,7 @@ public sealed class PeftEmbeddingGeneratorTests
         using var decoder = new TinyDecoder();
         foreach (string folder in new[] { bert.Folder, decoder.Folder })
         {
-            var ml = new MLContext();
+            var ml = TestDevice.NewContext();
             IDataView data = ml.Data.LoadFromEnumerable(s_texts[..3].Select(text => new Line { Text = text }));
             using PeftTransformer transformer = ml.Peft().Embed(folder, batchSize: 2).Fit(data);
             float[][] expected = [.. ml.Data.CreateEnumerable<Embedded>(transformer.Transform(data), false).Select(row => row.Embedding)];
@@ -51,7 +51,7 @@ public sealed class PeftEmbeddingGeneratorTests
     public async Task ItGoesWithItsTransformer()
     {
         using var bert = new TinyBert();
-        PeftTransformer transformer = new MLContext().Peft().Embed(bert.Folder).Fit(Review.Load(new MLContext()));
+        PeftTransformer transformer = TestDevice.NewContext().Peft().Embed(bert.Folder).Fit(Review.Load(TestDevice.NewContext()));
         using PeftEmbeddingGenerator generator = transformer.AsEmbeddingGenerator();
         transformer.Dispose();
         await Assert.ThrowsExactlyAsync<ObjectDisposedException>(() => generator.GenerateAsync(s_texts));

@@ -18,7 +18,7 @@ internal static partial class Commands
     {
         if (AppDomain.CurrentDomain.GetAssemblies().Any(a => a.GetName().Name == "Microsoft.ML.Peft"))
             throw new InvalidOperationException("The library is loaded already: nothing would be shown.");
-        var context = new MLContext();
+        var context = TestDevice.NewContext();
         ITransformer model = context.Model.Load(arguments[0], out _);
         foreach (object[] scores in Table.Read(model.Transform(Review.Load(context)), "Score").Cast<object[]>())
             Console.WriteLine(string.Join(' ', scores.Select(score => ((double)score).ToString("R", CultureInfo.InvariantCulture))));
@@ -29,7 +29,7 @@ internal static partial class Commands
     {
         if (AppDomain.CurrentDomain.GetAssemblies().Any(a => a.GetName().Name is "Microsoft.ML.Peft" or "UserAssembly"))
             throw new InvalidOperationException("The libraries are loaded already: nothing would be shown.");
-        var context = new MLContext();
+        var context = TestDevice.NewContext();
         ITransformer model = context.Model.Load(arguments[0], out _);
         foreach (object score in Table.Read(model.Transform(Review.Load(context)), "Score"))
             Console.WriteLine(BitConverter.SingleToInt32Bits((float)(double)score).ToString(CultureInfo.InvariantCulture));
@@ -38,7 +38,7 @@ internal static partial class Commands
     /// <summary>Fits two models, prints what the log says of memory, and how many of a hundred large tensors the system mapped.</summary>
     public static void FitTwice(string[] arguments)
     {
-        var context = new MLContext(seed: 1);
+        var context = TestDevice.NewContext(seed: 1);
         context.Log += (_, e) =>
         {
             if (e.Message.Contains("Memory:", StringComparison.Ordinal))
@@ -58,14 +58,14 @@ internal static partial class Commands
     /// <summary>Goes on with a cancelled fit of a context without a seed, and prints the losses of its steps.</summary>
     public static void ResumeUnseeded(string[] arguments)
     {
-        foreach (double loss in ResumedFitTests.Losses(new MLContext(), ResumedFitTests.Options(arguments[0], arguments[1])))
+        foreach (double loss in ResumedFitTests.Losses(TestDevice.NewContext(), ResumedFitTests.Options(arguments[0], arguments[1])))
             Console.WriteLine(loss.ToString("R", CultureInfo.InvariantCulture));
     }
 
     /// <summary>Merges an adapter into a base that is quantized on the way, and prints the process's megabytes of anonymous memory before and at the peak.</summary>
     public static void MergeQuantized(string[] arguments)
     {
-        PeftCatalog peft = new MLContext().Peft();
+        PeftCatalog peft = TestDevice.NewContext().Peft();
         Nf4Quantize source = peft.Nf4Quantize(arguments[0], doubleQuantization: true);
         long peak = AnonymousMemory.Now();
         Console.WriteLine(peak >> 20);
@@ -78,7 +78,7 @@ internal static partial class Commands
     /// <summary>Saves a model over a file again and again, until it is killed; prints a line before the first time.</summary>
     public static void SaveForever(string[] arguments)
     {
-        var context = new MLContext();
+        var context = TestDevice.NewContext();
         ITransformer model = context.Model.Load(arguments[0], out DataViewSchema schema);
         Console.WriteLine("saving");
         while (true)
@@ -91,7 +91,7 @@ internal static partial class Commands
     /// </summary>
     public static void SaveWithoutSpace(string[] arguments)
     {
-        var context = new MLContext();
+        var context = TestDevice.NewContext();
         ITransformer model = context.Model.Load(arguments[0], out DataViewSchema schema);
         if (arguments.Length > 2)
             LimitFileSize(ulong.Parse(arguments[2], CultureInfo.InvariantCulture));
@@ -131,7 +131,7 @@ internal static partial class Commands
     public static void MeasureFit(string[] arguments)
     {
         Func<PeftCatalog, string, FineTuneEstimator> create = EstimateCases.Fits[arguments[0]];
-        var context = new MLContext(seed: 1);
+        var context = TestDevice.NewContext(seed: 1);
         string line = "";
         context.Log += (_, e) => line = e.Message.Contains("Estimate: ", StringComparison.Ordinal) ? e.Message : line;
         IDataView data = EstimateCases.Rows(context);
@@ -145,7 +145,7 @@ internal static partial class Commands
     /// <summary>Fits so often, and prints what an epoch was estimated at and what it took, in seconds: FIT MODEL TIMES.</summary>
     public static void TimeFit(string[] arguments)
     {
-        var context = new MLContext(seed: 1);
+        var context = TestDevice.NewContext(seed: 1);
         (double estimated, long begun, long ended) = (0, 0, 0);
         context.Log += (_, e) =>
         {

@@ -78,7 +78,7 @@ internal static class Stress
     // The transformer goes while threads score with it, and an engine over it is left to the collector.
     private static void DisposeUnderScorers(string archive)
     {
-        var context = new MLContext();
+        var context = TestDevice.NewContext();
         ITransformer model = context.Model.Load(archive, out _);
         PredictionEngine<Review, Scores> engine = context.Model.CreatePredictionEngine<Review, Scores>(model);
         Task[] scorers = [.. Enumerable.Range(0, 2).Select(_ => Task.Run(() => Refusable(() =>

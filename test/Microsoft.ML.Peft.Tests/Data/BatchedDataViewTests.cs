@@ -7,7 +7,7 @@ namespace Microsoft.ML.Peft.Tests.Data;
 [TestClass]
 public sealed class BatchedDataViewTests
 {
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly LengthScorer _scorer = new();
 
     [TestMethod]

@@ -15,7 +15,7 @@ public sealed class FactsTests
 
     private static readonly string Model = Path.Combine(SharedData.Models, "smollm2-135m-instruct");
 
-    private readonly MLContext _ml = new(seed: 1);
+    private readonly MLContext _ml = TestDevice.NewContext(seed: 1);
 
     [TestMethod, TestCategory("EndToEnd")]
     [DataRow("P36"), DataRow("P37"), DataRow("P103"), DataRow("P19"), DataRow("P140"), DataRow("P30"), DataRow("P176"), DataRow("P106"), DataRow("P17"), DataRow("P27")]

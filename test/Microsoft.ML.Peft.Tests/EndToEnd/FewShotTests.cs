@@ -49,7 +49,7 @@ public sealed class FewShotTests
         Set set = s_sets[name];
         foreach (string seed in (Environment.GetEnvironmentVariable("PEFT_SEEDS") ?? set.Seeds).Split(','))
         {
-            var ml = new MLContext(int.Parse(seed, CultureInfo.InvariantCulture));
+            var ml = TestDevice.NewContext(int.Parse(seed, CultureInfo.InvariantCulture));
             IDataView train = ml.Data.LoadFromEnumerable(Rows(name, "train")), test = ml.Data.LoadFromEnumerable(Rows(name, "test").Take(BoolQTestRows));
             using var model = ml.Transforms.Conversion.MapValueToKey("Label").Append(s_methods[method](ml.Peft(), set)).Fit(train);
             double accuracy = ml.MulticlassClassification.Evaluate(model.Transform(test)).MicroAccuracy;

@@ -1,5 +1,6 @@
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Training;
 using static TorchSharp.torch;
 
@@ -15,6 +16,6 @@ internal static class Losses
     {
         TaskRuntime task = model.Scorer.Task;
         using RowSet read = RowSet.Read(rows, task.InputColumns(rows.Schema).Concat(task.LabelColumns), row => task.CreateReader(row, withLabels: true), () => { });
-        return Evaluator.Run(new BatchRunner(model.Scorer.Model, task, CPU), task.Pack(read.Examples), BatchSize)[TrainingMetrics.Loss];
+        return Evaluator.Run(new BatchRunner(model.Scorer.Model, task, TestDevice.Device), task.Pack(read.Examples), BatchSize)[TrainingMetrics.Loss];
     }
 }

@@ -73,7 +73,7 @@ public sealed class PromptTuningTests
     {
         LongTests.Require();
         SharedData.RequireFolder(Model);
-        var ml = new MLContext(seed);
+        var ml = TestDevice.NewContext(seed);
         IDataView train = ml.Data.LoadFromEnumerable(Rows("train").Where((_, i) => i % 2 == 0)), test = ml.Data.LoadFromEnumerable(Rows("test"));
         FineTuneEstimator estimator = s_methods[method](ml.Peft());
         var clock = Stopwatch.StartNew();

@@ -39,7 +39,7 @@ public sealed class QuestionAnsweringTests
         string[] seeds = (Environment.GetEnvironmentVariable("PEFT_SEEDS") ?? "1,2,3").Split(',');
         foreach (int seed in seeds.Select(text => int.Parse(text, CultureInfo.InvariantCulture)))
         {
-            var ml = new MLContext(seed);
+            var ml = TestDevice.NewContext(seed);
             IDataView test = Data(ml, "test");
             long begun = Stopwatch.GetTimestamp();
             using PeftTransformer model = create(ml.Peft()).Fit(Data(ml, "train"));

@@ -8,7 +8,7 @@ public sealed class ShakespeareTests
 {
     private static readonly string Model = Path.Combine(SharedData.Models, "stories260k");
 
-    private readonly MLContext _ml = new(seed: 1);
+    private readonly MLContext _ml = TestDevice.NewContext(seed: 1);
 
     [TestMethod, TestCategory("EndToEnd")]
     public void PerplexityFalls()

@@ -28,7 +28,7 @@ public sealed class SharedDataTests
     public void SmsSpamReachesPeft()
     {
         SharedData.RequireFolder(Model);
-        var ml = new MLContext(seed: 1);
+        var ml = TestDevice.NewContext(seed: 1);
         IDataView train = ml.Data.LoadFromEnumerable(TextRows("sms-spam", "train").Where((_, i) => i % 2 == 0));
         IDataView test = ml.Data.LoadFromEnumerable(TextRows("sms-spam", "test"));
 
@@ -50,7 +50,7 @@ public sealed class SharedDataTests
         var found = new List<(double Accuracy, double Macro)>();
         foreach (int seed in new[] { 1, 2, 3 })
         {
-            var ml = new MLContext(seed);
+            var ml = TestDevice.NewContext(seed);
             IDataView train = ml.Data.LoadFromEnumerable(IssueRows("train"));
             var metrics = Classify(ml, train, ml.Data.LoadFromEnumerable(IssueRows("test")), maxLength: 64, epochs: 4);
             found.Add((metrics.MicroAccuracy, metrics.ConfusionMatrix.PerClassPrecision.Select((_, c) => F1(metrics.ConfusionMatrix, c)).Average()));
@@ -76,7 +76,7 @@ public sealed class SharedDataTests
     {
         LongTests.Require();
         SharedData.RequireFolder(Model);
-        var ml = new MLContext(seed);
+        var ml = TestDevice.NewContext(seed);
         TaggedRow[] testRows = [.. TaggedRows("test")];
         IDataView train = ml.Data.LoadFromEnumerable(TaggedRows("train"));
         using var model = ml.Transforms.Conversion.MapValueToKey("Tags").Append(s_taggers[method](ml.Peft(), PeftTask.TokenClassification("Words", "Tags"))).Fit(train);

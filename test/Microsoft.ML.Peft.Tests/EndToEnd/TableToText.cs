@@ -14,7 +14,7 @@ internal sealed class TableToText
 
     public TableToText(int seed = 1)
     {
-        _ml = new MLContext(seed);
+        _ml = TestDevice.NewContext(seed);
         LongTests.Require();
         SharedData.RequireFolder(Model);
         Train = Data(Rows("train").Take(1200));

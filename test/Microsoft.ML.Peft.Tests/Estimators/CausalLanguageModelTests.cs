@@ -22,7 +22,7 @@ public sealed class CausalLanguageModelTests
     public void PerplexityFalls(string modelType)
     {
         using var folder = new TinyDecoder(modelType);
-        var ml = new MLContext(seed: 1);
+        var ml = TestDevice.NewContext(seed: 1);
         string[] lines = ["the cat sat on the mat", "the dog sat on the log", "", "a", new string('x', 400)];
         IDataView data = ml.Data.LoadFromEnumerable(Enumerable.Repeat(lines, 8).SelectMany(l => l).Select(text => new Line { Text = text }));
         double before = Perplexity(ml, folder.Folder, data, maxEpochs: 1, learningRate: 1e-9);
@@ -35,7 +35,7 @@ public sealed class CausalLanguageModelTests
     public void AllWeightsLearn()
     {
         using var folder = new TinyDecoder();
-        var ml = new MLContext(seed: 1);
+        var ml = TestDevice.NewContext(seed: 1);
         IDataView data = ml.Data.LoadFromEnumerable(Enumerable.Repeat(new Line { Text = "the cat sat on the mat" }, 16));
         double Trained(double rate) => Perplexity(ml.Peft().FullFineTune(folder.Folder, PeftTask.CausalLanguageModelling(), 4, 4, rate), ml, data)[0];
         Assert.IsLessThan(0.5 * Trained(1e-9), Trained(1e-2));

@@ -10,7 +10,7 @@ namespace Microsoft.ML.Peft.Tests.Estimators;
 [TestClass]
 public sealed class EndTokenTests
 {
-    private readonly MLContext _ml = new(seed: 1);
+    private readonly MLContext _ml = TestDevice.NewContext(seed: 1);
     private readonly List<string> _warnings = [];
     private readonly TinyDecoder _decoder = new();
 

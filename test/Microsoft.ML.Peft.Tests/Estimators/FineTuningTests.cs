@@ -7,7 +7,7 @@ namespace Microsoft.ML.Peft.Tests.Estimators;
 [TestClass]
 public sealed class FineTuningTests
 {
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new();
     private readonly List<string> _log = [];
 
@@ -178,7 +178,7 @@ public sealed class FineTuningTests
         const int CancelAt = 15;
         using var bert = new TinyBert();
         using var source = new CancellationTokenSource();
-        var context = new MLContext(seed: 1);
+        var context = TestDevice.NewContext(seed: 1);
         IDataView data = Review.Load(context);
         var seen = new List<TrainingProgress>();
         using PeftTransformer stopped = Fit(10, new Training.TinyRun.Callback(progress =>
@@ -192,7 +192,7 @@ public sealed class FineTuningTests
         Assert.AreEqual(seen[^1].Step, stopped.Training.Steps);
         int best = seen.Where(p => p.Validation is not null).MinBy(p => p.Validation!["Loss"]).Step;
         // As it was at that evaluation, in a run that nobody stopped.
-        context = new MLContext(seed: 1);
+        context = TestDevice.NewContext(seed: 1);
         using PeftTransformer expected = Fit(10, new Training.TinyRun.Callback(_ => { }), default, best);
         Table.AreClose(Table.Read(expected.Transform(data), "Score"), Table.Read(stopped.Transform(data), "Score"), 0, "scores");
 

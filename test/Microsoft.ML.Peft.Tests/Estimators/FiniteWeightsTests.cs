@@ -12,7 +12,7 @@ public sealed class FiniteWeightsTests : IDisposable
 {
     private const string Matrix = "bert.encoder.layer.1.output.dense.weight", Table = "bert.embeddings.word_embeddings.weight";
 
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new();
     private readonly string _adapter = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName());
 

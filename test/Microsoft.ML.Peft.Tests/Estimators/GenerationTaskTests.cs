@@ -7,7 +7,7 @@ namespace Microsoft.ML.Peft.Tests.Estimators;
 [TestClass]
 public sealed class GenerationTaskTests
 {
-    private readonly MLContext _ml = new(seed: 1);
+    private readonly MLContext _ml = TestDevice.NewContext(seed: 1);
 
     private sealed class Pair
     {
@@ -53,7 +53,7 @@ public sealed class GenerationTaskTests
 
         string file = Path.Combine(folder.Folder, "model.zip");
         _ml.Model.Save(model, test.Schema, file);
-        ITransformer loaded = new MLContext().Model.Load(file, out _);
+        ITransformer loaded = TestDevice.NewContext().Model.Load(file, out _);
         CollectionAssert.AreEqual(expected, Read(loaded, test));
         using var engine = _ml.Model.CreatePredictionEngine<Pair, Answer>(loaded);
         Assert.AreEqual("two", engine.Predict(new Pair { Prompt = "2: " }).GeneratedText);

@@ -10,7 +10,7 @@ namespace Microsoft.ML.Peft.Tests.Estimators;
 public sealed class GlmPretrainTests : IDisposable
 {
     private readonly UntrainedGlm _glm = new();
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly string _folder = Directory.CreateTempSubdirectory("glm-pretrain-").FullName;
 
     [TestMethod]
@@ -218,7 +218,7 @@ public sealed class GlmPretrainTests : IDisposable
 
     private float[] Perplexities(GlmPretrain.Options options)
     {
-        using PeftTransformer model = new MLContext(seed: 1).Peft().GlmPretrain(options).Fit(UntrainedGlm.Load(_context));
+        using PeftTransformer model = TestDevice.NewContext(seed: 1).Peft().GlmPretrain(options).Fit(UntrainedGlm.Load(_context));
         return Score(model);
     }
 

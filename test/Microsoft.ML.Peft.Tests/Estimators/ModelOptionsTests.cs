@@ -31,7 +31,7 @@ public sealed class ModelOptionsTests
     {
         using var bert = new TinyBert();
         using var elsewhere = new ScratchFolder();
-        var context = new MLContext(seed: 1);
+        var context = TestDevice.NewContext(seed: 1);
         IDataView rows = Review.Load(context);
         float[][] beside = Embed(null);
         foreach (string file in Directory.GetFiles(bert.Folder).Where(file => Path.GetFileName(file) is not ("config.json" or "model.safetensors")))

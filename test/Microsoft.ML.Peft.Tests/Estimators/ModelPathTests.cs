@@ -7,7 +7,7 @@ namespace Microsoft.ML.Peft.Tests.Estimators;
 [TestClass]
 public sealed class ModelPathTests
 {
-    private static readonly MLContext s_ml = new(seed: 1);
+    private static readonly MLContext s_ml = TestDevice.NewContext(seed: 1);
 
     private static readonly Dictionary<string, Action<string>> Doors = new()
     {

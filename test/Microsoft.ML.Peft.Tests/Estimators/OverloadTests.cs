@@ -14,7 +14,7 @@ public sealed class OverloadTests : IDisposable
         ["promptColumnName", "generation", "labelColumnName", "scoreColumnName", "sentence1ColumnName", "sentence2ColumnName"];
 
     private readonly TinyBert _bert = new();
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
 
     public static IEnumerable<object[]> Overloads => Methods.Select(method => new object[] { method.Name });
 

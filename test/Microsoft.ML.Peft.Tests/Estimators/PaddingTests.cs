@@ -23,7 +23,7 @@ public sealed class PaddingTests
     [TestMethod]
     public void MasksAreDrawnWithinTheTable()
     {
-        var context = new MLContext(seed: 1);
+        var context = TestDevice.NewContext(seed: 1);
         using TinyBert bert = Bert(Rows, "[FILLER]");
         using PeftTransformer model = context.Peft().Lora(new LoraFineTune.Options
         {
@@ -37,7 +37,7 @@ public sealed class PaddingTests
     [TestMethod]
     public void OtherTokensWithoutARowAreRefusedByName()
     {
-        var context = new MLContext(seed: 1);
+        var context = TestDevice.NewContext(seed: 1);
         using TinyBert bert = Bert(0, "[PAD]");
         File.WriteAllText(Path.Combine(bert.Folder, "added_tokens.json"), $$"""{"<x>": {{Rows}}, "<y>": {{Rows + 1}} }""");
         IDataView data = Review.Load(context);
@@ -60,7 +60,7 @@ public sealed class PaddingTests
 
     private static IReadOnlyList<object> Scores(int configId, string tokenizersToken)
     {
-        var context = new MLContext(seed: 1);
+        var context = TestDevice.NewContext(seed: 1);
         using TinyBert bert = Bert(configId, tokenizersToken);
         IDataView data = Review.Load(context);
         using PeftTransformer model = Estimator(context, bert).Fit(data);

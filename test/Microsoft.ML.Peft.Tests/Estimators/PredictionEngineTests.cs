@@ -15,7 +15,7 @@ public sealed class PredictionEngineTests
 {
     private static readonly PredictionEngineOptions s_borrowing = new() { OwnsTransformer = false };
 
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new();
 
     [TestCleanup]
@@ -113,7 +113,7 @@ public sealed class PredictionEngineTests
         PeftTransformer model = FitBare();
         using (var engine = _context.Model.CreatePredictionEngine<Review, Scores>(model))
             engine.Predict(Review.Make(1)[0]);
-        using (var engine = new MLContext().Model.CreatePredictionEngine<Review, Scores>(FitBare()))
+        using (var engine = TestDevice.NewContext().Model.CreatePredictionEngine<Review, Scores>(FitBare()))
             engine.Predict(Review.Make(1)[0]);
         return new WeakReference(model);
     }

@@ -11,7 +11,7 @@ namespace Microsoft.ML.Peft.Tests.Estimators;
 [TestClass]
 public sealed class PrefixTuneTests : IDisposable
 {
-    private readonly MLContext _ml = new(seed: 1);
+    private readonly MLContext _ml = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new();
     private readonly string _root = Directory.CreateTempSubdirectory("prefix-tune-").FullName;
     private readonly List<string> _log = [];

@@ -12,7 +12,7 @@ namespace Microsoft.ML.Peft.Tests.Estimators;
 [TestClass]
 public sealed class QuantizedBaseTests
 {
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new();
     private readonly string _file = Path.GetTempFileName();
 

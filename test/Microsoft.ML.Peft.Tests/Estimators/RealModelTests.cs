@@ -8,7 +8,7 @@ namespace Microsoft.ML.Peft.Tests.Estimators;
 [TestClass]
 public sealed class RealModelTests
 {
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
 
     private static string Model => Path.Combine(SharedData.Models, "all-minilm-l6-v2");
 
@@ -39,7 +39,7 @@ public sealed class RealModelTests
         using var file = new MemoryStream();
         _context.Model.Save(model, train.Schema, file);
         Assert.IsLessThan(4L << 20, file.Length, "A saved adapter is small.");
-        ITransformer loaded = new MLContext().Model.Load(file, out _);
+        ITransformer loaded = TestDevice.NewContext().Model.Load(file, out _);
         IDataView head = _context.Data.TakeRows(test, 20);
         Table.AreClose(Table.Read(model.Transform(head), "Score"), Table.Read(loaded.Transform(head), "Score"), 0, "scores");
     }

@@ -32,10 +32,10 @@ public sealed class ResumedFitTests : IDisposable
     [DynamicData(nameof(Learnt))]
     public void What_changes_what_is_learnt_is_refused_by_name(string named, Action<LoraFineTune.Options> change)
     {
-        Cancel(new MLContext(seed: 1));
+        Cancel(TestDevice.NewContext(seed: 1));
         LoraFineTune.Options options = Options();
         change(options);
-        var e = Assert.ThrowsExactly<InvalidDataException>(() => Fit(new MLContext(seed: 1), options));
+        var e = Assert.ThrowsExactly<InvalidDataException>(() => Fit(TestDevice.NewContext(seed: 1), options));
         StringAssert.Contains(e.Message, named);
         StringAssert.Contains(e.Message, Path.Combine(_folder, TrainingCheckpoint.FileName));
     }
@@ -43,33 +43,33 @@ public sealed class ResumedFitTests : IDisposable
     [TestMethod]
     public void Another_base_of_the_same_shapes_is_refused()
     {
-        Cancel(new MLContext(seed: 1));
+        Cancel(TestDevice.NewContext(seed: 1));
         LoraFineTune.Options options = Options();
         options.BaseModel = _other.Folder;
-        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Fit(new MLContext(seed: 1), options)).Message, "other base weights");
-        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Fit(new MLContext(seed: 2), Options())).Message, "seed was 1, is 2");
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Fit(TestDevice.NewContext(seed: 1), options)).Message, "other base weights");
+        StringAssert.Contains(Assert.ThrowsExactly<InvalidDataException>(() => Fit(TestDevice.NewContext(seed: 2), Options())).Message, "seed was 1, is 2");
     }
 
     [TestMethod]
     [DynamicData(nameof(NotLearnt))]
     public void What_changes_nothing_resumes(string named, Action<LoraFineTune.Options> change)
     {
-        Cancel(new MLContext(seed: 1));
+        Cancel(TestDevice.NewContext(seed: 1));
         LoraFineTune.Options options = Options();
         change(options);
-        Assert.AreEqual(4, Fit(new MLContext(seed: 1), options), named);
+        Assert.AreEqual(4, Fit(TestDevice.NewContext(seed: 1), options), named);
     }
 
     [TestMethod]
     public void A_run_without_a_seed_goes_on_with_the_one_it_drew_in_a_new_process_too()
     {
-        Cancel(new MLContext());
+        Cancel(TestDevice.NewContext());
         string copy = _folder + ".copy";
         Directory.CreateDirectory(copy);
         File.Copy(Path.Combine(_folder, TrainingCheckpoint.FileName), Path.Combine(copy, TrainingCheckpoint.FileName));
         try
         {
-            double[] losses = Losses(new MLContext(), Options());
+            double[] losses = Losses(TestDevice.NewContext(), Options());
             double[] inAProcess = [.. Child.Run("resume-unseeded", _bert.Folder, copy).Select(line => double.Parse(line, CultureInfo.InvariantCulture))];
             Assert.HasCount(4, losses);
             Assert.HasCount(4, inAProcess);

@@ -11,7 +11,7 @@ public sealed class TextToTextTests
 {
     private static readonly Pair[] s_pairs = [new("1", "one"), new("2", "two"), new("what is 6", "six")];
 
-    private readonly MLContext _ml = new(seed: 1);
+    private readonly MLContext _ml = TestDevice.NewContext(seed: 1);
 
     [TestMethod]
     [DataRow(false, true)]
@@ -36,7 +36,7 @@ public sealed class TextToTextTests
 
         string file = Path.Combine(folder.Folder, "model.zip");
         _ml.Model.Save(model, test.Schema, file);
-        ITransformer loaded = new MLContext().Model.Load(file, out _);
+        ITransformer loaded = TestDevice.NewContext().Model.Load(file, out _);
         CollectionAssert.AreEqual(expected, Read(loaded, test));
         using var engine = _ml.Model.CreatePredictionEngine<Pair, Answer>(loaded);
         Assert.AreEqual("two", engine.Predict(new Pair("2", "")).GeneratedText);

@@ -9,7 +9,7 @@ namespace Microsoft.ML.Peft.Tests.Estimators;
 [TestClass]
 public sealed class UnservedTests
 {
-    private readonly MLContext _ml = new(seed: 1);
+    private readonly MLContext _ml = TestDevice.NewContext(seed: 1);
 
     [TestMethod]
     [DataRow("IA3"), DataRow("LN_TUNING")]

@@ -13,7 +13,7 @@ namespace Microsoft.ML.Peft.Tests.Glm;
 [TestClass]
 public sealed class GlmTasksTests
 {
-    private readonly MLContext _ml = new(seed: 1);
+    private readonly MLContext _ml = TestDevice.NewContext(seed: 1);
 
     public static IEnumerable<object[]> Kinds => TinyGlm.Kinds.Select(kind => new object[] { kind });
 
@@ -160,7 +160,7 @@ public sealed class GlmTasksTests
     {
         using var file = new TemporaryFile();
         _ml.Model.Save(model, Texts(texts).Schema, file.Path);
-        using var loaded = (PeftTransformer)new MLContext().Model.Load(file.Path, out _);
+        using var loaded = (PeftTransformer)TestDevice.NewContext().Model.Load(file.Path, out _);
         CollectionAssert.AreEqual(expected.Select(row => row.FilledText).ToArray(), Fill(loaded, texts).Select(row => row.FilledText).ToArray());
     }
 

@@ -40,7 +40,7 @@ public sealed class MappedFileTests
     {
         using var bert = new TinyBert();
         string archive = Path.Combine(bert.Folder, "model.zip"), checkpoint = Path.Combine(bert.Folder, "model.safetensors");
-        var context = new MLContext(seed: 1);
+        var context = TestDevice.NewContext(seed: 1);
         IDataView data = Review.Load(context, 8);
         using (PeftTransformer model = context.Peft().Lora(bert.Folder, PeftTask.TextClassification(), maxEpochs: 1).Fit(data))
             context.Model.Save(model, data.Schema, archive);

@@ -13,7 +13,7 @@ public sealed class FlatnessTests
     public void AThousandStepsKeepNothing()
     {
         using var bert = new TinyBert();
-        var context = new MLContext(seed: 1);
+        var context = TestDevice.NewContext(seed: 1);
         IDataView data = Review.Load(context);
         var watch = new MemoryWatch(Slack);
         using PeftTransformer model = context.Peft().Lora(new LoraFineTune.Options
@@ -29,7 +29,7 @@ public sealed class FlatnessTests
     public void TenThousandPredictionsKeepNothing()
     {
         using var bert = new TinyBert();
-        var context = new MLContext(seed: 1);
+        var context = TestDevice.NewContext(seed: 1);
         IDataView data = Review.Load(context);
         using PeftTransformer model = context.Peft().Embed(bert.Folder).Fit(data);
         using var engine = context.Model.CreatePredictionEngine<Review, Embedded>(model, new PredictionEngineOptions { OwnsTransformer = false });

@@ -22,7 +22,7 @@ internal static class BlankInfillingParity
         };
         JsonArray rows = parity.Json["rows"]!.AsArray();
         for (int i = 0; i < rows.Count; i++)
-            Check(parity, i, rows[i]!, Row(rows[i]!, [.. parity.Input($"in.{i}.text").data<long>().Select(id => (int)id)], marks));
+            Check(parity, i, rows[i]!, Row(rows[i]!, [.. parity.Input($"in.{i}.text").cpu().data<long>().Select(id => (int)id)], marks));
         foreach (JsonNode? sample in parity.Json["sample_spans"]!.AsArray())
             CheckPlaces(parity, sample!);
         parity.Check("out.block_length_probabilities", tensor([.. BlankLengths.Weights], dtype: ScalarType.Float64));

@@ -99,7 +99,7 @@ internal static class ClipParity
         {
             string folder = Path.Combine(parity.Folder, "model");
             Registries.Shared.Include(typeof(TwoTowerModel).Assembly);
-            Model = (TwoTowerModel)ModelRegistry.Create(HfConfig.Load(folder), SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 1);
+            Model = (TwoTowerModel)ModelRegistry.Create(HfConfig.Load(folder), SharedCheckpoint.Acquire(folder, TestDevice.Device), TestDevice.Device, seed: 1);
             Pixels = parity.Input("in.pixel_values");
             // The cases' texts are filled up, and the references were given no mask.
             _texts = new Batch { Ids = parity.Input("in.input_ids"), PadsEnd = true, Examples = [] };

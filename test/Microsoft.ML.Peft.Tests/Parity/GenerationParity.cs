@@ -39,7 +39,7 @@ internal static partial class GenerationParity
         GenerationOptions folder = GenerationConfigFile.Load(Path.Combine(parity.Folder, "model"), loaded.Model.Config);
         using IDecodingSession decoding = loaded.OpenSession();
         using var session = new MaskedPrompts(decoding, mask);
-        int[][] rows = [.. prompts.data<long>().Select(id => (int)id).Chunk((int)prompts.shape[1])];
+        int[][] rows = [.. prompts.cpu().data<long>().Select(id => (int)id).Chunk((int)prompts.shape[1])];
         var found = TextGenerator.Generate(session, rows, GenerationSettings.Resolve(options, folder));
         long[] ids = [.. rows.Zip(found).SelectMany(row => row.First.Concat(row.Second[0].Ids)).Select(id => (long)id)];
         Assert.AreEqual(parity.ShapeOf(name).Aggregate((a, b) => a * b), ids.Length, $"{parity.Name}: {name}, ids in all");
@@ -50,7 +50,7 @@ internal static partial class GenerationParity
     private static (Tensor Prompts, Tensor? Mask) Prompts(ParityCase parity, LoadedModel loaded, string name)
     {
         if (loaded.StartId is { } start)
-            return (full([parity.ShapeOf(name)[0], 1], start, ScalarType.Int64, CPU), null);
+            return (full([parity.ShapeOf(name)[0], 1], start, ScalarType.Int64, TestDevice.Device), null);
         if (parity.Has("in.prompt_ids"))
             return (parity.Input("in.prompt_ids"), parity.Input("in.prompt_mask").to(ScalarType.Bool));
         Tensor input = parity.Input("in.input_ids");

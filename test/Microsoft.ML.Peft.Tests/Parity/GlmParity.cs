@@ -57,7 +57,7 @@ internal static class GlmParity
         string folder = Path.Combine(parity.Folder, "model");
         JsonObject json = ExpectedJson.Read(Path.Combine(folder, HfConfig.FileName));
         change(json);
-        return ModelRegistry.Create(HfConfig.Parse(json.ToJsonString(), folder), SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 1);
+        return ModelRegistry.Create(HfConfig.Parse(json.ToJsonString(), folder), SharedCheckpoint.Acquire(folder, TestDevice.Device), TestDevice.Device, seed: 1);
     }
 
     private static ITuner AllWeights(PretrainedModel model, Head head)
@@ -109,7 +109,7 @@ internal static class GlmParity
     private static Tensor Filled(ParityCase parity, LoadedModel loaded, Tensor ids, Tensor? mask, int count, int[] ends)
     {
         int[] masks = [Special(parity, "MASK"), Special(parity, "sMASK"), Special(parity, "gMASK")];
-        int[][] rows = [.. ids.data<long>().Select(id => (int)id).Chunk((int)ids.size(1))];
+        int[][] rows = [.. ids.cpu().data<long>().Select(id => (int)id).Chunk((int)ids.size(1))];
         using var texts = new BlankTexts(loaded.Model, loaded.Head, new Batch { Ids = ids, Mask = mask, Examples = [] }, ForwardContext.Inference);
         int start = Special(parity, "sop");
         var pieces = BlankFilling.Fill(

@@ -23,7 +23,7 @@ internal static class GlmReadingParity
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         string folder = Path.Combine(parity.Folder, "model");
-        using PretrainedModel model = ModelRegistry.Create(HfConfig.Load(folder), SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 1);
+        using PretrainedModel model = ModelRegistry.Create(HfConfig.Load(folder), SharedCheckpoint.Acquire(folder, TestDevice.Device), TestDevice.Device, seed: 1);
         Head head = model.As<IFillsBlanks>().CreateLanguageModelHead();
         CheckAnswers(parity, model, head);
         CheckOneToken(parity, model, head);
@@ -122,7 +122,7 @@ internal static class GlmReadingParity
         }
         var batch = new Batch
         {
-            Ids = ids, PositionIds = places.select(1, 0), BlockPositionIds = places.select(1, 1), ContextLengths = tensor(lengths), Texts = tensor(texts).view(ids.shape), Examples = [],
+            Ids = ids, PositionIds = places.select(1, 0), BlockPositionIds = places.select(1, 1), ContextLengths = tensor(lengths).to(TestDevice.Device), Texts = tensor(texts).view(ids.shape).to(TestDevice.Device), Examples = [],
         };
         Tensor logs = head.Forward(model.Features(batch, head, ForwardContext.Inference), batch, ForwardContext.Inference).log_softmax(-1);
         float[] scores = [.. choices.SelectMany((row, i) => row.Select((choice, j) => choice.Select((token, k) => logs[i, indices[i][j][k], token].item<float>()).Sum()))];

@@ -31,7 +31,7 @@ internal sealed class LoadedModel : IDisposable
     {
         string folder = Path.Combine(parity.Folder, "model");
         HfConfig config = HfConfig.Load(folder);
-        PretrainedModel model = ModelRegistry.Create(config, SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 1, QuantizationParity.Options(parity.Json["quantization"]));
+        PretrainedModel model = ModelRegistry.Create(config, SharedCheckpoint.Acquire(folder, TestDevice.Device), TestDevice.Device, seed: 1, QuantizationParity.Options(parity.Json["quantization"]));
         string architecture = config.Architectures[0];
         Hosted = new HostedModel(model, Heads.Single(head => architecture.EndsWith(head.Key, StringComparison.Ordinal)).Value(model));
         Batch = ReadBatch(parity, $"in.{side}");
@@ -73,7 +73,7 @@ internal sealed class LoadedModel : IDisposable
         {
             // Positions that a prompt brings have no label.
             long before = logits.shape[1] - labels.shape[1];
-            labels = cat([full([labels.shape[0], before], Batch.IgnoredLabel, ScalarType.Int64, CPU), labels], 1);
+            labels = cat([full([labels.shape[0], before], Batch.IgnoredLabel, ScalarType.Int64, TestDevice.Device), labels], 1);
             // The logits of a position are a guess at the next token.
             (logits, labels) = (logits.narrow(1, 0, logits.shape[1] - 1), labels.narrow(1, 1, labels.shape[1] - 1));
         }

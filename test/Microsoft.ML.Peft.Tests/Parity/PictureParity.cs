@@ -17,7 +17,7 @@ internal static class PictureParity
     {
         using var scope = NewDisposeScope();
         Tensor rgb = parity.Input("in.rgb_hwc_u8");
-        using var picture = Picture.FromRgb((int)rgb.shape[1], (int)rgb.shape[0], rgb.data<byte>().ToArray());
+        using var picture = Picture.FromRgb((int)rgb.shape[1], (int)rgb.shape[0], rgb.cpu().data<byte>().ToArray());
         parity.Check("out.clip32", Pixels(picture, $$"""{"size": {"shortest_edge": 32}, "crop_size": 32, "do_center_crop": true, {{Channels}}}"""));
         parity.Check("out.blip48", Pixels(picture, $$"""{"size": {"height": 48, "width": 48}, {{Channels}}}"""));
     }

@@ -15,7 +15,7 @@ internal static partial class ProbeParity
     public static void Run(ParityCase parity)
     {
         using var scope = NewDisposeScope();
-        int[] Labels(string name) => [.. parity.Input(name).data<long>().Select(label => (int)label)];
+        int[] Labels(string name) => [.. parity.Input(name).cpu().data<long>().Select(label => (int)label)];
         int[] labels = Labels("in.labels"), testLabels = Labels("in.test_labels");
         int classes = labels.Max() + 1;
         using var train = new LabelledFeatures(parity.Input("in.features"), labels, classes);

@@ -60,7 +60,7 @@ internal static class QuestionAnswerParity
         })];
         return tensor(spans.SelectMany(span => span).ToArray()).view(-1, 2);
 
-        float[] Side(int row, int side) => logits[row].select(-1, side).contiguous().data<float>().ToArray();
+        float[] Side(int row, int side) => logits[row].select(-1, side).contiguous().cpu().data<float>().ToArray();
     }
 
     private static Tensor Logits(LoadedModel loaded)

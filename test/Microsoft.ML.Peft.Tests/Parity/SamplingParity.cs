@@ -20,7 +20,7 @@ internal static class SamplingParity
         JsonObject options = parity.Json["options"]!.AsObject();
         Tensor previous = parity.Input("in.previous_ids"), scores = parity.Input("in.logits");
         TokenSequence[] rows = [.. Enumerable.Range(0, (int)previous.shape[0]).Select(row =>
-            new TokenSequence([.. previous[row].data<long>().Select(id => (int)id)]))];
+            new TokenSequence([.. previous[row].cpu().data<long>().Select(id => (int)id)]))];
         foreach (var (key, value) in options.Where(o => !Companions.Contains(o.Key)))
             scores = new LogitsProcessors(Settings(options, key, value!)).Apply(scores, rows);
         parity.Check("out.probabilities", scores.softmax(-1));

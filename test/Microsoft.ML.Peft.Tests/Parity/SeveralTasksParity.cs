@@ -65,7 +65,7 @@ internal static class SeveralTasksParity
     private static PretrainedModel Open(ParityCase parity)
     {
         string folder = Path.Combine(parity.Folder, "model");
-        return ModelRegistry.Create(HfConfig.Load(folder), SharedCheckpoint.Acquire(folder, CPU), CPU, seed: 1);
+        return ModelRegistry.Create(HfConfig.Load(folder), SharedCheckpoint.Acquire(folder, TestDevice.Device), TestDevice.Device, seed: 1);
     }
 
     private static Head Take(ITensorSource start, string name, ISeveralClassifiers model)

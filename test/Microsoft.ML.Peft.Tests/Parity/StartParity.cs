@@ -21,7 +21,7 @@ internal static class StartParity
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
         Tensor weight = parity.Input("in.weight");
-        using var weights = new ModelWeights(null, "base", CPU, 0.02, seed: 1);
+        using var weights = new ModelWeights(null, "base", TestDevice.Device, 0.02, seed: 1);
         var site = new Projection(weights.Root["base"]["layer"], weight.shape[1], weight.shape[0], bias: false);
         site.Parameters[0].Assign(weight);
         using ITuner tuner = Options(parity).Create();
@@ -46,7 +46,7 @@ internal static class StartParity
         Tensor weight = parity.Input("in.weight");
         Match call = Regex.Match(parity.Json["call"]!.GetValue<string>(), @"NF4 blocks of (\d+), rank (\d+), (\d+) iteration");
         var checkpoint = SharedCheckpoint.From(new HeldTensors("case", new Dictionary<string, Tensor> { ["base.layer.weight"] = weight.clone().DetachFromDisposeScope() }));
-        using var weights = new ModelWeights(checkpoint, "base", CPU, 0.02, seed: 1, new QuantizationOptions { BlockSize = int.Parse(call.Groups[1].ValueSpan) });
+        using var weights = new ModelWeights(checkpoint, "base", TestDevice.Device, 0.02, seed: 1, new QuantizationOptions { BlockSize = int.Parse(call.Groups[1].ValueSpan) });
         var site = new Projection(weights.Root["base"]["layer"], weight.shape[1], weight.shape[0], bias: false);
         Tensor identity = eye(weight.shape[1]), packed = site.Weight.Dequantize();
         using ITuner tuner = LoraConfigFile.Read(JsonNode.Parse(

@@ -7,7 +7,7 @@ namespace Microsoft.ML.Peft.Tests.Persistence;
 [TestClass]
 public sealed class AdapterEffectTests : IDisposable
 {
-    private readonly MLContext _ml = new(seed: 1);
+    private readonly MLContext _ml = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new();
     private readonly string _root = Directory.CreateTempSubdirectory("effect-").FullName;
     private readonly List<string> _warnings = [];

@@ -9,7 +9,7 @@ namespace Microsoft.ML.Peft.Tests.Persistence;
 [TestClass]
 public sealed class AdapterFolderTests
 {
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new();
     private readonly string _folder = Directory.CreateTempSubdirectory("adapter-").FullName;
 

@@ -8,7 +8,7 @@ public sealed class AdapterMutationTests
 {
     private const int Seed = 17;
 
-    private readonly MLContext _ml = new(seed: 1);
+    private readonly MLContext _ml = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new();
     private readonly string _root = Directory.CreateTempSubdirectory("adapter-mutants-").FullName;
 

@@ -36,7 +36,7 @@ internal static class EarlierArchives
         using var decoder = new TinyDecoder(change: config => (config["hidden_size"], config["intermediate_size"]) = (64, 64));
         foreach (var (name, kind) in Kinds)
         {
-            var ml = new MLContext(seed: 1);
+            var ml = TestDevice.NewContext(seed: 1);
             using PeftTransformer model = kind.Make(ml, name.StartsWith("generator", StringComparison.Ordinal) ? decoder.Folder : folder);
             ml.Model.SaveAtomically(model, kind.Rows(ml).Schema, Path.Combine(target, name + ".zip"));
             File.WriteAllText(Path.Combine(target, name + ".json"), Answers(model.Transform(kind.Rows(ml)), kind.Column).ToJsonString());

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Microsoft.ML.Peft.Persistence;
+using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tests.Packaging;
 
 namespace Microsoft.ML.Peft.Tests.Persistence;
@@ -16,7 +17,7 @@ public sealed class EarlierArchivesTests
     [DynamicData(nameof(Kinds))]
     public void AnswersAsItDid(string name)
     {
-        var ml = new MLContext();
+        var ml = TestDevice.NewContext();
         var kind = EarlierArchives.Kinds[name];
         Environment.SetEnvironmentVariable(BaseFolders.Variable, Folder);
         try

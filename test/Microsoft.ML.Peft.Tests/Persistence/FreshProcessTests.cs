@@ -10,7 +10,7 @@ namespace Microsoft.ML.Peft.Tests.Persistence;
 [TestClass]
 public sealed class FreshProcessTests
 {
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new();
     private readonly string _file = Path.GetTempFileName();
 
@@ -45,7 +45,7 @@ public sealed class FreshProcessTests
             var loader = _context.Data.CreateTextLoader<LabelledLine>(hasHeader: true);
             ITransformer model = _context.Transforms.Conversion.MapValueToKey("Label").Append(Lora(embed: true)).Fit(loader.Load(text));
             _context.Model.Save(model, loader, _file);
-            ITransformer loaded = new MLContext().Model.LoadWithDataLoader(_file, out IDataLoader<IMultiStreamSource> loadedLoader);
+            ITransformer loaded = TestDevice.NewContext().Model.LoadWithDataLoader(_file, out IDataLoader<IMultiStreamSource> loadedLoader);
             IDataView rows = loadedLoader.Load(new MultiFileSource(text));
             Table.AreClose(Table.Read(model.Transform(loader.Load(text)), "Score"), Table.Read(loaded.Transform(rows), "Score"), 0, "scores");
         }

@@ -14,7 +14,7 @@ namespace Microsoft.ML.Peft.Tests.Persistence;
 [TestClass]
 public sealed class GgufArchiveTests
 {
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new();
     private readonly string _file = Path.GetTempFileName();
 

@@ -15,7 +15,7 @@ public sealed class LargePayloadTests
     private const int Words = 1 << 24, Width = 16;
     private const long Gigabyte = 1L << 30, Needed = 5 * Gigabyte, Allowed = 100L << 20;
 
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new();
     private readonly string _folder = Directory.CreateTempSubdirectory("large-").FullName;
 

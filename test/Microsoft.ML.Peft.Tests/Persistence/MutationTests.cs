@@ -22,7 +22,7 @@ public sealed class MutationTests
     [ClassInitialize]
     public static void SaveAModel(TestContext _)
     {
-        var context = new MLContext(seed: 1);
+        var context = TestDevice.NewContext(seed: 1);
         using var bert = new TinyBert();
         IDataView data = Review.Load(context, 8);
         using PeftTransformer model = context.Peft().Lora(new LoraFineTune.Options
@@ -99,7 +99,7 @@ public sealed class MutationTests
     private void Load(int count, Func<Random, byte[]> damage)
     {
         var random = new Random(Seed);
-        var context = new MLContext(seed: 1);
+        var context = TestDevice.NewContext(seed: 1);
         IDataView rows = Review.Load(context, 6);
         var answers = new Dictionary<string, int>();
         for (int i = 0; i < count; i++)

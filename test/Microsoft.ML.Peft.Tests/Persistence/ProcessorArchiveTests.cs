@@ -18,7 +18,7 @@ namespace Microsoft.ML.Peft.Tests.Persistence;
 [TestClass]
 public sealed class ProcessorArchiveTests
 {
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new();
 
     [TestCleanup]
@@ -34,7 +34,7 @@ public sealed class ProcessorArchiveTests
         using var archive = new MemoryStream();
         _context.Model.Save(model, rows.Schema, archive);
         archive.Position = 0;
-        using var loaded = (PeftTransformer)new MLContext().Model.Load(archive, out _);
+        using var loaded = (PeftTransformer)TestDevice.NewContext().Model.Load(archive, out _);
         var processor = (EncodedTexts)loaded.Scorer.Task.Processor;
         Assert.AreEqual("very", processor.Opening);
         CollectionAssert.AreEquivalent(model.Scorer.Task.Processor.Files.Keys.ToArray(), processor.Files.Keys.ToArray());

@@ -7,7 +7,7 @@ namespace Microsoft.ML.Peft.Tests.Persistence;
 [TestClass]
 public sealed class SaveAtomicallyTests
 {
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly string _folder = Directory.CreateTempSubdirectory("save-").FullName;
 
     private string Target => Path.Combine(_folder, "model.zip");

@@ -16,7 +16,7 @@ namespace Microsoft.ML.Peft.Tests.Registration;
 [TestClass]
 public sealed class UserAssemblyTests
 {
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new();
     private readonly string _folder = Directory.CreateTempSubdirectory("bag-").FullName, _file = Path.GetTempFileName();
 

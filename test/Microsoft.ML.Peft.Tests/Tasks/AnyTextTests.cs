@@ -10,7 +10,7 @@ public sealed class AnyTextTests
 {
     private const string Lone = "good\ud83d", Other = "\udc00bad", Whole = "fine \ud83d\ude00";
 
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new();
 
     [TestCleanup]

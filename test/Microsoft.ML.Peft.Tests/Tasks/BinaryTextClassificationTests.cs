@@ -17,7 +17,7 @@ public sealed class BinaryTextClassificationContract : TinyBertContract
 [TestClass]
 public sealed class BinaryTextClassificationTests
 {
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new();
 
     [TestCleanup]

@@ -16,7 +16,7 @@ public sealed class ClozeClassificationTests : IDisposable
 {
     private static readonly Dictionary<string, string> s_words = new() { ["positive"] = "great", ["negative"] = "awful" };
 
-    private readonly MLContext _ml = new(seed: 1);
+    private readonly MLContext _ml = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new(fillsMasks: true);
     private readonly TinyDecoder _decoder = new();
 
@@ -215,7 +215,7 @@ public sealed class ClozeClassificationTests : IDisposable
     {
         string root = Directory.CreateTempSubdirectory("cloze-").FullName;
         PeftTask task = PeftTask.ClozeClassification("{prompt:2} {Text} {prompt:1} {mask} .", s_words, scoring);
-        PeftTransformer Fit(long seed) => new MLContext((int)seed).Peft().PromptTune(new PromptTune.Options
+        PeftTransformer Fit(long seed) => TestDevice.NewContext((int)seed).Peft().PromptTune(new PromptTune.Options
         {
             BaseModel = _bert.Folder, Task = task, Prompt = new PromptOptions { VirtualTokens = 3 }, Training = new TrainingOptions { MaxSteps = 4, LearningRate = 0.3 },
         }).Fit(Review.Load(_ml));

@@ -6,7 +6,7 @@ namespace Microsoft.ML.Peft.Tests.Tasks;
 [TestClass]
 public sealed class CutRowTests
 {
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly List<string> _log = [];
 
     [TestInitialize]

@@ -8,7 +8,7 @@ namespace Microsoft.ML.Peft.Tests.Tasks;
 [TestClass]
 public sealed class FactualProbingTests : IDisposable
 {
-    private readonly MLContext _ml = new(seed: 1);
+    private readonly MLContext _ml = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new(fillsMasks: true);
 
     public void Dispose() => _bert.Dispose();

@@ -10,7 +10,7 @@ public sealed class FolderLabelTests
 {
     private static readonly string[] s_classes = ["none", "film", "book"];
 
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly string _root = Directory.CreateTempSubdirectory("labels-").FullName;
     private readonly List<string> _log = [];
     private IDisposable? _base;

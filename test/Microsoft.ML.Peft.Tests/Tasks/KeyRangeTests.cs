@@ -7,7 +7,7 @@ namespace Microsoft.ML.Peft.Tests.Tasks;
 [TestClass]
 public sealed class KeyRangeTests
 {
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new();
     private readonly List<string> _log = [];
 

@@ -10,7 +10,7 @@ namespace Microsoft.ML.Peft.Tests.Tasks;
 [TestClass]
 public sealed class QuestionAnswerTests
 {
-    private readonly MLContext _ml = new(seed: 1);
+    private readonly MLContext _ml = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new(change: config => config["architectures"] = new JsonArray("BertModel"));
 
     [TestCleanup]
@@ -35,7 +35,7 @@ public sealed class QuestionAnswerTests
         }
         string file = Path.Combine(_bert.Folder, "model.zip");
         _ml.Model.Save(model, rows.Schema, file);
-        ITransformer loaded = new MLContext().Model.Load(file, out _);
+        ITransformer loaded = TestDevice.NewContext().Model.Load(file, out _);
         using var engine = _ml.Model.CreatePredictionEngine<Row, Found>(loaded);
         foreach (var (row, expected) in Rows(4).Zip(found))
             CollectionAssert.AreEqual(expected.Answer, engine.Predict(row).Answer);

@@ -18,7 +18,7 @@ public sealed class RegressionTaskTests
     public void NumbersAreLearnt()
     {
         using var bert = new TinyBert();
-        var context = new MLContext(seed: 1);
+        var context = TestDevice.NewContext(seed: 1);
         IDataView rows = context.Data.LoadFromEnumerable(Review.Make(48).Select(review => new Rated { Text = review.Text, Label = review.Label == "positive" ? 0.5f : -1.5f }));
         using PeftTransformer model = context.Peft().FullFineTune(new FullFineTune.Options
         {

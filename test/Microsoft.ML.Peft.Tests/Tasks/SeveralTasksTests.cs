@@ -15,7 +15,7 @@ public sealed class SeveralTasksTests
 
     private static readonly string[] s_kinds = ["thing", "quality", "other"];
 
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new();
 
     [TestCleanup]
@@ -68,7 +68,7 @@ public sealed class SeveralTasksTests
         using var file = new MemoryStream();
         _context.Model.Save(model, data.Schema, file);
         file.Position = 0;
-        ITransformer loaded = new MLContext().Model.Load(file, out _);
+        ITransformer loaded = TestDevice.NewContext().Model.Load(file, out _);
         foreach (string column in new[] { "PredictedMood", "MoodScore", "PredictedKinds", "KindScore", "Spans" })
             Table.AreClose(Table.Read(model.Transform(WithoutTask(data)), column), Table.Read(loaded.Transform(WithoutTask(data)), column), 0, column);
         using var engine = _context.Model.CreatePredictionEngine<Row, Answer>(loaded);

@@ -7,7 +7,7 @@ namespace Microsoft.ML.Peft.Tests.Tasks;
 [TestClass]
 public sealed class ValidationLabelTests
 {
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new();
 
     public static IEnumerable<object[]> Tasks =>

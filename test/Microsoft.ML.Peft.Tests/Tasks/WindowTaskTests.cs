@@ -15,7 +15,7 @@ public sealed class WindowTaskTests
 {
     private const int Room = 6;
 
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new();
 
     [TestCleanup]

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Tasks;
+using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tokenization;
 using Microsoft.ML.Peft.Tokenization.ChatTemplates;
 
@@ -10,7 +11,7 @@ namespace Microsoft.ML.Peft.Tests.Tokenization;
 [TestClass]
 public sealed class JointTaskTests
 {
-    private static readonly MLContext s_ml = new(seed: 1);
+    private static readonly MLContext s_ml = TestDevice.NewContext(seed: 1);
 
     private sealed class Pair
     {

@@ -87,7 +87,7 @@ public sealed class EstimateTests
     [TestMethod]
     public void The_parts_are_those_of_the_options()
     {
-        var context = new MLContext(seed: 1);
+        var context = TestDevice.NewContext(seed: 1);
         IDataView data = Review.Load(context);
         LoraFineTune.Options options = new() { BaseModel = s_smallBert!.Folder, Task = PeftTask.TextClassification() };
         TrainingEstimate plain = context.Peft().Lora(options).Estimate(data);
@@ -115,7 +115,7 @@ public sealed class EstimateTests
     [TestMethod]
     public void A_fit_logs_it_once_before_the_first_step()
     {
-        var context = new MLContext(seed: 1);
+        var context = TestDevice.NewContext(seed: 1);
         var lines = new List<string>();
         context.Log += (_, e) => lines.Add(e.Message);
         context.Peft().Lora(s_smallBert!.Folder, PeftTask.TextClassification(), maxEpochs: 1).Fit(Review.Load(context)).Dispose();

@@ -51,7 +51,7 @@ public sealed class ThreadCountTests
     private Run Fit(int threads)
     {
         set_num_threads(threads);
-        var context = new MLContext(seed: 1);
+        var context = TestDevice.NewContext(seed: 1);
         IDataView data = Review.Load(context, 64);
         var losses = new List<double>();
         using PeftTransformer model = context.Peft().FullFineTune(new FullFineTune.Options

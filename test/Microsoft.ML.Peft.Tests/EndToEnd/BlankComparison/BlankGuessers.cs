@@ -1,6 +1,7 @@
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Data.BlankInfilling;
 using Microsoft.ML.Peft.Layers;
+using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tokenization;
 using Microsoft.ML.Peft.Training;
 using TorchSharp;
@@ -47,7 +48,7 @@ internal abstract class BlankGuesser(TunedModel model, TextProcessor processor)
         foreach (Example[] chunk in rows.Chunk(BatchSize))
         {
             using var scope = NewDisposeScope();
-            using Batch batch = processor.Collate(chunk, CPU, withLabels: false);
+            using Batch batch = processor.Collate(chunk, TestDevice.Device, withLabels: false);
             Tensor logits = model.Forward(batch, ForwardContext.Inference);
             for (int i = 0; i < chunk.Length; i++)
                 all.Add(take(all.Count, logits[i]));
@@ -58,8 +59,8 @@ internal abstract class BlankGuesser(TunedModel model, TextProcessor processor)
     protected static float[] CostsOf(Tensor logits, int[] gold)
     {
         using var scope = NewDisposeScope();
-        Tensor asked = tensor(gold, ScalarType.Int64);
-        return [.. nn.functional.cross_entropy(logits.narrow(0, 0, gold.Length), asked, reduction: nn.Reduction.None).data<float>()];
+        Tensor asked = tensor(gold, ScalarType.Int64, TestDevice.Device);
+        return [.. nn.functional.cross_entropy(logits.narrow(0, 0, gold.Length), asked, reduction: nn.Reduction.None).cpu().data<float>()];
     }
 
     public static int[] Gold((int[] Text, Blank Blank) item) => item.Text[item.Blank.Start..item.Blank.End];

@@ -9,7 +9,7 @@ namespace Microsoft.ML.Peft.Tests.Estimators.Adapters;
 [TestClass]
 public sealed class AdapterLabelTests
 {
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
     private readonly TinyBert _bert = new();
     private readonly string _root = Directory.CreateTempSubdirectory("adapter-labels-").FullName;
     private readonly List<string> _log = [];

@@ -65,7 +65,7 @@ public sealed class GgufAdapterTests
         using var tied = new AdapterFixture(change: config => config["tie_word_embeddings"] = true, lora: new LoraOptions { TargetModules = ["lm_head"] });
         Assert.Contains("'lm_head'", Assert.ThrowsExactly<NotSupportedException>(() => tied.Transformer.SaveGgufAdapter(tied.PathOf("a.gguf"))).Message);
         using var bert = new TinyBert();
-        var context = new MLContext(seed: 1);
+        var context = TestDevice.NewContext(seed: 1);
         using PeftTransformer model = context.Peft().Lora(bert.Folder, PeftTask.TextClassification(), maxEpochs: 1).Fit(Review.Load(context));
         Assert.Contains("classifier", Assert.ThrowsExactly<NotSupportedException>(() => model.SaveGgufAdapter(it.PathOf("b.gguf"))).Message);
     }

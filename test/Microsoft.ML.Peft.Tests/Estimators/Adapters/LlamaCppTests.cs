@@ -24,7 +24,7 @@ public sealed class LlamaCppTests
         "He plays the violin in the", "The opposite of hot is", "Bees make", "London is the capital of", "name[Blue Spice], eatType[coffee shop]\n",
     ];
 
-    private readonly MLContext _ml = new(seed: 1);
+    private readonly MLContext _ml = TestDevice.NewContext(seed: 1);
 
     private static string Folder => Path.Combine(SharedData.Models, "smollm2-135m-instruct");
 

@@ -116,7 +116,7 @@ public sealed class MergedModelTests
     public void AClassifierKeepsItsHeadAndLabels()
     {
         using var bert = new TinyBert();
-        var context = new MLContext(seed: 1);
+        var context = TestDevice.NewContext(seed: 1);
         IDataView data = Review.Load(context);
         using PeftTransformer model = context.Peft().Lora(bert.Folder, PeftTask.TextClassification(), maxEpochs: 2, learningRate: 1e-2).Fit(data);
         string folder = Path.Combine(bert.Folder, "merged");

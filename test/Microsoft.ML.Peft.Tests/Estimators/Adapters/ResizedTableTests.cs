@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Microsoft.ML.Peft.Checkpoints;
+using Microsoft.ML.Peft.TestSupport;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -11,7 +12,7 @@ public sealed class ResizedTableTests
 {
     private const string Prefix = "base_model.model.", Table = "model.embed_tokens", Head = "lm_head", Rows = ".token_adapter.trainable_tokens_delta";
 
-    private readonly MLContext _context = new(seed: 1);
+    private readonly MLContext _context = TestDevice.NewContext(seed: 1);
 
     private IDataView Data => _context.Data.LoadFromEnumerable([new AdapterFixture.Row { Text = "say <x> and <y>" }, new AdapterFixture.Row { Text = "the cat sat" }]);
 
