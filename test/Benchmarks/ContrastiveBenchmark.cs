@@ -67,8 +67,8 @@ internal sealed class ContrastiveBenchmark : IBenchmark
     private void Memory(BatchRunner runner, Optimizer optimizer, Example[] rows)
     {
         double gflops = GemmPeak.Gflops();
-        (long smallBase, long small) = ResidentMemory.Around(() => Step(runner, optimizer, rows[..Piece]));
-        (long largeBase, long large) = ResidentMemory.Around(() => Step(runner, optimizer, rows));
+        (long smallBase, long small) = ProcessMemory.Around(() => Step(runner, optimizer, rows[..Piece]));
+        (long largeBase, long large) = ProcessMemory.Around(() => Step(runner, optimizer, rows));
         new Figure(Name + "/memory", (double)large / small, "of the process's peak with a batch of 32", 1.2, null).Print(gflops);
         new Figure(Name + "/growth", (double)(large - largeBase) / (small - smallBase), "of the growth in a step of 32 pairs", null, null).Print(gflops);
         new Figure(Name + "/growth-mb", (large - largeBase) / 1e6, "MB that a step of 1,024 pairs grows by; peer: one of 32", null, (small - smallBase) / 1e6).Print(gflops);

@@ -38,7 +38,7 @@ internal sealed class LoadBenchmark : IBenchmark
     private void Measure(string folder, string file)
     {
         double read = Figure.Median(3, () => ReadAll(file));
-        long before = AnonymousMemory.Now();
+        long before = ProcessMemory.Anonymous();
         long start = Stopwatch.GetTimestamp();
         using var checkpoint = SharedCheckpoint.Acquire(folder, CPU);
         using (var scope = NewDisposeScope())
@@ -48,7 +48,7 @@ internal sealed class LoadBenchmark : IBenchmark
         }
         double load = Stopwatch.GetElapsedTime(start).TotalSeconds;
         new Figure(Name, load / read, "times reading the file once (every weight is summed)", null, read * 1000).Print(0);
-        new Figure(Name + "/memory", (AnonymousMemory.Now() - before) / 1048576.0, "MB of anonymous memory", null, null).Print(0);
+        new Figure(Name + "/memory", (ProcessMemory.Anonymous() - before) / 1048576.0, "MB of anonymous memory", null, null).Print(0);
     }
 
     private static void ReadAll(string file)

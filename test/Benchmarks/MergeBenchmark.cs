@@ -22,12 +22,12 @@ internal sealed class MergeBenchmark(string name, int hidden, int intermediate, 
             files.WriteAdapter(adapter);
             double copy = Seconds(() => Copy(model, Path.Combine(folder, "copy")));
             Directory.Delete(Path.Combine(folder, "copy"), recursive: true);
-            long before = AnonymousMemory.Now(), peak = before;
+            long before = ProcessMemory.Anonymous(), peak = before;
             double merge = Seconds(() =>
             {
                 Task task = Task.Run(() => Merge(model, adapter, Path.Combine(folder, "merged")));
                 while (!task.Wait(10))
-                    peak = Math.Max(peak, AnonymousMemory.Now());
+                    peak = Math.Max(peak, ProcessMemory.Anonymous());
             });
             new Figure(Name, merge / copy, "times reading and writing the files", quantization is null ? 1.3 : null, copy).Print(0);
             new Figure(Name + "/memory", (peak - before) / 1048576.0, "MB of anonymous memory", 1024, null).Print(0);

@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tuners;
 
 namespace Microsoft.ML.Peft.Benchmarks;
@@ -47,7 +48,7 @@ internal sealed class VirtualTokensStepBenchmark(string name, TunerOptions optio
 
     private static double Growth(StepRun run)
     {
-        var (before, peak) = ResidentMemory.Around(run.Step);
+        var (before, peak) = ProcessMemory.Around(run.Step);
         return peak - before;
     }
 }

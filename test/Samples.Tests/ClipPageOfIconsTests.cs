@@ -34,6 +34,6 @@ public sealed class ClipPageOfIconsTests
         // The same shape is there as "grade" too.
         Assert.Contains("star ", await page.Locator("#nearest").InnerTextAsync());
         if (Environment.GetEnvironmentVariable(WriteScreenshot) == "1")
-            await page.ScreenshotAsync(new() { Path = Path.Combine(SharedData.Repository, "docs", "clip-page.png"), FullPage = true });
+            await page.ScreenshotAsync(new() { Path = Path.Combine(RepositoryFolder.Root, "docs", "clip-page.png"), FullPage = true });
     }
 }

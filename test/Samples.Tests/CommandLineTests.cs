@@ -8,7 +8,7 @@ namespace Samples.Tests;
 public sealed class CommandLineTests
 {
     private static readonly string[] s_samples =
-        [.. Directory.GetFiles(Path.Combine(SharedData.Repository, "samples"), "*.csproj", SearchOption.AllDirectories).Select(file => Path.GetFileNameWithoutExtension(file)!)];
+        [.. Directory.GetFiles(Path.Combine(RepositoryFolder.Root, "samples"), "*.csproj", SearchOption.AllDirectories).Select(file => Path.GetFileNameWithoutExtension(file)!)];
 
     public static IEnumerable<object[]> Samples => s_samples.Select(name => new object[] { name });
 

@@ -33,6 +33,6 @@ internal sealed record SampleProcess(int ExitCode, string Output, string Errors)
 
     // Built beside these tests, in the same configuration.
     private static string Program(string sample) => Path.Combine(
-        SharedData.Repository, "samples", sample, Path.GetRelativePath(
-            Path.Combine(SharedData.Repository, "test", "Samples.Tests"), AppContext.BaseDirectory), sample + ".dll");
+        RepositoryFolder.Root, "samples", sample, Path.GetRelativePath(
+            Path.Combine(RepositoryFolder.Root, "test", "Samples.Tests"), AppContext.BaseDirectory), sample + ".dll");
 }

@@ -5,7 +5,7 @@ namespace Microsoft.ML.Peft.TestSupport;
 /// <summary>llama.cpp through LLamaSharp, in a process of its own (test/LlamaCpp): another reader of our files, and a peer in speed.</summary>
 public static class LlamaCpp
 {
-    private static readonly string s_project = Path.Combine(SharedData.Repository, "test", "LlamaCpp");
+    private static readonly string s_project = Path.Combine(RepositoryFolder.Root, "test", "LlamaCpp");
     private static readonly Lazy<string> s_program = new(Build);
 
     /// <summary>The likeliest next tokens with their logits, best first, after each of several prompts.</summary>

@@ -13,7 +13,7 @@ public sealed class MemoryWatch(long slack)
     {
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        _notes.Add((torch.Tensor.TotalCount, AnonymousMemory.Now()));
+        _notes.Add((torch.Tensor.TotalCount, ProcessMemory.Anonymous()));
     }
 
     /// <summary>What is kept grows from note to note, what allocators hold goes up and down: the least of either half is compared.</summary>

@@ -6,9 +6,9 @@ public sealed class PeakMemory : IDisposable
     private static readonly TimeSpan s_interval = TimeSpan.FromMilliseconds(50);
 
     private readonly Timer _timer;
-    private long _peak = AnonymousMemory.Now();
+    private long _peak = ProcessMemory.Anonymous();
 
-    public PeakMemory() => _timer = new Timer(_ => Interlocked.Exchange(ref _peak, Math.Max(Interlocked.Read(ref _peak), AnonymousMemory.Now())), null, s_interval, s_interval);
+    public PeakMemory() => _timer = new Timer(_ => Interlocked.Exchange(ref _peak, Math.Max(Interlocked.Read(ref _peak), ProcessMemory.Anonymous())), null, s_interval, s_interval);
 
     public long Stop()
     {

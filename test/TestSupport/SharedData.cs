@@ -3,14 +3,12 @@ namespace Microsoft.ML.Peft.TestSupport;
 /// <summary>Where the parity cases, real models and data sets lie: an environment variable, or the folder beside the repository.</summary>
 public static class SharedData
 {
-    public static string Repository { get; } = FindRepository();
-
     public static string Parity => Folder("PARITY_ROOT", "parity");
 
     public static string Models => Folder("MODELS_ROOT", Path.Combine("data", "models"));
 
     /// <summary>Data sets; always beside the repository.</summary>
-    public static string Data => Path.Combine(Repository, "..", "shared", "data");
+    public static string Data => Path.Combine(RepositoryFolder.Root, "..", "shared", "data");
 
     /// <summary>Ends a test that cannot decide, with the reason printed: the whole folder is absent. A file missing in a folder that is there is a failure.</summary>
     public static void RequireFolder(string folder)
@@ -35,13 +33,5 @@ public static class SharedData
     public static bool IsDefault(string variable) => Environment.GetEnvironmentVariable(variable) is not { Length: > 0 };
 
     private static string Folder(string variable, string beside) =>
-        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } set ? set : Path.Combine(Repository, "..", "shared", beside);
-
-    private static string FindRepository()
-    {
-        string? folder = AppContext.BaseDirectory;
-        while (folder is not null && !File.Exists(Path.Combine(folder, "Extensions.sln")))
-            folder = Path.GetDirectoryName(folder);
-        return folder ?? throw new InvalidOperationException("Extensions.sln was not found above the tests.");
-    }
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } set ? set : Path.Combine(RepositoryFolder.Root, "..", "shared", beside);
 }

@@ -1,4 +1,5 @@
 using System.Xml.Linq;
+using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tests.Packaging;
 using Mono.Cecil;
 
@@ -15,7 +16,7 @@ public sealed class ArchitectureTests
     private readonly AssemblyFolder _assemblies = new();
 
     /// <summary>The committed matrix.</summary>
-    internal static Rooms Rooms { get; } = new(File.ReadLines(RepositoryFolder.TestFolder("Architecture/rooms.txt")));
+    internal static Rooms Rooms { get; } = new(File.ReadLines(RepositoryFolder.Test("Microsoft.ML.Peft.Tests/Architecture/rooms.txt")));
 
     [TestCleanup]
     public void Close() => _assemblies.Dispose();
@@ -42,7 +43,7 @@ public sealed class ArchitectureTests
     {
         using ModuleDefinition module = _assemblies.ReadTested(Library);
         var used = InternalMembers.UsedBy(module).ToArray();
-        new CommittedList(RepositoryFolder.TestFolder("Architecture/internal-mlnet-members.txt")).AssertEquals(used.Select(u => u.Member));
+        new CommittedList(RepositoryFolder.Test("Microsoft.ML.Peft.Tests/Architecture/internal-mlnet-members.txt")).AssertEquals(used.Select(u => u.Member));
     }
 
     [TestMethod]

@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tests.Packaging;
 using Mono.Cecil;
 
@@ -23,7 +24,7 @@ public sealed class FriendSurfaceTests
     public void WhatAFriendUsesIsTheCommitted(string friend, string list)
     {
         using ModuleDefinition module = _assemblies.ReadTested(friend);
-        new CommittedList(RepositoryFolder.TestFolder("Architecture/" + list)).AssertEquals(SurfaceOf(module));
+        new CommittedList(RepositoryFolder.Test("Microsoft.ML.Peft.Tests/Architecture/" + list)).AssertEquals(SurfaceOf(module));
     }
 
     [TestMethod]

@@ -1,4 +1,4 @@
-using Microsoft.ML.Peft.Tests.Packaging;
+using Microsoft.ML.Peft.TestSupport;
 
 namespace Microsoft.ML.Peft.Tests.Architecture;
 

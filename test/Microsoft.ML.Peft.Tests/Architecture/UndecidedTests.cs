@@ -1,5 +1,4 @@
 using Microsoft.ML.Peft.TestSupport;
-using Microsoft.ML.Peft.Tests.Packaging;
 
 namespace Microsoft.ML.Peft.Tests.Architecture;
 
@@ -13,13 +12,13 @@ public sealed class UndecidedTests
         ["AdamWTests.cs"] = "no native kernels; a measurement that nobody asked for",
         ["AllocatorSwitchTests.cs"] = "no glibc",
         ["DotNetCommand.cs"] = "a foreign package is not to be had",
-        ["EstimateTests.cs"] = "no /proc",
         ["Families.cs"] = "a family that is not there yet",
         ["FamiliesTests.cs"] = "a folder of somebody's own, which may hold a few families",
         ["GgufFileTests.cs"] = "a measurement that nobody asked for",
         ["InterruptedSaveTests.cs"] = "no mounts, no limits on files",
         ["LargePayloadTests.cs"] = "too small a disk",
         ["LongTests.cs"] = "minutes that nobody asked for",
+        ["MeasuredFitTests.cs"] = "no /proc",
         ["NativeBuildTests.cs"] = "no toolchain, or kernels switched off",
         ["NativeFact.cs"] = "no native kernels",
         ["OptimizerTests.cs"] = "no /proc, no setrlimit",

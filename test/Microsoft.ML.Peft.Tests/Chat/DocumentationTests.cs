@@ -13,8 +13,8 @@ public sealed partial class DocumentationTests
     public void TheCodeOfThePageStandsHere()
     {
         string[] here = Lines(File.ReadAllText(Path.Combine(
-            SharedData.Repository, "test", "Microsoft.ML.Peft.Tests", nameof(Chat), nameof(DocumentationTests) + ".cs")));
-        string page = File.ReadAllText(Path.Combine(SharedData.Repository, "docs", "chat.md"));
+            RepositoryFolder.Root, "test", "Microsoft.ML.Peft.Tests", nameof(Chat), nameof(DocumentationTests) + ".cs")));
+        string page = File.ReadAllText(Path.Combine(RepositoryFolder.Root, "docs", "chat.md"));
         Match[] blocks = [.. Code().Matches(page).Cast<Match>()];
         Assert.IsNotEmpty(blocks);
         foreach (Match block in blocks)

@@ -3,7 +3,6 @@ using System.Runtime.InteropServices;
 using System.Text;
 using Google.Protobuf;
 using Microsoft.ML.Peft.Checkpoints;
-using Microsoft.ML.Peft.Tests.Packaging;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Weights;
 using TorchSharp;

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.AI;
 using Microsoft.ML.Data;
+using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.VisionLanguage;
 
 namespace Microsoft.ML.Peft.Tests.Documentation;

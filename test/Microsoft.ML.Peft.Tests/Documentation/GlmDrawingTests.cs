@@ -2,7 +2,7 @@ using System.Net;
 using System.Text;
 using Microsoft.ML.Peft.Data.BlankInfilling;
 using Microsoft.ML.Peft.Layers;
-using Microsoft.ML.Peft.Tests.Packaging;
+using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tokenization;
 using TorchSharp;
 using static TorchSharp.torch;

@@ -1,4 +1,5 @@
 using Microsoft.ML.Data;
+using Microsoft.ML.Peft.TestSupport;
 
 namespace Microsoft.ML.Peft.Tests.Documentation;
 

@@ -1,3 +1,5 @@
+using Microsoft.ML.Peft.TestSupport;
+
 namespace Microsoft.ML.Peft.Tests.Documentation;
 
 /// <summary>The code of docs/question-answering.md compiles: its lines stand here.</summary>

@@ -5,7 +5,7 @@ using Microsoft.ML.VisionLanguage;
 
 namespace Microsoft.ML.Peft.Tests.Documentation;
 
-/// <summary>The code of the README compiles: its lines stand here, but for the program, which <see cref="Packaging.OutsiderTests"/> builds and runs.</summary>
+/// <summary>The code of the README compiles: its lines stand here, but for the program, which <c>OutsiderTests</c> of Programs.Tests builds and runs.</summary>
 [TestClass]
 public sealed class ReadmeTests
 {
@@ -15,8 +15,8 @@ public sealed class ReadmeTests
     [TestMethod]
     public void WhatTheServerRunsIsTheCommandOfThePage()
     {
-        string command = File.ReadLines(Path.Combine(SharedData.Repository, ".ci", "run")).Last(line => line.Length > 0);
-        StringAssert.Contains(File.ReadAllText(Path.Combine(SharedData.Repository, "README.md")).ReplaceLineEndings("\n"), $"```\n{command}\n```");
+        string command = File.ReadLines(Path.Combine(RepositoryFolder.Root, ".ci", "run")).Last(line => line.Length > 0);
+        StringAssert.Contains(File.ReadAllText(Path.Combine(RepositoryFolder.Root, "README.md")).ReplaceLineEndings("\n"), $"```\n{command}\n```");
     }
 
     internal static async Task Write(MLContext ml, IDataView pairs, IDataView questions)

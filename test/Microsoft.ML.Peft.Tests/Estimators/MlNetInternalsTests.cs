@@ -17,7 +17,7 @@ public sealed class MlNetInternalsTests
     [TestMethod]
     public void TheCheckedOnesAreThoseInUse()
     {
-        string list = Path.Combine(SharedData.Repository, "test", "Microsoft.ML.Peft.Tests", "Architecture", "internal-mlnet-members.txt");
+        string list = Path.Combine(RepositoryFolder.Root, "test", "Microsoft.ML.Peft.Tests", "Architecture", "internal-mlnet-members.txt");
         var used = File.ReadLines(list).Where(line => line.Contains("::", StringComparison.Ordinal)).Select(Parse);
         CollectionAssert.AreEquivalent(used.Distinct().ToArray(), MlNetInternals.Used.ToArray());
     }

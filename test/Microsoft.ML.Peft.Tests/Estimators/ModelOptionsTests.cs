@@ -1,7 +1,6 @@
 using System.Reflection;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.TestSupport;
-using Microsoft.ML.Peft.Tests.Packaging;
 
 namespace Microsoft.ML.Peft.Tests.Estimators;
 

@@ -70,7 +70,7 @@ public sealed class ResumedFitTests : IDisposable
         try
         {
             double[] losses = Losses(TestDevice.NewContext(), Options());
-            double[] inAProcess = [.. Child.Run("resume-unseeded", _bert.Folder, copy).Select(line => double.Parse(line, CultureInfo.InvariantCulture))];
+            double[] inAProcess = [.. Commands.Child.Run("resume-unseeded", _bert.Folder, copy).Select(line => double.Parse(line, CultureInfo.InvariantCulture))];
             Assert.HasCount(4, losses);
             Assert.HasCount(4, inAProcess);
             // The child may run on another number of threads.

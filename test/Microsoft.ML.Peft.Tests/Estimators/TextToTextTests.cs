@@ -1,6 +1,5 @@
 using System.Text.Json.Nodes;
 using Microsoft.ML.Peft.TestSupport;
-using Microsoft.ML.Peft.Tests.Tokenization;
 using Microsoft.ML.Peft.Tests.Training;
 
 namespace Microsoft.ML.Peft.Tests.Estimators;

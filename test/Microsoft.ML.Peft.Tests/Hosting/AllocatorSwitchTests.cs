@@ -45,6 +45,6 @@ public sealed class AllocatorSwitchTests
         if (!OperatingSystem.IsLinux())
             Assert.Inconclusive("glibc is Linux's.");
         using var bert = new TinyBert();
-        return Child.Run((AllocatorSwitch.Variable, threshold), "fit-twice", bert.Folder);
+        return Commands.Child.Run((AllocatorSwitch.Variable, threshold), "fit-twice", bert.Folder);
     }
 }

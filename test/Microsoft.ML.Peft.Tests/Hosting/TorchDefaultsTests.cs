@@ -9,7 +9,7 @@ public sealed class TorchDefaultsTests
     [TestMethod]
     public void TheyChangeNothing()
     {
-        string[][] lines = [.. Child.Run("torch-defaults").Select(line => line.Split(": "))];
+        string[][] lines = [.. Commands.Child.Run("torch-defaults").Select(line => line.Split(": "))];
         Assert.HasCount(8, lines);
         foreach (string[] line in lines)
             Assert.AreEqual(lines[0][1], line[1], line[0]);

@@ -2,7 +2,7 @@ using Microsoft.ML.Peft.Interop;
 
 namespace Microsoft.ML.Peft.Tests.Interop;
 
-/// <summary>A libtorch that does not load is told by what is wrong with it. OutsiderTests run programs without one.</summary>
+/// <summary>A libtorch that does not load is told by what is wrong with it. Programs.Tests runs programs without one.</summary>
 [TestClass]
 public sealed class LibTorchTests
 {

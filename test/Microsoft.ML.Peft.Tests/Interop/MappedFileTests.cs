@@ -44,7 +44,7 @@ public sealed class MappedFileTests
         IDataView data = Review.Load(context, 8);
         using (PeftTransformer model = context.Peft().Lora(bert.Folder, PeftTask.TextClassification(), maxEpochs: 1).Fit(data))
             context.Model.Save(model, data.Schema, archive);
-        string[] done = Child.Run("stress", archive, checkpoint, "6");
+        string[] done = Commands.Child.Run("stress", archive, checkpoint, "6");
         Assert.HasCount(4, done, string.Join(", ", done));
         foreach (string line in done)
             Assert.IsGreaterThan(1, int.Parse(line.Split(' ')[1]), line);

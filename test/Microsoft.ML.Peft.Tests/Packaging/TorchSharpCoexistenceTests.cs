@@ -20,7 +20,7 @@ public sealed class TorchSharpCoexistenceTests
         using ModuleDefinition module = assemblies.Read(FindAssembly());
         string[] named = [.. TorchSharpMembers(module).Select(m => m.FullName)];
         Assert.IsGreaterThan(100, named.Length, "The assembly names many members of TorchSharp; were they read?");
-        new CommittedList(RepositoryFolder.TestFolder("Packaging/unresolved-torchsharp.txt"))
+        new CommittedList(RepositoryFolder.Test("Microsoft.ML.Peft.Tests/Packaging/unresolved-torchsharp.txt"))
             .AssertEquals(TorchSharpMembers(module).Where(m => !Resolves(m)).Select(m => m.FullName));
     }
 

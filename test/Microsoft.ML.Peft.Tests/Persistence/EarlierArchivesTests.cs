@@ -1,7 +1,6 @@
 using System.Text.Json.Nodes;
 using Microsoft.ML.Peft.Persistence;
 using Microsoft.ML.Peft.TestSupport;
-using Microsoft.ML.Peft.Tests.Packaging;
 
 namespace Microsoft.ML.Peft.Tests.Persistence;
 
@@ -9,7 +8,7 @@ namespace Microsoft.ML.Peft.Tests.Persistence;
 [TestClass]
 public sealed class EarlierArchivesTests
 {
-    private static readonly string Folder = RepositoryFolder.TestFolder("Persistence/Earlier");
+    private static readonly string Folder = RepositoryFolder.Test("Microsoft.ML.Peft.Tests/Persistence/Earlier");
 
     public static IEnumerable<object[]> Kinds => EarlierArchives.Kinds.Keys.Select(name => new object[] { name });
 

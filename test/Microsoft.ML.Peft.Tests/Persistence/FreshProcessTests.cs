@@ -29,7 +29,7 @@ public sealed class FreshProcessTests
         IDataView data = Review.Load(_context);
         using PeftTransformer model = Lora(embed).Fit(data);
         _context.Model.Save(model, data.Schema, _file);
-        object[] actual = [.. Child.Run("predict", _file).Select(line =>
+        object[] actual = [.. Commands.Child.Run("predict", _file).Select(line =>
             line.Split(' ').Select(score => (object)double.Parse(score, CultureInfo.InvariantCulture)).ToArray())];
         // The child may run on another number of threads.
         Table.AreClose(Table.Read(model.Transform(data), "Score"), actual, 1e-6, "scores");

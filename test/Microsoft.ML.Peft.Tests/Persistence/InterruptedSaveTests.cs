@@ -84,7 +84,7 @@ public sealed class InterruptedSaveTests
         var random = new Random(5);
         for (int kill = 0; kill < 5; kill++)
         {
-            using Process process = Child.Start("save-forever", source, Target);
+            using Process process = Commands.Child.Start("save-forever", source, Target);
             Assert.AreEqual("saving", process.StandardOutput.ReadLine());
             Thread.Sleep(random.Next(60));
             process.Kill();
@@ -103,7 +103,7 @@ public sealed class InterruptedSaveTests
         SaveAnother();
         foreach (long limit in new[] { size / 8, size / 2, size - 1 })
         {
-            string[] output = Child.Run("save-without-space", source, Target, limit.ToString(CultureInfo.InvariantCulture));
+            string[] output = Commands.Child.Run("save-without-space", source, Target, limit.ToString(CultureInfo.InvariantCulture));
             Assert.Contains(output[0], new[] { nameof(IOException), nameof(InvalidDataException) });
             CollectionAssert.AreEqual(new[] { "model.zip" }, output[1..]);
         }
@@ -119,11 +119,11 @@ public sealed class InterruptedSaveTests
         string disk = Path.Combine(_folder, "disk");
         Directory.CreateDirectory(disk);
         string command = $"mount -t tmpfs -o size=16k none '{disk}' && cp '{Target}' '{disk}' && exec dotnet "
-            + string.Join(' ', Child.CommandLine("save-without-space", source, Path.Combine(disk, "model.zip")).Select(word => $"'{word}'"));
+            + string.Join(' ', Commands.Child.CommandLine("save-without-space", source, Path.Combine(disk, "model.zip")).Select(word => $"'{word}'"));
         if (!CanMount(disk))
             Assert.Inconclusive("This system lets no user mount a file system (unshare -Urm).");
         Assert.IsGreaterThan(16 << 10, new FileInfo(source).Length, "The disk is too small.");
-        string[] output = Child.Finish(Child.Start(new ProcessStartInfo("unshare", ["-Urm", "sh", "-c", command])));
+        string[] output = ChildProgram.Finish(ChildProgram.Start(new ProcessStartInfo("unshare", ["-Urm", "sh", "-c", command])));
         Assert.Contains(output[0], new[] { nameof(IOException), nameof(InvalidDataException) });
         CollectionAssert.AreEqual(new[] { "model.zip" }, output[1..]);
     }
@@ -138,7 +138,7 @@ public sealed class InterruptedSaveTests
     {
         try
         {
-            using Process process = Child.Start(new ProcessStartInfo("unshare", ["-Urm", "mount", "-t", "tmpfs", "none", folder]));
+            using Process process = ChildProgram.Start(new ProcessStartInfo("unshare", ["-Urm", "mount", "-t", "tmpfs", "none", folder]));
             process.WaitForExit();
             return process.ExitCode == 0;
         }

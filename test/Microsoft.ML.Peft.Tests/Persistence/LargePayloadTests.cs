@@ -104,13 +104,13 @@ public sealed class LargePayloadTests
     private static void Measure(string what, Action action)
     {
         GC.Collect();
-        long before = AnonymousMemory.Now(), peak = before;
+        long before = ProcessMemory.Anonymous(), peak = before;
         using (var stop = new ManualResetEventSlim())
         {
             var watcher = new Thread(() =>
             {
                 while (!stop.Wait(5))
-                    peak = Math.Max(peak, AnonymousMemory.Now());
+                    peak = Math.Max(peak, ProcessMemory.Anonymous());
             });
             watcher.Start();
             long start = Stopwatch.GetTimestamp();
@@ -119,7 +119,7 @@ public sealed class LargePayloadTests
             stop.Set();
             watcher.Join();
         }
-        peak = Math.Max(peak, AnonymousMemory.Now());
+        peak = Math.Max(peak, ProcessMemory.Anonymous());
         Console.WriteLine($"{what}: {(peak - before) >> 20} MB at its peak.");
         Assert.IsLessThan(Allowed, peak - before, what);
     }

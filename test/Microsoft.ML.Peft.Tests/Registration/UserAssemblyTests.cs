@@ -49,7 +49,7 @@ public sealed class UserAssemblyTests
         Directory.Delete(_folder, recursive: true);
         string[] expected = [.. Scores(model).Select(score => BitConverter.SingleToInt32Bits((float)(double)score).ToString(CultureInfo.InvariantCulture))];
         Assert.IsGreaterThan(3, expected.Distinct().Count(), "The model tells nothing apart.");
-        CollectionAssert.AreEqual(expected, Child.Run("predict-numbers", _file));
+        CollectionAssert.AreEqual(expected, Commands.Child.Run("predict-numbers", _file));
     }
 
     [TestMethod]

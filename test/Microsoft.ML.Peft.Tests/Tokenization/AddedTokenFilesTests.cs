@@ -1,4 +1,5 @@
 using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tokenization;
 
 namespace Microsoft.ML.Peft.Tests.Tokenization;

@@ -1,3 +1,4 @@
+using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tokenization;
 
 namespace Microsoft.ML.Peft.Tests.Tokenization;

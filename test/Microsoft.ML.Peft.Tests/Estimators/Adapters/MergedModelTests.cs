@@ -146,10 +146,10 @@ public sealed class MergedModelTests
         it.Transformer.Dispose();
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        long before = AnonymousMemory.Now(), peak = before;
+        long before = ProcessMemory.Anonymous(), peak = before;
         Task merge = Task.Run(() => it.Context.Peft().MergeAdapter(it.Base, it.PathOf("adapter"), it.PathOf("merged")));
         while (!merge.Wait(1))
-            peak = Math.Max(peak, AnonymousMemory.Now());
+            peak = Math.Max(peak, ProcessMemory.Anonymous());
         return peak - before;
     }
 

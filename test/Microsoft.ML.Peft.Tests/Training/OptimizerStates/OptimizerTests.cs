@@ -89,10 +89,10 @@ public sealed class OptimizerTests
             using SteppedWeights weights = new(kind, Count);
             using var scope = NewDisposeScope();
             weights.Parameters[0].Value.grad = ones(Count);
-            long before = AnonymousMemory.Now();
+            long before = ProcessMemory.Anonymous();
             weights.Optimizer.Step(1e-3, 1);
             Assert.IsEmpty(Directory.GetFiles(Path.GetTempPath(), "peft-optimizer-*"));
-            return AnonymousMemory.Now() - before;
+            return ProcessMemory.Anonymous() - before;
         }
     }
 
@@ -101,7 +101,7 @@ public sealed class OptimizerTests
     {
         if (!OperatingSystem.IsLinux())
             Assert.Inconclusive("Limits the process by setrlimit.");
-        StringAssert.Contains(Child.Run("page-without-space").Single(), $"The temporary folder {Path.GetTempPath()} does not take a file");
+        StringAssert.Contains(Commands.Child.Run("page-without-space").Single(), $"The temporary folder {Path.GetTempPath()} does not take a file");
     }
 
     [TestMethod]

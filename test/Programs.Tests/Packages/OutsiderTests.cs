@@ -1,10 +1,9 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Microsoft.ML.Peft.Interop;
-using Microsoft.ML.Peft.Tests.Documentation;
 using Microsoft.ML.Peft.TestSupport;
 
-namespace Microsoft.ML.Peft.Tests.Packaging;
+namespace Programs.Tests.Packages;
 
 /// <summary>Packs both libraries and uses them as a stranger would: packages only, no source, no internals.</summary>
 [TestClass, TestCategory("Packaging")]
@@ -87,7 +86,7 @@ public sealed partial class OutsiderTests
 
     private static string Build(string folder, Func<string, string> change)
     {
-        foreach (string template in Directory.EnumerateFiles(RepositoryFolder.TestFolder("Packaging/Outsider"), "*.template"))
+        foreach (string template in Directory.EnumerateFiles(RepositoryFolder.Test("Programs.Tests/Packages/Outsider"), "*.template"))
         {
             string text = File.ReadAllText(template).Replace("$version$", s_feed.Value.Version).Replace("$feed$", s_feed.Value.Folder);
             File.WriteAllText(Path.Combine(folder, Path.GetFileNameWithoutExtension(template)), change(text));

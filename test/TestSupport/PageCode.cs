@@ -1,19 +1,17 @@
 using System.Text.RegularExpressions;
 using System.Xml.Linq;
-using Microsoft.ML.Peft.TestSupport;
 
-namespace Microsoft.ML.Peft.Tests.Documentation;
+namespace Microsoft.ML.Peft.TestSupport;
 
 /// <summary>Code on a page of the documentation, which compiles because its lines stand in a file of the tests too.</summary>
-internal static partial class PageCode
+public static partial class PageCode
 {
     // A program of its own, which a test builds as it stands.
     private const string FirstLine = "// Program.cs\n";
 
     public static void AssertStandsIn(string testClass, string page)
     {
-        string here = Lines(File.ReadAllText(Path.Combine(
-            SharedData.Repository, "test", "Microsoft.ML.Peft.Tests", nameof(Documentation), testClass + ".cs")));
+        string here = Lines(File.ReadAllText(RepositoryFolder.Test($"Microsoft.ML.Peft.Tests/Documentation/{testClass}.cs")));
         string[] blocks = [.. Blocks(page, "csharp").Where(code => !code.StartsWith(FirstLine, StringComparison.Ordinal))];
         Assert.IsNotEmpty(blocks, $"{page} has no code; was it read?");
         foreach (string block in blocks)
@@ -33,7 +31,7 @@ internal static partial class PageCode
     }
 
     private static IEnumerable<string> Blocks(string page, string language) =>
-        Code().Matches(File.ReadAllText(Path.Combine(SharedData.Repository, page)).ReplaceLineEndings("\n"))
+        Code().Matches(File.ReadAllText(Path.Combine(RepositoryFolder.Root, page)).ReplaceLineEndings("\n"))
             .Where(block => block.Groups["language"].Value == language).Select(block => block.Groups["code"].Value);
 
     // Indentation and blank lines differ between the two.

@@ -1,14 +1,13 @@
 using System.Text.Json.Nodes;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Models;
-using Microsoft.ML.Peft.Tests.Tokenization;
 using Microsoft.ML.Peft.Tokenization;
 using static TorchSharp.torch;
 
-namespace Microsoft.ML.Peft.Tests.Glm;
+namespace Microsoft.ML.Peft.TestSupport;
 
 /// <summary>A folder with a small GLM of random weights and a tokenizer as the published folders lay one out.</summary>
-internal sealed class TinyGlm : IDisposable
+public sealed class TinyGlm : IDisposable
 {
     /// <summary>GLM in English, in Chinese over BERT's words, and over SentencePiece.</summary>
     public static readonly string[] Kinds = ["GLMGPT2Tokenizer", "GLMBertTokenizer", "GLMChineseTokenizer"];
@@ -37,7 +36,7 @@ internal sealed class TinyGlm : IDisposable
 
     public string Folder { get; }
 
-    public TextTokenizer Tokenizer => TextTokenizer.Load(Folder);
+    internal TextTokenizer Tokenizer => TextTokenizer.Load(Folder);
 
     public void Dispose() => Directory.Delete(Folder, recursive: true);
 

@@ -1,9 +1,9 @@
 using Google.Protobuf;
 
-namespace Microsoft.ML.Peft.Tests.Tokenization;
+namespace Microsoft.ML.Peft.TestSupport;
 
 /// <summary>A SentencePiece model of a few pieces, as its trainer writes one.</summary>
-internal static class TinySentencePiece
+public static class TinySentencePiece
 {
     private const int Normal = 1, Unknown = 2, Control = 3, OfUnigrams = 1, Bpe = 2;
 

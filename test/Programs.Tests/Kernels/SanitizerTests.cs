@@ -1,9 +1,9 @@
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Text.RegularExpressions;
-using Microsoft.ML.Peft.Tests.Packaging;
+using Microsoft.ML.Peft.TestSupport;
 
-namespace Microsoft.ML.Peft.Tests.Interop;
+namespace Programs.Tests.Kernels;
 
 /// <summary>Random calls of every native kernel, built with the address and the undefined-behaviour sanitizers (src/Native/tests).</summary>
 [TestClass]

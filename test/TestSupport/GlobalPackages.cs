@@ -1,11 +1,11 @@
-namespace Microsoft.ML.Peft.Tests.Packaging;
+namespace Microsoft.ML.Peft.TestSupport;
 
 /// <summary>NuGet's folder of unpacked packages.</summary>
-internal static class GlobalPackages
+public static class GlobalPackages
 {
-    internal static string Root { get; } = Environment.GetEnvironmentVariable("NUGET_PACKAGES")
+    public static string Root { get; } = Environment.GetEnvironmentVariable("NUGET_PACKAGES")
         ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
 
-    internal static string Folder(string package, string version)
+    public static string Folder(string package, string version)
         => Path.Combine(Root, package.ToLowerInvariant(), version.ToLowerInvariant());
 }

@@ -1,6 +1,6 @@
 using Microsoft.ML.Peft.TestSupport;
 
-namespace Microsoft.ML.Peft.Tests.Packaging;
+namespace Programs.Tests.Packages;
 
 /// <summary>One program that uses Microsoft.ML.TorchSharp and this library; inconclusive where that package is not to be had.</summary>
 [TestClass, TestCategory("Packaging")]
@@ -9,7 +9,7 @@ public sealed class CoexistenceTests
     [TestMethod]
     public void BothPackagesWorkInOneProgram()
     {
-        string project = Path.Combine(RepositoryFolder.Root, "test", "Coexistence");
+        string project = RepositoryFolder.Test("Coexistence");
         DotNetCommand.Restore(project);
         // The libraries were built with the tests, which run on them.
         DotNetCommand.Run(project, "build", "--no-restore", "-c", "Release", "-p:BuildProjectReferences=false", "-p:RunAnalyzers=false");

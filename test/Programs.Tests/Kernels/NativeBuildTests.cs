@@ -3,7 +3,7 @@ using System.Diagnostics;
 using Microsoft.ML.Peft.Interop;
 using Microsoft.ML.Peft.TestSupport;
 
-namespace Microsoft.ML.Peft.Tests.Packaging;
+namespace Programs.Tests.Kernels;
 
 /// <summary>The build of the native kernels (eng/Native.targets): where it can, it does, and where not it says why.</summary>
 [TestClass, TestCategory("Packaging")]

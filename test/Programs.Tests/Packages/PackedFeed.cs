@@ -2,7 +2,7 @@ using System.IO.Compression;
 using System.Xml.Linq;
 using Microsoft.ML.Peft.TestSupport;
 
-namespace Microsoft.ML.Peft.Tests.Packaging;
+namespace Programs.Tests.Packages;
 
 /// <summary>A feed with both libraries as packages, made of a copy of the sources; it and NuGet's copies are gone when disposed.</summary>
 internal sealed class PackedFeed : IDisposable
@@ -59,7 +59,7 @@ internal sealed class PackedFeed : IDisposable
 
     private void Pack(string sources)
     {
-        RepositoryFolder.CopySourcesTo(sources);
+        SourceCopy.To(sources);
         string suffix = $"-p:VersionSuffix={_suffix}";
         DotNetCommand.Restore(sources, Path.Combine("src", Packages[^1]), suffix);
         foreach (string package in Packages)

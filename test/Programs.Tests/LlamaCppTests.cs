@@ -1,3 +1,5 @@
+using Microsoft.ML;
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Layers;
@@ -5,7 +7,7 @@ using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
 using static TorchSharp.torch;
 
-namespace Microsoft.ML.Peft.Tests.Estimators.Adapters;
+namespace Programs.Tests;
 
 /// <summary>A LoRA adapter that was trained here, in the eyes of llama.cpp: over the same base it ranks the next tokens as we do.</summary>
 [TestClass]

@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
+using Microsoft.ML;
+using Microsoft.ML.Peft;
 
-namespace Microsoft.ML.Peft.Tests.Training;
+namespace Programs.Tests.Memory;
 
 /// <summary>Fits whose memory is estimated and measured: models of some 15 million weights, batches of 1024 tokens.</summary>
 internal static class EstimateCases
