@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Packs what tests need on a machine with a GPU and a PyTorch, but without the .NET SDK: the Release build of Microsoft.ML.Peft.Tests, the .NET runtime and the test runner
+# Packs what tests need on a machine with a GPU and a PyTorch, but without the .NET SDK: the Release build of the tests named by PEFT_TESTS (Microsoft.ML.Peft.Tests), the .NET runtime and the test runner
 # into OUT/dist.tar.xz, TorchSharp's native sources (a checkout of the version in Directory.Packages.props) into OUT/native.tar.xz, each further folder into OUT/NAME.tar.xz.
 # usage: eng/gpu/pack.sh OUT TORCHSHARP_CHECKOUT [FOLDER_OF_SHARED_DATA...]
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd) out=$(mkdir -p "$1" && cd "$1" && pwd) torchsharp=$2
 shift 2
-tests=test/Microsoft.ML.Peft.Tests/bin/Release
+tests=test/${PEFT_TESTS:-Microsoft.ML.Peft.Tests}/bin/Release
 stage=$(mktemp -d); trap 'rm -rf "$stage"' EXIT
 dotnet=$(dirname "$(readlink -f "$(command -v dotnet)")") sdk=$(dotnet --version)
 mkdir -p "$stage"/{dotnet/shared,vstest,"main/$tests"}

@@ -29,8 +29,17 @@ public static class SharedData
         return path;
     }
 
-    /// <summary>Whether the folder beside the repository is used, which holds everything; another may hold a part.</summary>
-    public static bool IsDefault(string variable) => Environment.GetEnvironmentVariable(variable) is not { Length: > 0 };
+    /// <summary>Ends a test that asks for everything, where a folder of somebody's own is used, which may hold a part.</summary>
+    /// <param name="variable">The environment variable that names another folder.</param>
+    /// <param name="folder">The folder, which is to be there.</param>
+    public static void RequireDefault(string variable, string folder)
+    {
+        RequireFolder(folder);
+        if (Environment.GetEnvironmentVariable(variable) is not { Length: > 0 })
+            return;
+        Console.WriteLine($"Not decided: {variable} names a folder that may hold a few families.");
+        Assert.Inconclusive($"{variable} names a folder that may hold a few families.");
+    }
 
     private static string Folder(string variable, string beside) =>
         Environment.GetEnvironmentVariable(variable) is { Length: > 0 } set ? set : Path.Combine(RepositoryFolder.Root, "..", "shared", beside);

@@ -1,5 +1,4 @@
 using Microsoft.ML.Peft.TestSupport;
-using Microsoft.ML.Peft.Tests.Models;
 
 namespace Microsoft.ML.Peft.Tests.Parity;
 
@@ -10,21 +9,14 @@ public sealed class FamiliesTests
     [TestMethod, TestCategory("Parity")]
     public void EveryLineServesACaseOfTheDefaultFolder()
     {
-        RequireDefault("PARITY_ROOT", SharedData.Parity);
-        AssertUsed([.. CaseNames.OfParity, .. CaseNames.OfTokenizers], line => !OfModels(line));
-    }
-
-    [TestMethod, TestCategory("Models")]
-    public void EveryLineServesAModelOfTheDefaultFolder()
-    {
-        RequireDefault("MODELS_ROOT", SharedData.Models);
-        AssertUsed(CaseNames.OfModels, OfModels);
+        SharedData.RequireDefault("PARITY_ROOT", SharedData.Parity);
+        Families.Committed.AssertUsed([.. CaseNames.OfParity, .. CaseNames.OfTokenizers], line => !line.IsOfModels);
     }
 
     [TestMethod, TestCategory("Parity")]
     public void EveryExceptionIsOfACaseThatIsServed()
     {
-        RequireDefault("PARITY_ROOT", SharedData.Parity);
+        SharedData.RequireDefault("PARITY_ROOT", SharedData.Parity);
         string[] served = [.. CaseNames.OfParity.Where(name => Families.Committed.Of(name).IsServed)];
         Assert.IsEmpty(CaseExceptions.All.Where(exception => !served.Contains(exception.Case)));
     }
@@ -32,8 +24,8 @@ public sealed class FamiliesTests
     [TestMethod]
     public void EveryRunnerThatALineNamesExists()
     {
-        string[] known = [.. ParityTests.Runners.Keys, Tokenization.ParityTests.Runner, .. ModelExpectationTests.Kinds.Keys];
-        CollectionAssert.AreEquivalent(known, Families.Committed.All.Where(family => family.IsServed).Select(family => family.Says).Distinct().ToArray());
+        string[] known = [.. ParityTests.Runners.Keys, Tokenization.ParityTests.Runner];
+        CollectionAssert.AreEquivalent(known, Families.Committed.All.Where(family => family.IsServed && !family.IsOfModels).Select(family => family.Says).Distinct().ToArray());
     }
 
     [TestMethod]
@@ -61,21 +53,4 @@ public sealed class FamiliesTests
 
     [TestMethod]
     public void ALineThatSaysNothingIsRefused() => Assert.ThrowsExactly<InvalidDataException>(() => new Families(["a*"], []));
-
-    private static bool OfModels(Family line) => line.Pattern.StartsWith(CaseNames.Models + "/", StringComparison.Ordinal);
-
-    private static void AssertUsed(string[] names, Func<Family, bool> concerned)
-    {
-        string unused = string.Join(", ", Families.Committed.Unused(names).Where(concerned));
-        Assert.AreEqual("", unused, "Lines that match no case.");
-    }
-
-    private static void RequireDefault(string variable, string folder)
-    {
-        SharedData.RequireFolder(folder);
-        if (SharedData.IsDefault(variable))
-            return;
-        Console.WriteLine($"Not decided: {variable} names a folder that may hold a few families.");
-        Assert.Inconclusive($"{variable} names a folder that may hold a few families.");
-    }
 }

@@ -1,9 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
+using Microsoft.ML;
 using Microsoft.ML.Data;
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.TestSupport;
 
-namespace Microsoft.ML.Peft.Tests.EndToEnd;
+namespace RealModels.Tests.EndToEnd;
 
 /// <summary>
 /// Soft prompts on all-MiniLM-L6-v2 over sms-spam, every second training row, 64 tokens, 3 epochs, as PEFT was measured there, whose prompts and P-tuning stay with

@@ -1,8 +1,10 @@
 using System.Text.Json.Nodes;
+using Microsoft.ML;
 using Microsoft.ML.Data;
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.TestSupport;
 
-namespace Microsoft.ML.Peft.Tests.Estimators;
+namespace RealModels.Tests.EndToEnd;
 
 /// <summary>The whole way from a text file to a saved and loaded model, with pretrained weights.</summary>
 [TestClass]

@@ -1,3 +1,5 @@
+using Microsoft.ML;
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Data.BlankInfilling;
 using Microsoft.ML.Peft.Layers;
@@ -7,7 +9,7 @@ using Microsoft.ML.Peft.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Microsoft.ML.Peft.Tests.EndToEnd.BlankComparison;
+namespace RealModels.Tests.EndToEnd.BlankComparison;
 
 /// <summary>A trained model that says what stands in a blank of a text.</summary>
 internal abstract class BlankGuesser(TunedModel model, TextProcessor processor)

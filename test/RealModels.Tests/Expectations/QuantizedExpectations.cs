@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using Microsoft.ML;
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
@@ -7,7 +9,7 @@ using Microsoft.ML.Peft.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Microsoft.ML.Peft.Tests.Models;
+namespace RealModels.Tests.Expectations;
 
 /// <summary><c>expected-quantized.json</c>: a real decoder after bitsandbytes' rounding, in each format.</summary>
 internal static class QuantizedExpectations

@@ -1,8 +1,10 @@
 using System.Diagnostics;
 using System.Globalization;
+using Microsoft.ML;
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.TestSupport;
 
-namespace Microsoft.ML.Peft.Tests.EndToEnd;
+namespace RealModels.Tests.EndToEnd;
 
 /// <summary>
 /// Questions over paragraphs of Wikipedia (xquad-en) on all-MiniLM-L6-v2: exact match and F1 of each method on the test part, by three seeds. One run makes the

@@ -1,12 +1,14 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Microsoft.ML;
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Tokenization;
 
-namespace Microsoft.ML.Peft.Tests.Models;
+namespace RealModels.Tests.Expectations;
 
 /// <summary>The rows of a training expectation, made as its note says.</summary>
 internal sealed class TrainingRows

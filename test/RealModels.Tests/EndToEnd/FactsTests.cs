@@ -1,8 +1,10 @@
 using System.Text.Json.Nodes;
+using Microsoft.ML;
 using Microsoft.ML.Data;
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.TestSupport;
 
-namespace Microsoft.ML.Peft.Tests.EndToEnd;
+namespace RealModels.Tests.EndToEnd;
 
 /// <summary>
 /// Facts of T-REx on SmolLM2: a relation's template and its paraphrases, as far as they end in the gap, beside P-tuning with the template's words as anchors.

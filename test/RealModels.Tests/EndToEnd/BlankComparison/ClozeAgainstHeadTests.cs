@@ -1,10 +1,12 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Microsoft.ML;
 using Microsoft.ML.Data;
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.TestSupport;
 using Samples;
 
-namespace Microsoft.ML.Peft.Tests.EndToEnd.BlankComparison;
+namespace RealModels.Tests.EndToEnd.BlankComparison;
 
 /// <summary>
 /// A small GLM, pretrained on the SDK's documentation and tiny-shakespeare by the user's door, learns to classify from 32 rows: as a cloze, which it was pretrained

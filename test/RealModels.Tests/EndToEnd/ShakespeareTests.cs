@@ -1,6 +1,8 @@
+using Microsoft.ML;
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.TestSupport;
 
-namespace Microsoft.ML.Peft.Tests.EndToEnd;
+namespace RealModels.Tests.EndToEnd;
 
 /// <summary>A teller of children's stories goes to the theatre: continued pretraining of stories260k on tiny-shakespeare.</summary>
 [TestClass]
@@ -37,7 +39,7 @@ public sealed class ShakespeareTests
     {
         BaseModel = Model,
         Task = task,
-        Lora = new LoraOptions { Rank = 8, Alpha = 16, TargetModules = [Peft.LoraOptions.AllLinear] },
+        Lora = new LoraOptions { Rank = 8, Alpha = 16, TargetModules = [Microsoft.ML.Peft.LoraOptions.AllLinear] },
         Training = new TrainingOptions { LearningRate = 5e-3, MaxEpochs = 2, BatchSize = 8 },
     };
 

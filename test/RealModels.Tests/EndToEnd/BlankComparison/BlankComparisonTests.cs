@@ -1,4 +1,6 @@
 using System.Globalization;
+using Microsoft.ML;
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Data.BlankInfilling;
@@ -6,13 +8,12 @@ using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Persistence;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.TestSupport;
-using Microsoft.ML.Peft.Tests.Training;
 using Microsoft.ML.Peft.Training;
 using Microsoft.ML.Peft.Tuners.Full;
 using Samples;
 using static TorchSharp.torch;
 
-namespace Microsoft.ML.Peft.Tests.EndToEnd.BlankComparison;
+namespace RealModels.Tests.EndToEnd.BlankComparison;
 
 /// <summary>
 /// A GLM, a BERT and a model from left to right of one size, vocabulary, order of rows and number of tokens, pretrained on the SDK's documentation and
@@ -116,7 +117,7 @@ public sealed class BlankComparisonTests
         var options = new TrainingOptions { MaxEpochs = epochs, MaxSteps = steps, BatchSize = 32, LearningRate = rate, WarmupRatio = 0.05 };
         var clock = System.Diagnostics.Stopwatch.StartNew();
         TrainingResult result = TrainingLoop.Run(
-            tuned, runtime, rows.Examples, null, new TrainingSettings(options, new TrainingDefaults(LearningRate: rate)), TestDevice.Device, seed, new TinyRun.Log(), CancellationToken.None);
+            tuned, runtime, rows.Examples, null, new TrainingSettings(options, new TrainingDefaults(LearningRate: rate)), TestDevice.Device, seed, new Silence(), CancellationToken.None);
         Print($"{name}, seed {seed}, rate {rate}: {tuned.WeightCount} weights, {rows.Examples.Count} rows, {result.Steps} steps in {clock.Elapsed.TotalSeconds:f0} s, loss {result.Loss:f4}");
         return tuned;
     }
@@ -177,6 +178,17 @@ public sealed class BlankComparisonTests
         // A run of an hour is worth looking at before it ends.
         if (Environment.GetEnvironmentVariable("PEFT_PROGRESS_FILE") is { Length: > 0 } file)
             File.AppendAllText(file, line + "\n");
+    }
+
+    private sealed class Silence : ITrainingReporter
+    {
+        public void Info(string message)
+        {
+        }
+
+        public void Progress(in TrainingProgress progress)
+        {
+        }
     }
 
     private sealed class Row

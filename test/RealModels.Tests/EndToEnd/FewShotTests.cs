@@ -1,8 +1,10 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Microsoft.ML;
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.TestSupport;
 
-namespace Microsoft.ML.Peft.Tests.EndToEnd;
+namespace RealModels.Tests.EndToEnd;
 
 /// <summary>
 /// 32 rows of BoolQ and COPA (FewGLUE) on SmolLM2: a cloze written by hand and not trained, P-tuning with virtual tokens in the same cloze, and a linear head.

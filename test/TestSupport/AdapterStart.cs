@@ -3,7 +3,7 @@ using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Persistence;
 using Microsoft.ML.Peft.Tuners;
 
-namespace Microsoft.ML.Peft.Tests.Parity;
+namespace Microsoft.ML.Peft.TestSupport;
 
 /// <summary>An adapter folder of a case: its tensors, and where training starts from.</summary>
 internal static class AdapterStart

@@ -1,10 +1,12 @@
 using System.Globalization;
+using Microsoft.ML;
 using Microsoft.ML.Data;
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Metrics;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Training;
 
-namespace Microsoft.ML.Peft.Tests.EndToEnd;
+namespace RealModels.Tests.EndToEnd;
 
 /// <summary>
 /// LoRA on all-MiniLM-L6-v2 over real data, by the settings under which PEFT was measured (AdamW with decay on all tensors,

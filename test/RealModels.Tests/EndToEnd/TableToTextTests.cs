@@ -1,6 +1,9 @@
 using System.Diagnostics;
+using Microsoft.ML;
+using Microsoft.ML.Peft;
+using Microsoft.ML.Peft.TestSupport;
 
-namespace Microsoft.ML.Peft.Tests.EndToEnd;
+namespace RealModels.Tests.EndToEnd;
 
 /// <summary>SmolLM2 learns to put tables into words by LoRA of rank 8 and alpha 16 on q_proj and v_proj at 5e-4, over floats and over 4 bits with double quantization.</summary>
 [TestClass]

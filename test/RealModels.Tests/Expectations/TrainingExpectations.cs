@@ -1,17 +1,17 @@
 using System.Text.Json.Nodes;
+using Microsoft.ML;
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Persistence;
 using Microsoft.ML.Peft.TestSupport;
-using Microsoft.ML.Peft.Tests.Parity;
-using Microsoft.ML.Peft.Tests.Training;
 using Microsoft.ML.Peft.Training;
 using Microsoft.ML.Peft.Tuners;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Microsoft.ML.Peft.Tests.Models;
+namespace RealModels.Tests.Expectations;
 
 /// <summary><c>expected-training*.json</c>: an adapter's losses over rows of a data set.</summary>
 internal static class TrainingExpectations
@@ -37,11 +37,13 @@ internal static class TrainingExpectations
             expected.Close(count, [tuner.Trainable.Sum(p => p.Value.numel())], (_, _) => 0, "trained parameters");
 
         JsonObject settings = root["optimizer"]!.AsObject();
-        using var optimizer = new Optimizer(tuner.Trainable, TinyRun.Settings(new() { WeightDecay = settings["weight_decay"]!.GetValue<double>(), DecayBiasesAndNorms = true }));
+        double rate = settings["lr"]!.GetValue<double>();
+        var decay = new TrainingOptions { WeightDecay = settings["weight_decay"]!.GetValue<double>(), DecayBiasesAndNorms = true };
+        using var optimizer = new Optimizer(tuner.Trainable, new TrainingSettings(decay, new TrainingDefaults(rate)));
         IEnumerable<Example[]> batches = rows.Examples.Chunk(root["batch_size"]!.GetValue<int>()).Take(root["losses"]!.AsArray().Count);
         var participants = new Participants(tuner);
         participants.WeightsChanged();
-        double[] losses = [.. batches.Select((batch, step) => Step(model, head, optimizer, participants, step, batch, settings["lr"]!.GetValue<double>()))];
+        double[] losses = [.. batches.Select((batch, step) => Step(model, head, optimizer, participants, step, batch, rate))];
         expected.Close(root["losses"]!, losses, (step, loss) => (step < EarlySteps ? Early : Late) * loss, "loss before a step");
     }
 

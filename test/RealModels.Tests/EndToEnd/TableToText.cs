@@ -1,6 +1,8 @@
+using Microsoft.ML;
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.TestSupport;
 
-namespace Microsoft.ML.Peft.Tests.EndToEnd;
+namespace RealModels.Tests.EndToEnd;
 
 /// <summary>
 /// Tables that SmolLM2 learns to put into words (E2E), by the settings under which PEFT was measured: the first 1,200 rows, batch 8, AdamW without decay,

@@ -1,7 +1,9 @@
 using System.Diagnostics;
+using Microsoft.ML;
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.TestSupport;
 
-namespace Microsoft.ML.Peft.Tests.EndToEnd;
+namespace RealModels.Tests.EndToEnd;
 
 /// <summary>
 /// SmolLM2 puts tables into words behind 20 virtual tokens, LoRA beside them (the settings of <see cref="TableToText"/>): one run makes the table of losses,

@@ -1,14 +1,14 @@
+using Microsoft.ML;
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Estimators;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Quantization;
 using Microsoft.ML.Peft.TestSupport;
-using Microsoft.ML.Peft.Tests.EndToEnd;
-using Microsoft.ML.Peft.Tests.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Microsoft.ML.Peft.Tests.Quantization;
+namespace RealModels.Tests.Expectations;
 
 /// <summary>What formats lose of weights that were trained: SmolLM2's, as its Q4_1 file holds them.</summary>
 [TestClass]

@@ -1,10 +1,12 @@
+using Microsoft.ML;
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.TestSupport;
 using Microsoft.ML.Peft.Training;
 using static TorchSharp.torch;
 
-namespace Microsoft.ML.Peft.Tests.EndToEnd;
+namespace RealModels.Tests.EndToEnd;
 
 /// <summary>A model's loss on rows, whether it was trained or not.</summary>
 internal static class Losses

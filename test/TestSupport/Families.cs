@@ -1,9 +1,9 @@
 using System.IO.Enumeration;
 
-namespace Microsoft.ML.Peft.Tests.Parity;
+namespace Microsoft.ML.Peft.TestSupport;
 
 /// <summary>A line of the lists: a pattern of case names and the runner that serves them, or what is to bring one.</summary>
-internal sealed record Family(string Pattern, string Says, bool IsServed)
+public sealed record Family(string Pattern, string Says, bool IsServed)
 {
     public static Family Parse(string line, bool served)
     {
@@ -11,13 +11,16 @@ internal sealed record Family(string Pattern, string Says, bool IsServed)
         return parts.Length == 2 ? new(parts[0], parts[1], served) : throw new InvalidDataException($"'{line}': expected a pattern and what serves or brings it.");
     }
 
+    /// <summary>Whether it speaks of real models.</summary>
+    public bool IsOfModels => Pattern.StartsWith(CaseNames.Models + "/", StringComparison.Ordinal);
+
     public bool Matches(string name) => FileSystemName.MatchesSimpleExpression(Pattern, name, ignoreCase: false);
 
     public override string ToString() => $"'{Pattern} {Says}'";
 }
 
 /// <summary>The two committed lists: every case is in one of them.</summary>
-internal sealed class Families(IEnumerable<string> served, IEnumerable<string> toCome)
+public sealed class Families(IEnumerable<string> served, IEnumerable<string> toCome)
 {
     private readonly Family[] _all = [.. Parse(served, true), .. Parse(toCome, false)];
 
@@ -52,6 +55,12 @@ internal sealed class Families(IEnumerable<string> served, IEnumerable<string> t
 
     /// <summary>Lines by which none of the cases goes.</summary>
     public IEnumerable<Family> Unused(IEnumerable<string> names) => _all.Except(names.Select(Of));
+
+    /// <summary>Fails where a line matches none of the cases.</summary>
+    /// <param name="names">The cases.</param>
+    /// <param name="concerned">The lines that are looked at.</param>
+    public void AssertUsed(IEnumerable<string> names, Func<Family, bool> concerned) =>
+        Assert.AreEqual("", string.Join(", ", Unused(names).Where(concerned)), "Lines that match no case.");
 
     private static IEnumerable<Family> Parse(IEnumerable<string> lines, bool served) =>
         lines.Where(line => line.Length > 0 && line[0] != '#').Select(line => Family.Parse(line, served));

@@ -1,17 +1,18 @@
 using System.Text.Json.Nodes;
+using Microsoft.ML;
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
 using Microsoft.ML.Peft.TestSupport;
-using Microsoft.ML.Peft.Tests.Parity;
 using Microsoft.ML.Peft.Tokenization;
 using Microsoft.ML.Peft.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Microsoft.ML.Peft.Tests.Models;
+namespace RealModels.Tests.Expectations;
 
 /// <summary>Real models against what the originals answer: one test for each <c>expected-*.json</c>.</summary>
 [TestClass]

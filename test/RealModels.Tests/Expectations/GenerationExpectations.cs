@@ -1,5 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Microsoft.ML;
+using Microsoft.ML.Peft;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Generation;
@@ -10,7 +12,7 @@ using Microsoft.ML.Peft.Tokenization;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Microsoft.ML.Peft.Tests.Models;
+namespace RealModels.Tests.Expectations;
 
 /// <summary><c>expected-greedy.json</c> and <c>expected-generation.json</c>: what a real decoder says, each prompt alone and all of an option set in one batch.</summary>
 internal sealed class GenerationExpectations

@@ -1,9 +1,7 @@
-using Microsoft.ML.Peft.TestSupport;
-
-namespace Microsoft.ML.Peft.Tests.Parity;
+namespace Microsoft.ML.Peft.TestSupport;
 
 /// <summary>The cases that are found, by the names that the lists of families use.</summary>
-internal static class CaseNames
+public static class CaseNames
 {
     public const string Tokenizers = "tokenizers", Models = "models", ExpectationPrefix = "expected-", None = "(no cases)";
 
