@@ -3,20 +3,20 @@ using Microsoft.ML.Peft.Registration;
 
 namespace Microsoft.ML.Peft.Models;
 
-/// <summary>How a model says what a text lacks. Archives hold the numbers.</summary>
+/// <summary>How a model says what a text lacks.</summary>
 internal enum Writing
 {
     /// <summary>It goes on where the text ends (a decoder).</summary>
-    GoesOn = 0,
+    GoesOn,
 
     /// <summary>It reads the text and writes another one (an encoder-decoder).</summary>
-    Anew = 1,
+    Anew,
 
     /// <summary>It writes behind the text what belongs into the blanks (GLM).</summary>
-    InBlanks = 2,
+    InBlanks,
 
     /// <summary>It says one token for each mask in the text (an encoder).</summary>
-    AtMasks = 3,
+    AtMasks,
 }
 
 /// <summary>Tells how a model writes by what it can do: a tokenizer does not say it, since any may have a mask token.</summary>

@@ -24,8 +24,9 @@ internal sealed record ArchiveSettings(Manifest Manifest, PeftTask Task, TunerOp
             foreach (BaseEntry origin in manifest.Bases.Values)
                 origin.Quantization?.Validate();
             HfConfig config = HfConfig.Parse(manifest.Config.ToJsonString(), "the archive's config.json");
-            return new ArchiveSettings(
-                manifest, TaskRegistry.FromJson(task.Key, task.Settings, task.Assembly), tuner, LabelSet.FromJson(task.Labels), config, ModelOf(manifest, config));
+            ModelEntry model = ModelOf(manifest, config);
+            PeftTask written = TaskRegistry.FromJson(task.Key, task.Settings, task.Assembly).WrittenBy(WritingModels.Of(model.Type));
+            return new ArchiveSettings(manifest, written, tuner, LabelSet.FromJson(task.Labels), config, model);
         });
     }
 

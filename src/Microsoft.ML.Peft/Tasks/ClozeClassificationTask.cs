@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
@@ -67,8 +68,8 @@ namespace Microsoft.ML.Peft.Tasks
         [NotLearnt]
         public required string ScoreColumnName { get; init; }
 
-        /// <summary>How the model says what stands in the gap: its folder says.</summary>
-        [NotLearnt]
+        /// <summary>How the model says what stands in the gap.</summary>
+        [JsonIgnore, NotLearnt]
         public Writing Writing { get; set; }
 
         internal KeyColumn Label => new(LabelColumnName);
@@ -88,10 +89,12 @@ namespace Microsoft.ML.Peft.Tasks
             SchemaShapes.Scores(ScoreColumnName, schema, LabelColumnName),
         ];
 
-        internal override PeftTask WithDefaultsOf(string modelFolder)
+        internal override PeftTask WithDefaultsOf(string modelFolder) => WrittenBy(WritingModels.Of(HfConfig.Load(modelFolder)));
+
+        internal override PeftTask WrittenBy(Writing writing)
         {
             var copy = (ClozeClassificationTask)MemberwiseClone();
-            copy.Writing = WritingModels.Of(HfConfig.Load(modelFolder));
+            copy.Writing = writing;
             return copy;
         }
 

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
@@ -24,8 +25,8 @@ internal abstract class GenerationTask : PeftTask
     [NotLearnt]
     public GenerationOptions? FolderGeneration { get; set; }
 
-    /// <summary>How the model writes: its folder says.</summary>
-    [NotLearnt]
+    /// <summary>How the model writes.</summary>
+    [JsonIgnore, NotLearnt]
     public Writing Writing { get; set; }
 
     internal override string PeftTaskType => Writing == Writing.Anew ? "SEQ_2_SEQ_LM" : "CAUSAL_LM";
@@ -42,12 +43,18 @@ internal abstract class GenerationTask : PeftTask
         SchemaShapes.Column(OutputColumnName, Texts > 1 ? SchemaShape.Column.VectorKind.Vector : SchemaShape.Column.VectorKind.Scalar, TextDataViewType.Instance),
     ];
 
-    internal override PeftTask WithDefaultsOf(string modelFolder)
+    internal override PeftTask WrittenBy(Writing writing)
     {
         var copy = (GenerationTask)MemberwiseClone();
+        copy.Writing = writing;
+        return copy;
+    }
+
+    internal override PeftTask WithDefaultsOf(string modelFolder)
+    {
         HfConfig config = HfConfig.Load(modelFolder);
+        var copy = (GenerationTask)WrittenBy(WritingModels.Of(config));
         copy.FolderGeneration = GenerationConfigFile.Load(modelFolder, config);
-        copy.Writing = WritingModels.Of(config);
         // One output column has one type: how many texts it holds is the user's choice alone.
         copy.FolderGeneration.NumReturnSequences = null;
         return copy;

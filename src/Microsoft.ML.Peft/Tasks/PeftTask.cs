@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
+using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Registration;
 using Microsoft.ML.Peft.Tasks;
 
@@ -51,6 +52,9 @@ public abstract partial class PeftTask
 
     /// <summary>The task with what a model's folder says where the user says nothing (how to generate); by default itself.</summary>
     internal virtual PeftTask WithDefaultsOf(string modelFolder) => this;
+
+    /// <summary>The task over a model that says so what a text lacks; by default itself. The model tells it, from a folder as from an archive.</summary>
+    internal virtual PeftTask WrittenBy(Writing writing) => this;
 
     /// <summary>What makes the model's inputs, from the files of its folder; by default a tokenizer.</summary>
     /// <param name="folder">The model's folder.</param>
