@@ -113,6 +113,23 @@ public sealed class PeftTransformer : ITransformer, IDisposable
     }
 
     /// <summary>
+    /// Fills the blanks of a text under the active adapter, as the task <see cref="PeftTask.FillBlanks"/> does, and gives what is written as it comes. Who stops
+    /// reading, or cancels, ends the writing before the next token.
+    /// </summary>
+    /// <param name="text">The text with its blanks.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <returns>Bits of text, each with its blank and its place in the filled text.</returns>
+    /// <exception cref="ArgumentException">The task writes beams.</exception>
+    /// <exception cref="InvalidOperationException">The text has no blank, is too long, or a blank stands inside a special token.</exception>
+    /// <exception cref="NotSupportedException">The transformer's task fills no blanks.</exception>
+    /// <exception cref="ObjectDisposedException">The transformer was disposed.</exception>
+    public IAsyncEnumerable<BlankUpdate> FillBlanksAsync(string text, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return BlankStream.Read(_scorer, text, cancellationToken);
+    }
+
+    /// <summary>
     /// The same model with a column that names the adapter of each row; where it is empty the active one answers. Rows of
     /// different adapters are scored in one pass. It shares the model and <see cref="Adapters"/>: to dispose one is to dispose both.
     /// </summary>

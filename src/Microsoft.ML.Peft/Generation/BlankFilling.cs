@@ -39,6 +39,28 @@ internal static class BlankFilling
         }
     }
 
+    /// <summary>The same of one text without beams, whose pieces are told as they come.</summary>
+    /// <param name="texts">The text, into which nothing was written yet.</param>
+    /// <param name="blanks">The positions of its blanks among its tokens, in the order in which they are filled.</param>
+    /// <param name="start">The token that a piece begins with.</param>
+    /// <param name="settings">How to generate.</param>
+    /// <param name="tokenizer">Makes text of tokens.</param>
+    /// <param name="name">Token ids that name the text's draws.</param>
+    /// <param name="write">Is told of the blank by its number, and of its text.</param>
+    /// <param name="token">Ends it before the next token.</param>
+    public static void Stream(
+        BlankTexts texts, int[] blanks, int start, GenerationSettings settings, TextTokenizer tokenizer, int[] name, Action<int, TextPiece> write, CancellationToken token)
+    {
+        for (int turn = 0; turn < blanks.Length; turn++)
+        {
+            int blank = turn;
+            using IDecodingSession session = texts.Open([blanks[turn]]);
+            GenerationRow row = TextGenerator.CreateRow([start], tokenizer, settings, session.MaxLength, [.. name, turn]);
+            TextGenerator.Write(session, [start], row, settings, piece => write(blank, piece), token);
+            texts.Add([row.Result().Ids[..^1]]);
+        }
+    }
+
     /// <summary>A piece's own tokens, without an end.</summary>
     public static int[] TokensOf(GeneratedSequence piece) => piece.End == FinishReason.EndToken ? piece.Ids[..^1] : piece.Ids;
 }

@@ -7,17 +7,18 @@ namespace Microsoft.ML.Peft.Generation;
 /// Carries text from the thread that generates it to whoever reads. Dispose scopes and <c>no_grad</c> are a thread's own:
 /// generation stays on one thread from beginning to end, and no await or yield stands inside it.
 /// </summary>
+/// <typeparam name="T">What it carries: a bit of text, with what belongs to it.</typeparam>
 /// <param name="generate">Writes pieces until it is done or told to stop.</param>
-internal sealed class TextChannel(Action<Action<TextPiece>, CancellationToken> generate)
+internal sealed class TextChannel<T>(Action<Action<T>, CancellationToken> generate)
 {
-    public async IAsyncEnumerable<TextPiece> ReadAsync([EnumeratorCancellation] CancellationToken token = default)
+    public async IAsyncEnumerable<T> ReadAsync([EnumeratorCancellation] CancellationToken token = default)
     {
-        var channel = Channel.CreateUnbounded<TextPiece>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
+        var channel = Channel.CreateUnbounded<T>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(token);
         Task writing = Task.Run(() => Write(channel.Writer, stop.Token), CancellationToken.None);
         try
         {
-            await foreach (TextPiece piece in channel.Reader.ReadAllAsync(token).ConfigureAwait(false))
+            await foreach (T piece in channel.Reader.ReadAllAsync(token).ConfigureAwait(false))
                 yield return piece;
         }
         finally
@@ -28,23 +29,17 @@ internal sealed class TextChannel(Action<Action<TextPiece>, CancellationToken> g
         }
     }
 
-    private void Write(ChannelWriter<TextPiece> writer, CancellationToken stop)
+    private void Write(ChannelWriter<T> writer, CancellationToken stop)
     {
         try
         {
             stop.ThrowIfCancellationRequested();
-            generate(piece => Pass(writer, piece), stop);
+            generate(piece => writer.TryWrite(piece), stop);
             writer.Complete();
         }
         catch (Exception failure)
         {
             writer.Complete(failure);
         }
-    }
-
-    private static void Pass(ChannelWriter<TextPiece> writer, TextPiece piece)
-    {
-        if (piece.Text.Length > 0 || piece.End is not null)
-            writer.TryWrite(piece);
     }
 }

@@ -45,17 +45,30 @@ internal static class TextGenerator
                 $"A stream has one text: {nameof(settings.NumBeams)} is {settings.NumBeams} and {nameof(settings.NumReturnSequences)} {settings.NumReturnSequences}, and both must be 1.");
         }
         GenerationRow row = CreateRow(prompt, tokenizer, settings, session.MaxLength);
-        return new TextChannel((write, stop) =>
+        return new TextChannel<TextPiece>((write, stop) => Write(session, prompt, row, settings, write, stop)).ReadAsync(token);
+    }
+
+    /// <summary>Writes one row, and tells its text as it comes.</summary>
+    /// <param name="session">Has read nothing yet.</param>
+    /// <param name="prompt">Token ids that the session reads first.</param>
+    /// <param name="row">The row, from <see cref="CreateRow"/>.</param>
+    /// <param name="settings">How to generate.</param>
+    /// <param name="write">Is told of each bit of text, and of the end.</param>
+    /// <param name="token">Ends it before the next token.</param>
+    public static void Write(IDecodingSession session, int[] prompt, GenerationRow row, GenerationSettings settings, Action<TextPiece> write, CancellationToken token)
+    {
+        using var noGrad = no_grad();
+        new TokenSearch(session, settings, (writer, text) =>
         {
-            using var noGrad = no_grad();
-            new TokenSearch(session, settings, (writer, text) => write(new TextPiece(text, writer.End))).Run([prompt], [row], stop);
-        }).ReadAsync(token);
+            if (text.Length > 0 || writer.End is not null)
+                write(new TextPiece(text, writer.End));
+        }).Run([prompt], [row], token);
     }
 
     /// <summary>A row whose text is read as it comes.</summary>
     /// <exception cref="ArgumentException">The prompt is empty or too long.</exception>
-    public static GenerationRow CreateRow(int[] prompt, TextTokenizer tokenizer, GenerationSettings settings, int positions) =>
-        new(prompt, Prompts.Check([prompt], settings, positions)[0], new TextStream(tokenizer, settings.StopStrings), Draws(settings, prompt, 0));
+    public static GenerationRow CreateRow(int[] prompt, TextTokenizer tokenizer, GenerationSettings settings, int positions, int[]? name = null) =>
+        new(prompt, Prompts.Check([prompt], settings, positions)[0], new TextStream(tokenizer, settings.StopStrings), Draws(settings, name ?? prompt, 0));
 
     /// <summary>The text of generated tokens, without the stop string that ended them.</summary>
     public static string Text(GeneratedSequence sequence, TextTokenizer tokenizer, GenerationSettings settings)

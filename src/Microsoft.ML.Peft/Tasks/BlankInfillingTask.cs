@@ -86,9 +86,6 @@ namespace Microsoft.ML.Peft.Tasks
         // A text is scored by the same blanks wherever it stands.
         private const long ScoringSeed = 0;
 
-        // Positions whose logits exist at a time.
-        private const int Chunk = 256;
-
         // The marks about it take two.
         private readonly int _words = maxLength > 2 ? maxLength - 2 : throw new ArgumentException($"MaxLength is {maxLength}: with the marks of its start and end a text has 3 tokens at least.");
         private readonly BlankTokens _tokens = BlankTokens.Of(processor.Tokenizer);
@@ -137,11 +134,11 @@ namespace Microsoft.ML.Peft.Tasks
 
         /// <returns>[B, P] in training; else [2, B, P], beside what a token costs whether it was the likeliest.</returns>
         public override Tensor Answer(Head head, Tensor hidden, Batch batch, ForwardContext context) =>
-            is_grad_enabled() ? base.Answer(head, hidden, batch, context) : Judge(head, hidden, batch, context);
+            is_grad_enabled() ? base.Answer(head, hidden, batch, context) : BlankMetrics.Judge(head, hidden, batch, context);
 
-        public override (Tensor Sum, long Count) Loss(Tensor answer, Batch batch) => base.Loss(LossesOf(answer), batch);
+        public override (Tensor Sum, long Count) Loss(Tensor answer, Batch batch) => base.Loss(BlankMetrics.LossesOf(answer), batch);
 
-        public override ITaskMetrics CreateMetrics() => new Metrics(base.CreateMetrics());
+        public override ITaskMetrics CreateMetrics() => new BlankMetrics(base.CreateMetrics());
 
         public override IReadOnlyList<BlankLoss> Score(TunedModel model, Batch batch, ForwardContext context)
         {
@@ -153,7 +150,7 @@ namespace Microsoft.ML.Peft.Tasks
         public override IReadOnlyList<BlankLoss> Predict(Tensor answer, Batch batch)
         {
             using var scope = NewDisposeScope();
-            float[] sums = LossesOf(answer).sum(1).cpu().data<float>().ToArray();
+            float[] sums = BlankMetrics.LossesOf(answer).sum(1).cpu().data<float>().ToArray();
             return [.. batch.Examples.Zip(sums, (example, sum) => new BlankLoss(sum, example.Labels.Length))];
         }
 
@@ -165,41 +162,5 @@ namespace Microsoft.ML.Peft.Tasks
         private static IEnumerable<int[]> TextsOf(Example packed) => packed.Starts.Zip(packed.Starts.Skip(1).Append(packed.Length), (start, end) => packed.Ids[start..end]);
 
         private Example Blanked(int[] text, long seed) => _draws.Draw(text, seed).Row;
-
-        private static Tensor Judge(Head head, Tensor hidden, Batch batch, ForwardContext context)
-        {
-            using var scope = NewDisposeScope();
-            Tensor flat = hidden.flatten(0, 1), labels = batch.Labels!.flatten();
-            var parts = new List<Tensor>();
-            for (long start = 0; start < flat.size(0); start += Chunk)
-            {
-                using var chunk = NewDisposeScope();
-                long count = Math.Min(Chunk, flat.size(0) - start);
-                Tensor logits = head.Forward(flat.narrow(0, start, count), batch, context), asked = labels.narrow(0, start, count);
-                Tensor losses = nn.functional.cross_entropy(logits, asked, ignore_index: Batch.IgnoredLabel, reduction: nn.Reduction.None);
-                parts.Add(stack([losses, logits.argmax(-1).eq(asked).to(losses.dtype)]).MoveToOuterDisposeScope());
-            }
-            return cat(parts, 1).view([2, .. batch.Labels!.Sizes()]).MoveToOuterDisposeScope();
-        }
-
-        // Ends with the answer's own scope.
-        private static Tensor LossesOf(Tensor answer) => answer.dim() == 3 ? answer[0] : answer;
-
-        /// <summary>Perplexity, and the share of tokens that were the likeliest given all before them.</summary>
-        private sealed class Metrics(ITaskMetrics perplexity) : ITaskMetrics
-        {
-            private double _right;
-            private long _all;
-
-            public void Add(Tensor answer, Batch batch)
-            {
-                using var scope = NewDisposeScope();
-                perplexity.Add(answer[0], batch);
-                _right += answer[1].sum().ToDouble();
-                _all += batch.Examples.Sum(example => (long)example.Labels.Length);
-            }
-
-            public IReadOnlyList<(string Name, double Value)> Result => [.. perplexity.Result, (TrainingMetrics.BlankAccuracy, _right / Math.Max(1, _all))];
-        }
     }
 }

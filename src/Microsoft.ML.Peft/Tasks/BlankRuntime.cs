@@ -3,6 +3,7 @@ using Microsoft.ML.Peft.Generation;
 using Microsoft.ML.Peft.Layers;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Training;
+using static TorchSharp.torch;
 
 namespace Microsoft.ML.Peft.Tasks;
 
@@ -21,7 +22,15 @@ internal abstract class BlankRuntime<TPrediction>(GenerationTask task, InputProc
 
     public override Head CreateHead(PretrainedModel model) => model.As<IFillsBlanks>().CreateLanguageModelHead();
 
-    public sealed override IReadOnlyList<TPrediction> Predict(TorchSharp.torch.Tensor answer, Batch batch) =>
+    /// <returns>[B, P] in training; else [2, B, P], beside what a token costs whether it was the likeliest.</returns>
+    public override Tensor Answer(Head head, Tensor hidden, Batch batch, ForwardContext context) =>
+        is_grad_enabled() ? base.Answer(head, hidden, batch, context) : BlankMetrics.Judge(head, hidden, batch, context);
+
+    public override (Tensor Sum, long Count) Loss(Tensor answer, Batch batch) => base.Loss(BlankMetrics.LossesOf(answer), batch);
+
+    public override ITaskMetrics CreateMetrics() => new BlankMetrics(base.CreateMetrics());
+
+    public sealed override IReadOnlyList<TPrediction> Predict(Tensor answer, Batch batch) =>
         throw new NotSupportedException($"Task '{Task.Key}' answers token by token.");
 
     /// <summary>What the model writes into the blanks of each row.</summary>
@@ -39,6 +48,14 @@ internal abstract class BlankRuntime<TPrediction>(GenerationTask task, InputProc
         using IDecodingSession session = texts.Open([.. batch.Examples.Select(row => row.Get(BlankFields.Blanks)[0])]);
         int[][] starts = [.. batch.Examples.Select(_ => new[] { Reader.Roles.Start })];
         return TextGenerator.Generate(session, starts, Settings, Tokenizer, [.. batch.Examples.Select(row => row.Ids)]);
+    }
+
+    /// <summary>Writes into the blanks of one row, and tells the text of each as it comes.</summary>
+    protected void Stream(TunedModel model, Batch row, ForwardContext context, Action<int, TextPiece> write, CancellationToken token)
+    {
+        using var texts = new BlankTexts(model.Model, model.Head, row, context);
+        Example only = row.Examples[0];
+        BlankFilling.Stream(texts, only.Get(BlankFields.Blanks), Reader.Roles.Start, Settings, Tokenizer, only.Ids, write, token);
     }
 
     /// <summary>A piece's text.</summary>

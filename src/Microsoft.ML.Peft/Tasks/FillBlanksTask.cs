@@ -1,4 +1,3 @@
-using System.Text;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Generation;
@@ -78,7 +77,7 @@ namespace Microsoft.ML.Peft.Tasks
 
         internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, processor, maxLength);
 
-        private sealed class Runtime(FillBlanksTask task, InputProcessor processor, int maxLength) : BlankRuntime<FilledText>(task, processor, maxLength)
+        private sealed class Runtime(FillBlanksTask task, InputProcessor processor, int maxLength) : BlankRuntime<FilledText>(task, processor, maxLength), IStreamsBlanks
         {
             public override Func<IReadOnlyList<Example>> CreateReader(DataViewRow row, bool withLabels)
             {
@@ -104,33 +103,37 @@ namespace Microsoft.ML.Peft.Tasks
             ];
 
             public override IReadOnlyList<FilledText> Score(TunedModel model, Batch batch, ForwardContext context) =>
-                [.. batch.Examples.Zip(Fill(model, batch, context), (row, pieces) => Filled(row, [.. pieces.Select(TextOf)]))];
+                [.. batch.Examples.Zip(Fill(model, batch, context), (row, pieces) => Filled(row, pieces.Select(TextOf)))];
 
-            private static FilledText Filled(Example row, string[] pieces)
+            /// <inheritdoc/>
+            public Example ReadForStream(string text) => Settings.NumBeams == 1 ? Reader.Read(text, "The text") : throw new ArgumentException(
+                $"{nameof(GenerationOptions.NumBeams)} is {Settings.NumBeams}: a stream has no beams, of which nothing is sure before the end.");
+
+            /// <inheritdoc/>
+            public void Stream(TunedModel model, Batch row, ForwardContext context, Action<BlankUpdate> write, CancellationToken token)
             {
-                char[] text = row.Get(BlankFields.Text);
-                int[] starts = row.Get(BlankFields.Starts), ends = row.Get(BlankFields.Ends), offsets = new int[pieces.Length];
-                var filled = new StringBuilder();
-                int last = 0;
-                for (int i = 0; i < pieces.Length; i++)
+                var filled = new FilledTextBuilder(row.Examples[0]);
+                int open = -1;
+                Stream(model, row, context, (blank, piece) =>
                 {
-                    filled.Append(text, last, starts[i] - last);
-                    // The white space that a piece begins with stands before the blank already.
-                    if (filled.Length == 0 || char.IsWhiteSpace(filled[^1]))
-                        pieces[i] = pieces[i].TrimStart();
-                    offsets[i] = filled.Length;
-                    filled.Append(pieces[i]);
-                    last = ends[i];
+                    for (; open < blank; open++)
+                        filled.Next();
+                    var (text, offset) = filled.Add(piece.Text);
+                    if (text.Length > 0 || piece.End is not null)
+                        write(new BlankUpdate { Blank = blank, Text = text, Offset = offset, IsLast = piece.End is not null });
+                }, token);
+            }
+
+            private static FilledText Filled(Example row, IEnumerable<string> pieces)
+            {
+                var filled = new FilledTextBuilder(row);
+                foreach (string piece in pieces)
+                {
+                    filled.Next();
+                    filled.Add(piece);
                 }
-                filled.Append(text, last, text.Length - last);
-                return new FilledText(filled.ToString(), pieces, offsets);
+                return filled.Finish();
             }
         }
     }
-
-    /// <summary>A text whose blanks are filled.</summary>
-    /// <param name="Text">The whole.</param>
-    /// <param name="Pieces">What was written.</param>
-    /// <param name="Offsets">Where each begins in the text.</param>
-    internal sealed record FilledText(string Text, string[] Pieces, int[] Offsets);
 }

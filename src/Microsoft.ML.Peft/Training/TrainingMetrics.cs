@@ -29,7 +29,7 @@ public static class TrainingMetrics
     /// <summary>The share of masked tokens that were found, of masked language modelling.</summary>
     public const string MaskedAccuracy = "MaskedAccuracy";
 
-    /// <summary>The share of tokens in blanks that are the likeliest given the text and what stands before them in their blank, of blank infilling.</summary>
+    /// <summary>The share of tokens in blanks that are the likeliest given the text and what stands before them in their blank, of blank infilling and of learning to fill blanks.</summary>
     public const string BlankAccuracy = "BlankAccuracy";
 
     /// <summary>The share of rows whose answer is the likeliest, of factual probing.</summary>

@@ -9,10 +9,13 @@ public sealed class GlmPageTests
     [TestMethod]
     public void TheCodeOfThePageStandsHere() => PageCode.AssertStandsIn(nameof(GlmPageTests), "docs/glm.md");
 
-    internal static void Write(MLContext ml, IDataView rows)
+    internal static async Task Write(MLContext ml, IDataView rows)
     {
         PeftTask fill = PeftTask.FillBlanks(generation: new GenerationOptions { MaxNewTokens = 32 });
         PeftTransformer filler = ml.Peft().ZeroShot("models/glm-large", fill).Fit(rows);
+
+        await foreach (BlankUpdate update in filler.FillBlanksAsync("The [MASK] is a river in [MASK]."))
+            Console.WriteLine($"{update.Blank} at {update.Offset}: {update.Text}");
 
         PeftTransformer learnt = ml.Peft().Lora("models/glm-large", PeftTask.FillBlanks()).Fit(rows);
 
