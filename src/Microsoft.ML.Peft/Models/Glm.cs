@@ -137,8 +137,9 @@ internal static class GlmPool
     private static readonly Dictionary<string, Func<Batch, PositionSelection>?> ByName = new(StringComparer.Ordinal)
     {
         ["cls"] = null,
-        ["pad"] = batch => At(batch, -1),
-        ["start"] = batch => At(batch, 0),
+        ["pad"] = batch => PositionSelection.At((batch.ContextLengths ?? Lengths(batch)).unsqueeze(1) - 1),
+        ["start"] = batch => batch.ContextLengths is { } lengths ? PositionSelection.At(lengths.unsqueeze(1)) : throw new NotSupportedException(
+            "GLM's pool_token is 'start', where a piece begins behind the text, and rows of texts alone have no piece: set it to 'cls' (the first token) or 'pad' (the last) in config.json."),
     };
 
     /// <returns>What is read; null for the first token.</returns>
@@ -147,10 +148,10 @@ internal static class GlmPool
         ? at
         : throw new NotSupportedException($"GLM's pool_token '{name}' is not known; known are {string.Join(", ", ByName.Keys)}.");
 
-    // Read by the backward pass too: left to the caller's scope.
-    private static PositionSelection At(Batch batch, long offset) => batch.ContextLengths is { } lengths
-        ? PositionSelection.At(lengths.unsqueeze(1) + offset)
-        : throw new NotSupportedException("GLM's pool_token is 'start' or 'pad', which are counted from the context's end, and the rows do not say where that is: 'cls' needs no such thing.");
+    // A row without pieces is all context. Read by the backward pass too: left to the caller's scope.
+    private static Tensor Lengths(Batch batch) => batch.Mask is { } mask
+        ? mask.sum(1)
+        : full([batch.Ids.size(0)], batch.Ids.size(1), ScalarType.Int64, batch.Ids.device);
 }
 
 /// <summary>One layer: normed attention and normed feed-forward, each added to what came in.</summary>
