@@ -45,20 +45,36 @@ internal static class BlankFilling
     /// <param name="start">The token that a piece begins with.</param>
     /// <param name="settings">How to generate.</param>
     /// <param name="tokenizer">Makes text of tokens.</param>
-    /// <param name="name">Token ids that name the text's draws.</param>
+    /// <param name="text">The text's tokens, which name its draws too.</param>
     /// <param name="write">Is told of the blank by its number, and of its text.</param>
     /// <param name="token">Ends it before the next token.</param>
     public static void Stream(
-        BlankTexts texts, int[] blanks, int start, GenerationSettings settings, TextTokenizer tokenizer, int[] name, Action<int, TextPiece> write, CancellationToken token)
+        BlankTexts texts, int[] blanks, int start, GenerationSettings settings, TextTokenizer tokenizer, int[] text, Action<int, TextPiece> write, CancellationToken token)
     {
+        int[]? earlier = null;
         for (int turn = 0; turn < blanks.Length; turn++)
         {
             int blank = turn;
             using IDecodingSession session = texts.Open([blanks[turn]]);
-            GenerationRow row = TextGenerator.CreateRow([start], tokenizer, settings, session.MaxLength, [.. name, turn]);
+            GenerationRow row = TextGenerator.CreateRow([start], tokenizer, settings, session.MaxLength, [.. text, turn], Before(text, blanks, turn, earlier, tokenizer));
             TextGenerator.Write(session, [start], row, settings, piece => write(blank, piece), token);
-            texts.Add([row.Result().Ids[..^1]]);
+            earlier = row.Result().Ids;
+            texts.Add([earlier[..^1]]);
         }
+    }
+
+    /// <summary>The token behind which a piece begins: whether its first token begins a word, and with white space, its text alone does not say. Null where no word stands there.</summary>
+    /// <param name="text">The text's tokens.</param>
+    /// <param name="blanks">The positions of its blanks among them.</param>
+    /// <param name="turn">Which blank it fills.</param>
+    /// <param name="earlier">The piece before, which may stand right before it; null for the first.</param>
+    /// <param name="tokenizer">Knows which tokens are no words.</param>
+    public static int? Before(int[] text, int[] blanks, int turn, int[]? earlier, TextTokenizer tokenizer)
+    {
+        int at = blanks[turn] - 1;
+        int[] before = turn > 0 && blanks[turn - 1] == at ? earlier ?? [] : at >= 0 ? [text[at]] : [];
+        int last = Array.FindLastIndex(before, id => !tokenizer.IsSpecial(id));
+        return last < 0 ? null : before[last];
     }
 
     /// <summary>A piece's own tokens, without an end.</summary>

@@ -7,12 +7,14 @@ namespace Microsoft.ML.Peft.Generation;
 /// The text of tokens as they come, at a cost that does not grow with the text: the pieces put together are what
 /// <see cref="TextTokenizer.Decode"/> makes of all of them, and a piece that was given out never changes.
 /// </summary>
-internal sealed class Detokenizer(TextTokenizer tokenizer)
+/// <param name="tokenizer">Makes text of tokens.</param>
+/// <param name="before">A token behind which the text stands; null where it begins anew.</param>
+internal sealed class Detokenizer(TextTokenizer tokenizer, int? before = null)
 {
     // The tokens of the last piece, since a decoder treats a first token in its own way, and after them those that wait.
-    private List<int> _window = [];
-    private int _given;
-    private string _context = "";
+    private List<int> _window = before is { } first ? [first] : [];
+    private int _given = before is null ? 0 : 1;
+    private string _context = before is { } known ? tokenizer.Decode([known]) : "";
 
     /// <summary>The text of the tokens that wait, as it would be if no other came.</summary>
     public string Pending { get; private set; } = "";

@@ -67,13 +67,17 @@ internal static class TextGenerator
 
     /// <summary>A row whose text is read as it comes.</summary>
     /// <exception cref="ArgumentException">The prompt is empty or too long.</exception>
-    public static GenerationRow CreateRow(int[] prompt, TextTokenizer tokenizer, GenerationSettings settings, int positions, int[]? name = null) =>
-        new(prompt, Prompts.Check([prompt], settings, positions)[0], new TextStream(tokenizer, settings.StopStrings), Draws(settings, name ?? prompt, 0));
+    public static GenerationRow CreateRow(int[] prompt, TextTokenizer tokenizer, GenerationSettings settings, int positions, int[]? name = null, int? before = null) =>
+        new(prompt, Prompts.Check([prompt], settings, positions)[0], new TextStream(tokenizer, settings.StopStrings, before), Draws(settings, name ?? prompt, 0));
 
     /// <summary>The text of generated tokens, without the stop string that ended them.</summary>
-    public static string Text(GeneratedSequence sequence, TextTokenizer tokenizer, GenerationSettings settings)
+    /// <param name="sequence">The tokens.</param>
+    /// <param name="tokenizer">Makes text of them.</param>
+    /// <param name="settings">How they were generated.</param>
+    /// <param name="before">The token behind which they stand; null where they begin a text.</param>
+    public static string Text(GeneratedSequence sequence, TextTokenizer tokenizer, GenerationSettings settings, int? before = null)
     {
-        string text = tokenizer.Decode(sequence.Ids);
+        string text = before is { } first ? tokenizer.Decode([first, .. sequence.Ids])[tokenizer.Decode([first]).Length..] : tokenizer.Decode(sequence.Ids);
         return sequence.End == FinishReason.StopString && TextStream.FirstStop(text, settings.StopStrings) is >= 0 and var end ? text[..end] : text;
     }
 

@@ -3,9 +3,12 @@ using Microsoft.ML.Peft.Tokenization;
 namespace Microsoft.ML.Peft.Generation;
 
 /// <summary>A row's text as it may go out: nothing that could still change, nothing that may be the beginning of a stop string, none of a stop string.</summary>
-internal sealed class TextStream(TextTokenizer tokenizer, IReadOnlyList<string> stopStrings)
+/// <param name="tokenizer">Makes text of tokens.</param>
+/// <param name="stopStrings">What ends it.</param>
+/// <param name="before">A token behind which the text stands; null where it begins anew.</param>
+internal sealed class TextStream(TextTokenizer tokenizer, IReadOnlyList<string> stopStrings, int? before = null)
 {
-    private Detokenizer _text = new(tokenizer);
+    private Detokenizer _text = new(tokenizer, before);
     private string _held = "";
 
     /// <summary>A stop string stands in the text.</summary>

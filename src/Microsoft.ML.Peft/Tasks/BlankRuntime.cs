@@ -58,6 +58,18 @@ internal abstract class BlankRuntime<TPrediction>(GenerationTask task, InputProc
         BlankFilling.Stream(texts, only.Get(BlankFields.Blanks), Reader.Roles.Start, Settings, Tokenizer, only.Ids, write, token);
     }
 
-    /// <summary>A piece's text.</summary>
-    protected string TextOf(GeneratedSequence piece) => TextGenerator.Text(piece, Tokenizer, Settings);
+    /// <summary>A text whose first blanks are filled.</summary>
+    /// <param name="row">The text.</param>
+    /// <param name="pieces">What fills them.</param>
+    protected FilledTextBuilder Filled(Example row, IReadOnlyList<GeneratedSequence> pieces)
+    {
+        var filled = new FilledTextBuilder(row);
+        int[] blanks = row.Get(BlankFields.Blanks);
+        for (int i = 0; i < pieces.Count; i++)
+        {
+            filled.Next();
+            filled.Add(TextGenerator.Text(pieces[i], Tokenizer, Settings, BlankFilling.Before(row.Ids, blanks, i, i == 0 ? null : pieces[i - 1].Ids, Tokenizer)));
+        }
+        return filled;
+    }
 }

@@ -103,7 +103,7 @@ namespace Microsoft.ML.Peft.Tasks
             ];
 
             public override IReadOnlyList<FilledText> Score(TunedModel model, Batch batch, ForwardContext context) =>
-                [.. batch.Examples.Zip(Fill(model, batch, context), (row, pieces) => Filled(row, pieces.Select(TextOf)))];
+                [.. batch.Examples.Zip(Fill(model, batch, context), (row, pieces) => Filled(row, pieces).Finish())];
 
             /// <inheritdoc/>
             public Example ReadForStream(string text) => Settings.NumBeams == 1 ? Reader.Read(text, "The text") : throw new ArgumentException(
@@ -122,17 +122,6 @@ namespace Microsoft.ML.Peft.Tasks
                     if (text.Length > 0 || piece.End is not null)
                         write(new BlankUpdate { Blank = blank, Text = text, Offset = offset, IsLast = piece.End is not null });
                 }, token);
-            }
-
-            private static FilledText Filled(Example row, IEnumerable<string> pieces)
-            {
-                var filled = new FilledTextBuilder(row);
-                foreach (string piece in pieces)
-                {
-                    filled.Next();
-                    filled.Add(piece);
-                }
-                return filled.Finish();
             }
         }
     }

@@ -22,6 +22,9 @@ internal sealed class FilledTextBuilder(Example row)
 
     private int Last => _pieces.Count == 0 ? 0 : _ends[_pieces.Count - 1];
 
+    /// <summary>The piece that was added last.</summary>
+    public string Piece => _pieces[^1];
+
     /// <summary>Goes on to the next blank.</summary>
     public void Next()
     {

@@ -111,7 +111,7 @@ namespace Microsoft.ML.Peft.Tasks
             }
 
             public override IReadOnlyList<string[]> Score(TunedModel model, Batch batch, ForwardContext context) =>
-                [.. FillFirst(model, batch, context).Select(texts => Array.ConvertAll(texts, TextOf))];
+                [.. batch.Examples.Zip(FillFirst(model, batch, context), (row, texts) => Array.ConvertAll(texts, text => Filled(row, [text]).Piece))];
         }
 
         /// <summary>The completion is a text of its own: the encoder reads the prompt, the decoder writes.</summary>
