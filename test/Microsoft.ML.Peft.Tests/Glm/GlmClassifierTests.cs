@@ -12,7 +12,7 @@ namespace Microsoft.ML.Peft.Tests.Glm;
 [TestClass]
 public sealed class GlmClassifierTests
 {
-    private readonly MLContext _ml = new(seed: 1);
+    private readonly MLContext _ml = TestDevice.NewContext(seed: 1);
 
     /// <summary>Of texts of several lengths the last is each one's own, padded or not.</summary>
     [TestMethod]

@@ -67,7 +67,7 @@ public sealed class GlmPackingTests : IDisposable
     public void AFitPacksWholeTextsAndLearns()
     {
         using var glm = new UntrainedGlm(shape => shape.MaxLength = 96);
-        var ml = new MLContext(seed: 1);
+        MLContext ml = TestDevice.NewContext(seed: 1);
         TrainingResult packed = Fit(packTexts: true), alone = Fit(packTexts: false);
         Assert.IsLessThan(alone.Steps / 2, packed.Steps);
         double[] perplexity = [.. packed.History.Where(epoch => epoch.Validation is not null).Select(epoch => epoch.Validation![TrainingMetrics.Perplexity])];
@@ -88,7 +88,7 @@ public sealed class GlmPackingTests : IDisposable
     [TestMethod]
     public void VirtualTokensBeforePackedRowsAreRefused()
     {
-        var ml = new MLContext(seed: 1);
+        MLContext ml = TestDevice.NewContext(seed: 1);
         var options = new PromptTune.Options
         {
             BaseModel = _glm.Folder, Task = PeftTask.BlankInfilling(packTexts: true), Prompt = new PromptOptions { VirtualTokens = 3 }, Training = new TrainingOptions { MaxSteps = 1 },

@@ -6,7 +6,7 @@ namespace Microsoft.ML.Peft.Tests.Glm;
 [TestClass]
 public sealed class GlmStreamTests
 {
-    private readonly MLContext _ml = new(seed: 1);
+    private readonly MLContext _ml = TestDevice.NewContext(seed: 1);
 
     public static IEnumerable<object[]> Kinds => TinyGlm.Kinds.Select(kind => new object[] { kind });
 

@@ -9,7 +9,7 @@ public sealed class GlmTextToTextTests : IDisposable
 {
     private static readonly Completed[] s_rows = [new("the film is", "very good"), new("a book is", "not a poor film"), new("the [MASK] is bad", "great book"), new("a very fine [gMASK]", "film and book")];
 
-    private readonly MLContext _ml = new(seed: 1);
+    private readonly MLContext _ml = TestDevice.NewContext(seed: 1);
     private readonly string _folder = Path.Combine(Path.GetTempPath(), $"glm-text-{Guid.NewGuid():N}");
 
     public static IEnumerable<object[]> Kinds => TinyGlm.Kinds.Select(kind => new object[] { kind });
