@@ -1,3 +1,4 @@
+using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Data.BlankInfilling;
 using Microsoft.ML.Peft.Estimators;
@@ -81,6 +82,40 @@ public sealed class GlmPackingTests : IDisposable
                 Training = new TrainingOptions { MaxEpochs = 20, BatchSize = 4, LearningRate = 5e-3 },
             }).Fit(UntrainedGlm.Load(ml));
             return model.Training!;
+        }
+    }
+
+    /// <summary>Rows are packed again as they were, and lose the same.</summary>
+    [TestMethod]
+    public void AnInterruptedRunGoesOnToTheBit()
+    {
+        using var glm = new UntrainedGlm(shape => shape.MaxLength = 96);
+        string folder = Directory.CreateTempSubdirectory("glm-packing-").FullName;
+        float[] whole = Fit(null, int.MaxValue);
+        Assert.ThrowsExactly<OperationCanceledException>(() => Fit(folder, 6));
+        CollectionAssert.AreEqual(whole, Fit(folder, int.MaxValue));
+        Directory.Delete(folder, recursive: true);
+
+        float[] Fit(string? checkpoints, int last)
+        {
+            using var source = new CancellationTokenSource();
+            MLContext ml = TestDevice.NewContext(seed: 1);
+            using PeftTransformer model = ml.Peft().GlmPretrain(new GlmPretrain.Options
+            {
+                BaseModel = glm.Folder, StartFromScratch = true, Task = PeftTask.BlankInfilling(packTexts: true),
+                Training = new TrainingOptions
+                {
+                    MaxEpochs = 3, BatchSize = 8, LearningRate = 5e-3, CheckpointFolder = checkpoints, CancellationToken = source.Token,
+                    Progress = new TinyRun.Callback(progress => Stop(progress.Step >= last, source)),
+                },
+            }).Fit(UntrainedGlm.Load(ml));
+            return [.. model.Transform(UntrainedGlm.Load(ml, 8)).GetColumn<float>("Perplexity")];
+        }
+
+        static void Stop(bool now, CancellationTokenSource source)
+        {
+            if (now)
+                source.Cancel();
         }
     }
 
