@@ -23,7 +23,7 @@ namespace RealModels.Tests.EndToEnd.BlankComparison;
 [TestClass]
 public sealed class BlankComparisonTests
 {
-    private const int Docs = 6000, Vocabulary = 2000, Fewest = 10, Most = 46, MaxLength = 64, Epochs = 10, SearchEpochs = 3, Asked = 500;
+    private const int Docs = 6000, Vocabulary = 2000, Fewest = 10, Most = 46, MaxLength = 64, Epochs = 6, SearchEpochs = 3, Asked = 500;
 
     private const string Shape = "\"vocab_size\":%V%,\"initializer_range\":0.02";
 

@@ -15,7 +15,7 @@ namespace RealModels.Tests.EndToEnd.BlankComparison;
 [TestClass]
 public sealed class ClozeAgainstHeadTests
 {
-    private const int Docs = 6000, Vocabulary = 2000, MaxLength = 64, Epochs = 10, RowsOfAClass = 16, TestRows = 400;
+    private const int Docs = 6000, Vocabulary = 2000, MaxLength = 64, Epochs = 6, RowsOfAClass = 16, TestRows = 400;
 
     private static readonly string s_folder = Path.Combine(Path.GetTempPath(), $"cloze-against-head-{Guid.NewGuid():N}");
     private static readonly Lazy<string> s_pretrained = new(Pretrain);
