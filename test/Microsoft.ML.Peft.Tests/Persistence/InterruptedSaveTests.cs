@@ -18,6 +18,10 @@ public sealed class InterruptedSaveTests
 
     private string Target => Path.Combine(_folder, "model.zip");
 
+    // ML.NET writes each entry to a file of its own first.
+    [TestInitialize]
+    public void KeepEntriesInMemory() => _context.TempFilePath = Directory.CreateDirectory(Path.Combine(_folder, "entries")).FullName;
+
     [TestCleanup]
     public void Delete()
     {
