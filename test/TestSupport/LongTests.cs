@@ -1,6 +1,6 @@
 namespace Microsoft.ML.Peft.TestSupport;
 
-/// <summary>Tests that take minutes each, where the whole suite is to stay under 15: they run where they are asked for.</summary>
+/// <summary>Tests that take minutes each, where the whole suite is to stay under 20: they run where they are asked for.</summary>
 public static class LongTests
 {
     private const string Variable = "PEFT_LONG_TESTS";
