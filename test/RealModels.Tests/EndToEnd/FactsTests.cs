@@ -13,7 +13,7 @@ namespace RealModels.Tests.EndToEnd;
 [TestClass]
 public sealed class FactsTests
 {
-    private const int Epochs = 3;
+    private const int Epochs = 20;
 
     private static readonly string Model = Path.Combine(SharedData.Models, "smollm2-135m-instruct");
 
@@ -29,7 +29,7 @@ public sealed class FactsTests
         string commonest = train.GroupBy(fact => fact.Answer).MaxBy(group => group.Count())!.Key;
         string[] patterns = [.. Patterns(relation)];
         var found = patterns.Select(pattern => Measure(ByHand(pattern, train), test)).ToArray();
-        string anchored = $"{{prompt:3}} {patterns[0].Replace("{mask}", "{prompt:3}{mask}", StringComparison.Ordinal)}";
+        string anchored = $"{{prompt:6}} {patterns[0]}";
         var learnt = Measure(Tuned(anchored, train), test);
         for (int i = 0; i < patterns.Length; i++)
             Print(relation, patterns[i], found[i]);
@@ -45,7 +45,7 @@ public sealed class FactsTests
     {
         BaseModel = Model,
         Task = PeftTask.FactualProbing(pattern, skipLongAnswers: true),
-        Prompt = new PTuningOptions { VirtualTokens = 6, EncoderHiddenSize = 256 },
+        Prompt = new PTuningOptions { VirtualTokens = 6, EncoderHiddenSize = 256, Start = VirtualTokenStart.Text, StartText = "Here is a well known fact:" },
         Training = new TrainingOptions { MaxEpochs = Epochs, BatchSize = 16 },
     }).Fit(_ml.Data.LoadFromEnumerable(rows));
 
