@@ -19,6 +19,13 @@ internal sealed class Detokenizer(TextTokenizer tokenizer, int? before = null)
     /// <summary>The text of the tokens that wait, as it would be if no other came.</summary>
     public string Pending { get; private set; } = "";
 
+    /// <summary>The text of tokens as a stream gives it, all at once.</summary>
+    public static string TextOf(IEnumerable<int> ids, TextTokenizer tokenizer, int? before)
+    {
+        var text = new Detokenizer(tokenizer, before);
+        return string.Concat(ids.Select(text.Add)) + text.Finish();
+    }
+
     /// <summary>Takes a token.</summary>
     /// <returns>The text that no later token can change.</returns>
     public string Add(int id)

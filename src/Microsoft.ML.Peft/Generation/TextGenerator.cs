@@ -77,7 +77,7 @@ internal static class TextGenerator
     /// <param name="before">The token behind which they stand; null where they begin a text.</param>
     public static string Text(GeneratedSequence sequence, TextTokenizer tokenizer, GenerationSettings settings, int? before = null)
     {
-        string text = before is { } first ? tokenizer.Decode([first, .. sequence.Ids])[tokenizer.Decode([first]).Length..] : tokenizer.Decode(sequence.Ids);
+        string text = before is null ? tokenizer.Decode(sequence.Ids) : Detokenizer.TextOf(sequence.Ids, tokenizer, before);
         return sequence.End == FinishReason.StopString && TextStream.FirstStop(text, settings.StopStrings) is >= 0 and var end ? text[..end] : text;
     }
 

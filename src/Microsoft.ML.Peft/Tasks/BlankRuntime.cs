@@ -65,10 +65,11 @@ internal abstract class BlankRuntime<TPrediction>(GenerationTask task, InputProc
     {
         var filled = new FilledTextBuilder(row);
         int[] blanks = row.Get(BlankFields.Blanks);
+        GenerationSettings settings = Settings;
         for (int i = 0; i < pieces.Count; i++)
         {
             filled.Next();
-            filled.Add(TextGenerator.Text(pieces[i], Tokenizer, Settings, BlankFilling.Before(row.Ids, blanks, i, i == 0 ? null : pieces[i - 1].Ids, Tokenizer)));
+            filled.Add(TextGenerator.Text(pieces[i], Tokenizer, settings, BlankFilling.Before(row.Ids, blanks, i, i == 0 ? null : pieces[i - 1].Ids, Tokenizer)));
         }
         return filled;
     }

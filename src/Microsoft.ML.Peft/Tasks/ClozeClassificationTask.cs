@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
@@ -68,10 +67,6 @@ namespace Microsoft.ML.Peft.Tasks
         [NotLearnt]
         public required string ScoreColumnName { get; init; }
 
-        /// <summary>How the model says what stands in the gap.</summary>
-        [JsonIgnore, NotLearnt]
-        public Writing Writing { get; set; }
-
         internal KeyColumn Label => new(LabelColumnName);
 
         internal override IReadOnlyList<TaskColumn> Labels => [Label];
@@ -90,13 +85,6 @@ namespace Microsoft.ML.Peft.Tasks
         ];
 
         internal override PeftTask WithDefaultsOf(string modelFolder) => WrittenBy(WritingModels.Of(HfConfig.Load(modelFolder)));
-
-        internal override PeftTask WrittenBy(Writing writing)
-        {
-            var copy = (ClozeClassificationTask)MemberwiseClone();
-            copy.Writing = writing;
-            return copy;
-        }
 
         internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, labels, processor, maxLength);
 

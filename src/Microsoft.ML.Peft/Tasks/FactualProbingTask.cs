@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
@@ -77,10 +76,6 @@ namespace Microsoft.ML.Peft.Tasks
         [NotLearnt]
         public required string ScoreColumnName { get; init; }
 
-        /// <summary>How the model says what stands in the gap.</summary>
-        [JsonIgnore, NotLearnt]
-        public Writing Writing { get; set; }
-
         internal TextColumn AnswerColumn => new(AnswerColumnName, "Answer");
 
         internal override LabelSet? OwnLabels => LabelSet.None;
@@ -96,13 +91,6 @@ namespace Microsoft.ML.Peft.Tasks
         ];
 
         internal override PeftTask WithDefaultsOf(string modelFolder) => WrittenBy(WritingModels.Of(HfConfig.Load(modelFolder)));
-
-        internal override PeftTask WrittenBy(Writing writing)
-        {
-            var copy = (FactualProbingTask)MemberwiseClone();
-            copy.Writing = writing;
-            return copy;
-        }
 
         internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new FactualProbingRuntime(this, processor, maxLength);
     }

@@ -1,4 +1,3 @@
-using System.Text.Json.Serialization;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
@@ -25,10 +24,6 @@ internal abstract class GenerationTask : PeftTask
     [NotLearnt]
     public GenerationOptions? FolderGeneration { get; set; }
 
-    /// <summary>How the model writes.</summary>
-    [JsonIgnore, NotLearnt]
-    public Writing Writing { get; set; }
-
     internal override string PeftTaskType => Writing == Writing.Anew ? "SEQ_2_SEQ_LM" : "CAUSAL_LM";
 
     /// <summary>Texts for each prompt.</summary>
@@ -42,13 +37,6 @@ internal abstract class GenerationTask : PeftTask
     [
         SchemaShapes.Column(OutputColumnName, Texts > 1 ? SchemaShape.Column.VectorKind.Vector : SchemaShape.Column.VectorKind.Scalar, TextDataViewType.Instance),
     ];
-
-    internal override PeftTask WrittenBy(Writing writing)
-    {
-        var copy = (GenerationTask)MemberwiseClone();
-        copy.Writing = writing;
-        return copy;
-    }
 
     internal override PeftTask WithDefaultsOf(string modelFolder)
     {

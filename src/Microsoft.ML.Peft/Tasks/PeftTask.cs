@@ -38,6 +38,9 @@ public abstract partial class PeftTask
     /// <summary>The columns that scoring reads, and training too.</summary>
     internal abstract IReadOnlyList<TaskColumn> Inputs { get; }
 
+    /// <summary>How the model says what a text lacks.</summary>
+    internal Writing Writing { get; private set; }
+
     /// <summary>Columns that scoring reads where the data has them; none by default.</summary>
     internal virtual IReadOnlyList<TaskColumn> OptionalInputs => [];
 
@@ -53,8 +56,13 @@ public abstract partial class PeftTask
     /// <summary>The task with what a model's folder says where the user says nothing (how to generate); by default itself.</summary>
     internal virtual PeftTask WithDefaultsOf(string modelFolder) => this;
 
-    /// <summary>The task over a model that says so what a text lacks; by default itself. The model tells it, from a folder as from an archive.</summary>
-    internal virtual PeftTask WrittenBy(Writing writing) => this;
+    /// <summary>The task over a model that says so what a text lacks. The model tells it, from a folder as from an archive.</summary>
+    internal PeftTask WrittenBy(Writing writing)
+    {
+        var copy = (PeftTask)MemberwiseClone();
+        copy.Writing = writing;
+        return copy;
+    }
 
     /// <summary>What makes the model's inputs, from the files of its folder; by default a tokenizer.</summary>
     /// <param name="folder">The model's folder.</param>

@@ -62,6 +62,18 @@ public sealed class TextStreamTests
         Assert.AreEqual("\uFFFD", text.Finish());
     }
 
+    /// <summary>A first token loses its space, and a byte may belong to a character that began before: what stands before says it.</summary>
+    [TestMethod]
+    public void TextBehindATokenIsWhatThatTokenLacks()
+    {
+        using var folder = new TemporaryFolder();
+        TextTokenizer tokenizer = folder.Load(ByteFallback);
+        Assert.AreEqual("a", Detokenizer.TextOf([5], tokenizer, before: null));
+        Assert.AreEqual(" a", Detokenizer.TextOf([5], tokenizer, before: 6));
+        Assert.AreEqual("b", Detokenizer.TextOf([3, 6], tokenizer, before: 2), "the character is there already, as one that is not whole");
+        Assert.AreEqual("\uFFFD", Detokenizer.TextOf([2], tokenizer, before: 6));
+    }
+
     [TestMethod]
     public void TheBeginningOfAStopStringIsHeldBack()
     {

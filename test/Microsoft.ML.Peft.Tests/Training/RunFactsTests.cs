@@ -63,7 +63,7 @@ public sealed class RunFactsTests
         "CausalLanguageModelTask.TextColumnName", "BlankInfillingTask.TextColumnName", "TextGenerationTask.PromptColumnName", "TextGenerationTask.CompletionColumnName",
         "ChatTask.MessagesColumnName", "ClozeClassificationTask.LabelColumnName", "FactualProbingTask.AnswerColumnName",
         "SeveralTasks.TaskColumnName", "SeveralTasks.Tasks",
-        "GenerationTask.Writing", "ClozeClassificationTask.Writing", "FactualProbingTask.Writing", "FillBlanksTask.TextColumnName", "FillBlanksTask.AnswersColumnName", "QuestionAnswerTask.ContextColumnName", "QuestionAnswerTask.QuestionColumnName",
+        "FillBlanksTask.TextColumnName", "FillBlanksTask.AnswersColumnName", "QuestionAnswerTask.ContextColumnName", "QuestionAnswerTask.QuestionColumnName",
         "QuestionAnswerTask.TrainingAnswerColumnName", "QuestionAnswerTask.AnswerIndexColumnName",
     ];
 
