@@ -145,7 +145,7 @@ int32_t peft_attention_forward_f32(const peft_attention* attention, float* out, 
     const Dropout dropout(a.rate, a.seed);
     const Forward kernel = forwards.get(peft_best_isa());
     const Gemm gemm{a.sgemm};
-    const float scale = static_cast<float>(1 / std::sqrt(static_cast<double>(a.size)));
+    const float scale = static_cast<float>(a.scale);
     return each_head(a, [&](const Head& h, float* scratch) {
         for (int64_t begin = 0; begin < a.queries; begin += Head::block(a)) {
             const Rows r = h.rows(begin, scratch);
@@ -163,7 +163,7 @@ int32_t peft_attention_backward_f32(const peft_attention* attention, const float
     const Dropout dropout(a.rate, a.seed);
     const Backward kernel = backwards.get(peft_best_isa());
     const Gemm gemm{a.sgemm};
-    const float scale = static_cast<float>(1 / std::sqrt(static_cast<double>(a.size)));
+    const float scale = static_cast<float>(a.scale);
     return each_head(a, [&](const Head& h, float* scratch) {
         for (int64_t begin = 0; begin < a.queries; begin += Head::block(a)) {
             const Rows r = h.rows(begin, scratch);

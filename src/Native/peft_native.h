@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#define PEFT_ABI_VERSION 6
+#define PEFT_ABI_VERSION 7
 
 #if defined(_WIN32) && defined(PEFT_NATIVE_BUILD)
 #define PEFT_API __declspec(dllexport)
@@ -80,12 +80,13 @@ typedef void (*peft_sgemm)(const char* transa, const char* transb, const int32_t
 
 /* Scaled dot-product attention with dropout on the probabilities. Queries [batch, queries, heads * size], keys and values
  * [batch, keys, heads * size], all dense. The mask (or null) is added to the scores: the row of (b, h, i) begins at
- * b * mask_batch + h * mask_head + i * mask_query. The dropout is that of peft_dropout_f32 on [batch, heads, queries, keys]. */
+ * b * mask_batch + h * mask_head + i * mask_query. Scores are multiplied by scale (usually 1 / sqrt(size)) before that. The dropout
+ * is that of peft_dropout_f32 on [batch, heads, queries, keys]. */
 typedef struct {
     int64_t batch, heads, queries, keys, size;
     const float *q, *k, *v, *mask;
     int64_t mask_batch, mask_head, mask_query;
-    double rate;
+    double scale, rate;
     uint64_t seed;
     peft_sgemm sgemm;
 } peft_attention;
@@ -124,10 +125,11 @@ PEFT_API void peft_cross_entropy_f32(int32_t isa, float* logits, const int64_t* 
 
 /* Attention of one query a head, q [batch, heads, size], over keys and values of which position i of group g in row b lies at
  * b * batch_stride + g * group_stride + i * size; each group serves heads / groups heads in turn. The mask (or null) is added to
- * the scores: that of head h in row b begins at b * mask_batch + h * mask_head. */
+ * the scores, which are multiplied by scale before: that of head h in row b begins at b * mask_batch + h * mask_head. */
 typedef struct {
     int64_t batch, heads, groups, keys, size, batch_stride, group_stride, mask_batch, mask_head;
     const float *q, *k, *v, *mask;
+    double scale;
 } peft_query;
 PEFT_API int32_t peft_query_attention_f32(int32_t isa, const peft_query* query, float* out);
 

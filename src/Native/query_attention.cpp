@@ -47,7 +47,7 @@ constexpr Variants<Kernel> kernels{baseline, avx2, avx512};
 int32_t peft_query_attention_f32(int32_t isa, const peft_query* query, float* out) {
     const peft_query& a = *query;
     const Kernel kernel = kernels.get(peft::clamp_isa(isa));
-    const float scale = static_cast<float>(1 / std::sqrt(static_cast<double>(a.size)));
+    const float scale = static_cast<float>(a.scale);
     const int64_t tasks = a.batch * a.heads, shared = a.heads / a.groups;
     const bool parallel = tasks * a.keys * a.size > peft::ParallelFrom;
     const peft::Scratch<float> scores(a.keys, peft::threads_of(parallel));

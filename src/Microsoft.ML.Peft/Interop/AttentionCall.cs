@@ -10,7 +10,7 @@ internal struct AttentionCall
     public long Batch, Heads, Queries, Keys, Size;
     public Elements<float> Query, Key, Value, Mask;
     public long MaskBatch, MaskHead, MaskQuery;
-    public double Rate;
+    public double Scale, Rate;
     public ulong Seed;
 
     /// <summary>The struct of the header, field by field.</summary>
@@ -20,7 +20,7 @@ internal struct AttentionCall
         public long Batch, Heads, Queries, Keys, Size;
         public float* Query, Key, Value, Mask;
         public long MaskBatch, MaskHead, MaskQuery;
-        public double Rate;
+        public double Scale, Rate;
         public ulong Seed;
         public nint Sgemm;
     }
@@ -37,7 +37,7 @@ internal struct AttentionCall
             Batch = _call.Batch, Heads = _call.Heads, Queries = _call.Queries, Keys = _call.Keys, Size = _call.Size,
             Query = _call.Query.Address, Key = _call.Key.Address, Value = _call.Value.Address, Mask = _call.Mask.Address,
             MaskBatch = _call.MaskBatch, MaskHead = _call.MaskHead, MaskQuery = _call.MaskQuery,
-            Rate = _call.Rate, Seed = _call.Seed, Sgemm = Blas.Sgemm,
+            Scale = _call.Scale, Rate = _call.Rate, Seed = _call.Seed, Sgemm = Blas.Sgemm,
         };
 
         public readonly void Free()

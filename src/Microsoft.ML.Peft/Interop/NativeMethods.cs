@@ -7,7 +7,7 @@ namespace Microsoft.ML.Peft.Interop;
 internal static partial class NativeMethods
 {
     /// <summary>The version of the header that these declarations were written for.</summary>
-    internal const int AbiVersion = 6;
+    internal const int AbiVersion = 7;
 
     [LibraryImport(NativeLibraryLoader.Name, EntryPoint = "peft_abi_version")]
     internal static partial int GetAbiVersion();

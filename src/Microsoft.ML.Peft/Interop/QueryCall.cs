@@ -9,6 +9,7 @@ internal struct QueryCall
 {
     public long Batch, Heads, Groups, Keys, Size, BatchStride, GroupStride, MaskBatch, MaskHead;
     public Elements<float> Query, Key, Value, Mask;
+    public double Scale;
 
     /// <summary>The struct of the header, field by field.</summary>
     [StructLayout(LayoutKind.Sequential)]
@@ -16,6 +17,7 @@ internal struct QueryCall
     {
         public long Batch, Heads, Groups, Keys, Size, BatchStride, GroupStride, MaskBatch, MaskHead;
         public float* Query, Key, Value, Mask;
+        public double Scale;
     }
 
     [CustomMarshaller(typeof(QueryCall), MarshalMode.ManagedToUnmanagedIn, typeof(Marshaller))]
@@ -29,7 +31,7 @@ internal struct QueryCall
         {
             Batch = _call.Batch, Heads = _call.Heads, Groups = _call.Groups, Keys = _call.Keys, Size = _call.Size,
             BatchStride = _call.BatchStride, GroupStride = _call.GroupStride, MaskBatch = _call.MaskBatch, MaskHead = _call.MaskHead,
-            Query = _call.Query.Address, Key = _call.Key.Address, Value = _call.Value.Address, Mask = _call.Mask.Address,
+            Query = _call.Query.Address, Key = _call.Key.Address, Value = _call.Value.Address, Mask = _call.Mask.Address, Scale = _call.Scale,
         };
 
         public readonly void Free()

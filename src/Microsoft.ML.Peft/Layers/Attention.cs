@@ -15,17 +15,22 @@ internal static class Attention
     /// <param name="value">[B, groups, K, size]</param>
     /// <param name="mask">Which keys each query sees; null for all.</param>
     /// <param name="dropout">On the probabilities.</param>
+    /// <param name="gain">What scores are multiplied with beside the usual 1/√size.</param>
     /// <returns>[B, Q, heads·size]</returns>
     /// <exception cref="NotSupportedException">Something is dropped, and the mask is a triangle that was not written out.</exception>
-    public static Tensor Attend(Tensor query, Tensor key, Tensor value, AttentionMask? mask, DropoutSite? dropout)
+    public static Tensor Attend(Tensor query, Tensor key, Tensor value, AttentionMask? mask, DropoutSite? dropout, double gain = 1)
     {
         Tensor? bias = mask?.Bias;
         bool triangle = mask?.IsTriangle == true;
         if (triangle && dropout is not null)
             throw new NotSupportedException("Attention with dropout knows no plain triangle: the mask must be written out.");
+        double scale = gain / Math.Sqrt(query.size(3));
         if (QueryAttention.Takes(query, key, value, bias))
-            return QueryAttention.Attend(query, key, value, bias);
+            return QueryAttention.Attend(query, key, value, bias, scale);
         using var scope = NewDisposeScope();
+        // The library's own attention takes the usual scale alone.
+        if (gain != 1 && dropout is null)
+            query = query * gain;
         long heads = query.size(1), shared = heads / key.size(1);
         if (shared > 1 && query.size(2) == 1)
         {
@@ -40,7 +45,7 @@ internal static class Attention
             (key, value) = (Repeat(key, shared), Repeat(value, shared));
         Tensor attended = dropout is null
             ? Join(nn.functional.scaled_dot_product_attention(query, key, value, bias!, 0, triangle))
-            : AttentionWithDropout.Apply(Join(query), Join(key), Join(value), (int)heads, bias, dropout);
+            : AttentionWithDropout.Apply(Join(query), Join(key), Join(value), (int)heads, bias, dropout, scale);
         return attended.MoveToOuterDisposeScope();
     }
 

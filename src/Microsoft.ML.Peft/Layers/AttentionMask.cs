@@ -69,7 +69,8 @@ internal sealed class AttentionMask
     private Tensor? Visible()
     {
         var (keys, real) = (_terms.Keys, _terms.Real);
-        if (!_terms.IsCausal)
+        // A decoder's next token sees whatever is real before it, as an encoder's tokens do.
+        if (!_terms.IsCausal || (_terms is { Queries: 1, Texts: null, Window: null } && real is null))
             return real?.unsqueeze(1);
         Tensor query = Places(keys - _terms.Queries, keys).unsqueeze(1), key = Places(0, keys).unsqueeze(0);
         Tensor visible = key <= query;

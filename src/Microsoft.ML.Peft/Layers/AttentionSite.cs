@@ -78,7 +78,12 @@ internal sealed class AttentionSite
     public Tensor Attend(Tensor query, Tensor key, Tensor value, AttentionMask? mask, ForwardContext context)
     {
         if (Kind == AttentionKind.Cross || context.Cache is not { } cache)
+        {
+            Tensor own = key;
             (key, value) = BehindPrefix(key, value, context);
+            // Where one projection makes all three, a query that lies beside the keys would keep their memory, of which a copy stands behind the prefix.
+            query = ReferenceEquals(key, own) ? query : query.transpose(1, 2).contiguous().transpose(1, 2);
+        }
         else
             (key, value) = cache.IsEmpty(Layer) ? cache.Append(Layer, BehindPrefix(key, value, context)) : cache.Append(Layer, (key, value));
         return AttendAll(query, key, value, mask, context);
@@ -107,7 +112,7 @@ internal sealed class AttentionSite
     }
 
     private Tensor AttendAll(Tensor query, Tensor key, Tensor value, AttentionMask? mask, ForwardContext context) =>
-        Attention.Attend(Gain == 1 ? query : query * Gain, key, value, mask, context.NextDropout(Dropout));
+        Attention.Attend(query, key, value, mask, context.NextDropout(Dropout), Gain);
 
     private (Tensor Keys, Tensor Values) BehindPrefix(Tensor key, Tensor value, ForwardContext context)
     {
@@ -121,9 +126,11 @@ internal sealed class AttentionSite
         if (_prefixes.Of(context) is not { } prefix)
             return (key, value);
         var (keys, values) = prefix.Of(this);
-        return (cat([Before(keys, key), key], 2), cat([Before(values, value), value], 2));
+        return (Join(keys, key), Join(values, value));
 
-        Tensor Before(Tensor own, Tensor rows) => context.Dropout(ForRows(own, rows.size(0)), prefix.Dropout);
+        // Token by token, as projections and kernels have them: heads first, each kernel would copy them once more.
+        Tensor Join(Tensor before, Tensor own) =>
+            cat([context.Dropout(ForRows(before, own.size(0)), prefix.Dropout).transpose(1, 2), own.transpose(1, 2)], 1).transpose(1, 2);
     }
 
     private Tensor Behind(Tensor own, PrefixColumns columns, AdapterRows rows, Func<(Tensor Keys, Tensor Values), Tensor> choose)

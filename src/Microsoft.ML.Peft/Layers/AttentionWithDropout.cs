@@ -11,11 +11,11 @@ internal sealed class AttentionWithDropout : GradientFunction<AttentionWithDropo
 {
     private static readonly IAttentionKernel Torch = new TorchAttention(), Native = new NativeAttention();
 
-    /// <summary>As <see cref="Attention"/>, over [B, Q, heads·size], an additive mask [B or 1, 1, 1 or Q, S] and its dropout.</summary>
-    public static Tensor Apply(Tensor query, Tensor key, Tensor value, int heads, Tensor? mask, DropoutSite dropout)
+    /// <summary>As <see cref="Attention"/>, over [B, Q, heads·size], an additive mask [B or 1, heads or 1, 1 or Q, S] and its dropout.</summary>
+    public static Tensor Apply(Tensor query, Tensor key, Tensor value, int heads, Tensor? mask, DropoutSite dropout, double scale)
     {
         Tensor[] inputs = mask is null ? [query, key, value] : [query, key, value, mask];
-        return Call(new AttentionSettings(heads, dropout, Array.ConvertAll(inputs, x => x.requires_grad)), inputs);
+        return Call(new AttentionSettings(heads, scale, dropout, Array.ConvertAll(inputs, x => x.requires_grad)), inputs);
     }
 
     protected override (Tensor Output, Tensor?[] Saved) Forward(AttentionSettings settings, IReadOnlyList<Tensor> inputs)
@@ -35,9 +35,10 @@ internal sealed class AttentionWithDropout : GradientFunction<AttentionWithDropo
 }
 
 /// <param name="Heads">How many.</param>
+/// <param name="Scale">What scores are multiplied with before the mask is added.</param>
 /// <param name="Dropout">What is dropped of the probabilities, as of a tensor [B, H, Q, S].</param>
 /// <param name="Asks">Which inputs ask for a gradient.</param>
-internal sealed record AttentionSettings(int Heads, DropoutSite Dropout, bool[] Asks);
+internal sealed record AttentionSettings(int Heads, double Scale, DropoutSite Dropout, bool[] Asks);
 
 /// <summary>A way to compute it; inputs are queries, keys, values and perhaps an additive mask.</summary>
 internal interface IAttentionKernel

@@ -9,8 +9,10 @@ internal static class FewProduct
     private const long MostTokens = 4;
 
     public static bool Takes(Tensor input, Tensor weight, Tensor? bias) =>
-        input.numel() <= MostTokens * weight.size(1) && !(is_grad_enabled() && (input.requires_grad || weight.requires_grad || bias?.requires_grad == true))
-        && PeftNative.Takes(input) && PeftNative.Takes(weight) && weight.is_contiguous();
+        input.numel() <= MostTokens * weight.size(1) && IsStill(input) && IsStill(bias) && PeftNative.Takes(input) && IsRead(weight);
+
+    /// <summary>Whether a second matrix may follow: x·Aᵀ·Bᵀ.</summary>
+    public static bool TakesBoth(Tensor input, Tensor first, Tensor second) => Takes(input, first, null) && IsRead(second);
 
     /// <param name="input">[..., in]</param>
     /// <param name="weight">[out, in]</param>
@@ -25,4 +27,8 @@ internal static class FewProduct
             dense ?? input, columns == 0 ? 0 : input.numel() / columns, output);
         return output;
     }
+
+    private static bool IsRead(Tensor weight) => IsStill(weight) && PeftNative.Takes(weight) && weight.is_contiguous();
+
+    private static bool IsStill(Tensor? tensor) => tensor is not { requires_grad: true } || !is_grad_enabled();
 }

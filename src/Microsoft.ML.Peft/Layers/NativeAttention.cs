@@ -36,7 +36,7 @@ internal sealed class NativeAttention : IAttentionKernel
         {
             Batch = query[0], Heads = settings.Heads, Queries = query[1], Keys = key[1], Size = query[2] / settings.Heads,
             Query = inputs[0].contiguous(), Key = inputs[1].contiguous(), Value = inputs[2].contiguous(),
-            Rate = settings.Dropout.Rate, Seed = unchecked((ulong)settings.Dropout.Seed),
+            Scale = settings.Scale, Rate = settings.Dropout.Rate, Seed = unchecked((ulong)settings.Dropout.Seed),
         };
         if (inputs.Count > 3)
         {

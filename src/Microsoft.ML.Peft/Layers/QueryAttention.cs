@@ -16,8 +16,9 @@ internal static class QueryAttention
     /// <param name="key">[B, groups, K, size]</param>
     /// <param name="value">[B, groups, K, size], laid out as the keys.</param>
     /// <param name="mask">[B or 1, heads or 1, 1, K], added to the scores; null for none.</param>
+    /// <param name="scale">What scores are multiplied with before.</param>
     /// <returns>[B, 1, heads·size]</returns>
-    public static Tensor Attend(Tensor query, Tensor key, Tensor value, Tensor? mask)
+    public static Tensor Attend(Tensor query, Tensor key, Tensor value, Tensor? mask, double scale)
     {
         long rows = query.size(0), heads = query.size(1), size = query.size(3), keys = key.size(2);
         using Tensor? dense = query.is_contiguous() ? null : query.contiguous(), bias = mask?.contiguous();
@@ -28,7 +29,7 @@ internal static class QueryAttention
             Batch = rows, Heads = heads, Groups = key.size(1), Keys = keys, Size = size,
             BatchStride = key.stride(0), GroupStride = key.stride(1), MaskBatch = maskBatch, MaskHead = maskHead,
             Query = dense ?? query, Key = Elements<float>.Strided(key), Value = Elements<float>.Strided(value),
-            Mask = bias,
+            Mask = bias, Scale = scale,
         };
         Tensor output = NativeTensor.Empty(rows, 1, heads * size);
         NativeMethods.QueryAttention(NativeMethods.BestIsa, call, output);

@@ -20,7 +20,7 @@ struct Attention {
           v(random, batch * keys * heads * size, 1.0f), mask(random, batch * heads * queries * keys) {
         call.batch = batch, call.heads = heads, call.queries = queries, call.keys = keys, call.size = size;
         call.q = q.data(), call.k = k.data(), call.v = v.data();
-        call.rate = 0.1 * random.range(0, 5), call.seed = random.next(), call.sgemm = fuzz::sgemm;
+        call.scale = 0.5 * random.range(1, 3) / std::sqrt(static_cast<double>(size)), call.rate = 0.1 * random.range(0, 5), call.seed = random.next(), call.sgemm = fuzz::sgemm;
         if (random.chance(2))
             draw_mask(random);
         compute();
@@ -49,7 +49,7 @@ struct Attention {
                 double score = 0;
                 for (int64_t c = 0; c < call.size; c++)
                     score += static_cast<double>(q[at(call.queries, b, h, i) + c]) * k[at(call.keys, b, h, j) + c];
-                p[j] = score / std::sqrt(static_cast<double>(call.size)) +
+                p[j] = score * call.scale +
                        (call.mask ? call.mask[b * call.mask_batch + h * call.mask_head + i * call.mask_query + j] : 0.0);
                 high = std::max(high, p[j]);
             }
@@ -70,7 +70,7 @@ struct Attention {
 
     void backward(const Floats& gradient, std::vector<double>& dq, std::vector<double>& dk, std::vector<double>& dv) const {
         dq.assign(q.size(), 0), dk.assign(k.size(), 0), dv.assign(v.size(), 0);
-        const double scale = 1 / std::sqrt(static_cast<double>(call.size));
+        const double scale = call.scale;
         for (int64_t row = 0; row < call.batch * call.heads * call.queries; row++) {
             const int64_t i = row % call.queries, h = row / call.queries % call.heads, b = row / call.queries / call.heads;
             const int64_t query = at(call.queries, b, h, i);

@@ -110,8 +110,9 @@ FUZZ(query_attention) {
     Floats mask(random, (by_row ? batch : 1) * (by_head ? heads : 1) * keys);
     for (float& value : mask)
         value = random.chance(3) ? -HUGE_VALF : random.real();
+    const double scale = 0.5 * random.range(1, 3) / std::sqrt(static_cast<double>(size));
     const peft_query call{batch, heads, groups, keys, size, groups * room * size, room * size, mask_batch, mask_head,
-                          q.data(), k.data(), v.data(), masked ? mask.data() : nullptr};
+                          q.data(), k.data(), v.data(), masked ? mask.data() : nullptr, scale};
     std::vector<double> expected(q.size());
     for (int64_t h = 0; h < batch * heads; h++) {
         const int64_t b = h / heads, at = (b * groups + h % heads / shared) * room * size;
@@ -121,7 +122,7 @@ FUZZ(query_attention) {
             double score = 0;
             for (int64_t d = 0; d < size; d++)
                 score += static_cast<double>(q[h * size + d]) * k[at + i * size + d];
-            total += p[i] = std::exp(score / std::sqrt(static_cast<double>(size)) + (masked ? mask[b * mask_batch + h % heads * mask_head + i] : 0.0f));
+            total += p[i] = std::exp(score * scale + (masked ? mask[b * mask_batch + h % heads * mask_head + i] : 0.0f));
         }
         for (int64_t i = 0; i < keys && total > 0; i++)
             for (int64_t d = 0; d < size; d++)

@@ -32,8 +32,8 @@ void refuses(const char* kernel, const Floats& out, Call call) {
 FUZZ(no_memory) {
     const int64_t heads = 2, keys = random.range(1, 9), size = random.range(1, 9), tokens = random.range(1, 3), columns = 128, rows = 6;
     const Floats q(random, heads * size, 1.0f), k(random, heads * keys * size, 1.0f), out(random, 64 * columns);
-    const peft_query query{1, heads, heads, keys, size, heads * keys * size, keys * size, 0, 0, q.data(), k.data(), k.data(), nullptr};
-    const peft_attention attention{1, heads, 1, keys, size, q.data(), k.data(), k.data(), nullptr, 0, 0, 0, 0, 1, fuzz::sgemm};
+    const peft_query query{1, heads, heads, keys, size, heads * keys * size, keys * size, 0, 0, q.data(), k.data(), k.data(), nullptr, 1};
+    const peft_attention attention{1, heads, 1, keys, size, q.data(), k.data(), k.data(), nullptr, 0, 0, 0, 1, 0, 1, fuzz::sgemm};
     const Floats levels(random, 256, 1.0f), scales(random, rows * columns / 64, 1.0f), x(random, 30 * columns, 1.0f);
     const Bytes codes(random, rows * columns);
     const peft_quantized matrix{rows, columns, 64, 4, 0, codes.data(), levels.data(), scales.data(), nullptr, nullptr, fuzz::sgemm};

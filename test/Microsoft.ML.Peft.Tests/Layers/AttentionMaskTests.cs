@@ -89,10 +89,10 @@ public sealed class AttentionMaskTests
         Assert.ThrowsExactly<NotSupportedException>(() => Attention.Attend(x, x, x, mask, new DropoutSite(0.5, 1)));
     }
 
-    /// <summary>A bias for each head (as ALiBi's slopes) with grouped heads, one query and several, dropout or none.</summary>
+    /// <summary>A bias for each head (as ALiBi's slopes) with grouped heads, one query and several, dropout or none, scores of the usual size or not.</summary>
     [TestMethod]
-    [DataRow(1, 0.0), DataRow(3, 0.0), DataRow(3, 0.5)]
-    public void HeadsOfAGroupHaveBiasesOfTheirOwn(int queries, double rate)
+    [DataRow(1, 0.0, 1.0), DataRow(3, 0.0, 1.0), DataRow(3, 0.5, 1.0), DataRow(1, 0.0, 2.5), DataRow(3, 0.0, 2.5), DataRow(3, 0.5, 2.5)]
+    public void HeadsOfAGroupHaveBiasesOfTheirOwn(int queries, double rate, double gain)
     {
         using var scope = NewDisposeScope();
         using var noGrad = no_grad();
@@ -103,9 +103,9 @@ public sealed class AttentionMaskTests
         var mask = new AttentionMask(new MaskTerms { Queries = queries, Keys = 6, Device = CPU, HeadBias = slopes });
         DropoutSite? site = rate > 0 ? new DropoutSite(rate, 7) : null;
 
-        Tensor found = Attention.Attend(query, key, value, mask, site);
+        Tensor found = Attention.Attend(query, key, value, mask, site, gain);
 
-        Tensor scores = query.matmul(key.repeat_interleave(2, 1).transpose(-2, -1)) / Math.Sqrt(8) + slopes;
+        Tensor scores = query.matmul(key.repeat_interleave(2, 1).transpose(-2, -1)) * gain / Math.Sqrt(8) + slopes;
         Tensor probabilities = scores.softmax(-1);
         if (site is not null)
             probabilities = probabilities * Dropout.Drop(ones([Rows, 4, queries, 6], ScalarType.Float32, CPU), site);

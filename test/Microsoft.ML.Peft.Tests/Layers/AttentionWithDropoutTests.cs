@@ -9,6 +9,7 @@ namespace Microsoft.ML.Peft.Tests.Layers;
 public sealed class AttentionWithDropoutTests
 {
     private const int Batch = 3, Heads = 4, Size = 24;
+    private const double Scale = 0.3;
     private static readonly DropoutSite Site = new(0.2, 5);
 
     public static IEnumerable<object[]> Cases =>
@@ -31,7 +32,7 @@ public sealed class AttentionWithDropoutTests
 
         Tensor[] leaves = [.. new[] { q, k, v }.Concat(maskKind == "learned" ? [mask!] : [])];
         Tensor[] expected = Run(leaves, weights, () => Plain(q, k, v, mask, dropped));
-        Tensor[] actual = Run(leaves, weights, () => AttentionWithDropout.Apply(q, k, v, Heads, mask, Site));
+        Tensor[] actual = Run(leaves, weights, () => AttentionWithDropout.Apply(q, k, v, Heads, mask, Site, Scale));
         double tolerance = type == ScalarType.Float64 ? 1e-12 : 2e-5;
         foreach (var (name, i) in new[] { "values", "query", "key", "value", "mask" }.Take(expected.Length).Select((n, i) => (n, i)))
             TensorAssert.Close(expected[i], actual[i], tolerance, tolerance, name);
@@ -45,7 +46,7 @@ public sealed class AttentionWithDropoutTests
         foreach (Tensor asked in new[] { q, k, v })
         {
             asked.requires_grad = true;
-            BackwardPass.Run(AttentionWithDropout.Apply(q, k, v, 2, null, Site).sum());
+            BackwardPass.Run(AttentionWithDropout.Apply(q, k, v, 2, null, Site, Scale).sum());
             Assert.AreEqual(1, new[] { q, k, v }.Count(t => t.grad is not null));
             Assert.IsNotNull(asked.grad);
             asked.requires_grad = false;
@@ -59,7 +60,7 @@ public sealed class AttentionWithDropoutTests
         using var scope = NewDisposeScope();
         Tensor q = rand(2, 3, 8).requires_grad_(), k = rand(2, 3, 8).requires_grad_(), v = rand(2, 3, 8).requires_grad_();
         Tensor mask = AttentionMask.Padding(tensor(new[] { true, true, false, false, false, false }).view(2, 3))!.Bias!;
-        Tensor attended = AttentionWithDropout.Apply(q, k, v, 2, mask, Site);
+        Tensor attended = AttentionWithDropout.Apply(q, k, v, 2, mask, Site, Scale);
         BackwardPass.Run(attended.sum());
         Assert.AreEqual(0, attended[1].abs().sum().item<float>());
         foreach (Tensor leaf in new[] { q, k, v })
@@ -79,7 +80,7 @@ public sealed class AttentionWithDropoutTests
         {
             using var scope = NewDisposeScope();
             Tensor x = rand(2, 9, 16).requires_grad_();
-            BackwardPass.Run(AttentionWithDropout.Apply(AttentionWithDropout.Apply(x, x, x, 2, null, Site), x, x, 2, null, Site).sum());
+            BackwardPass.Run(AttentionWithDropout.Apply(AttentionWithDropout.Apply(x, x, x, 2, null, Site, Scale), x, x, 2, null, Site, Scale).sum());
         }
     }
 
@@ -94,7 +95,7 @@ public sealed class AttentionWithDropoutTests
     private static Tensor Plain(Tensor q, Tensor k, Tensor v, Tensor? mask, Tensor dropped)
     {
         Tensor Split(Tensor x) => x.view(Batch, -1, Heads, Size).transpose(1, 2);
-        Tensor scores = Split(q).matmul(Split(k).transpose(-2, -1)) / Math.Sqrt(Size);
+        Tensor scores = Split(q).matmul(Split(k).transpose(-2, -1)) * Scale;
         Tensor probabilities = (mask is null ? scores : scores + mask).softmax(-1);
         return (probabilities * dropped).matmul(Split(v)).transpose(1, 2).flatten(2);
     }

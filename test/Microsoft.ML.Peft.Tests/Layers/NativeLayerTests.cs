@@ -11,6 +11,7 @@ namespace Microsoft.ML.Peft.Tests.Layers;
 public sealed class NativeLayerTests
 {
     private const int Rows = 2, Length = 5, Heads = 3, Size = 8;
+    private const double Gain = 1.7;
 
     [TestInitialize]
     public void Begin()
@@ -71,9 +72,9 @@ public sealed class NativeLayerTests
         foreach (Tensor? bias in new[] { null, mask, mask.narrow(0, 0, 1), byHead, byHead.narrow(0, 0, 1), byHead + mask, byHead.transpose(0, 1).contiguous().transpose(0, 1) })
         {
             Assert.IsTrue(QueryAttention.Takes(Attention.Split(query, 4), key, value, bias));
-            Tensor found = QueryAttention.Attend(Attention.Split(query, 4), key, value, bias);
+            Tensor found = QueryAttention.Attend(Attention.Split(query, 4), key, value, bias, Gain / Math.Sqrt(Size));
             Tensor expected = nn.functional.scaled_dot_product_attention(
-                Attention.Split(query, 4), key.repeat_interleave(2, 1), value.repeat_interleave(2, 1), bias!);
+                Attention.Split(query * Gain, 4), key.repeat_interleave(2, 1), value.repeat_interleave(2, 1), bias!);
             AreClose(expected.transpose(1, 2).flatten(2), found);
         }
         // What it would read past or not broadcast goes another way.

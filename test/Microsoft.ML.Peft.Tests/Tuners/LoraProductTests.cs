@@ -28,6 +28,19 @@ public sealed class LoraProductTests
             TensorAssert.Close(expected[i], actual[i], 1e-5, 1e-5, i == 0 ? "output" : $"gradient {i}");
     }
 
+    [TestMethod]
+    [DataRow(1), DataRow(4), DataRow(5)]
+    public void Few_tokens_without_gradients(int tokens)
+    {
+        using var scope = NewDisposeScope();
+        using var none = no_grad();
+        Tensor x = rand([1, tokens, 12], ScalarType.Float32), plain = rand([1, tokens, 7], ScalarType.Float32), a = rand([2, 12], ScalarType.Float32), b = rand([7, 2], ScalarType.Float32);
+        Tensor expected = plain + x.matmul(a.t()).matmul(b.t()) * 1.5;
+        Tensor found = LoraProduct.AddTo(x, plain, a, b, 1.5, null);
+        TensorAssert.Close(expected, found, 1e-5, 1e-5, "output");
+        TensorAssert.Close(found, plain, 0, 0, "the output's own memory");
+    }
+
     private static Tensor[] Run(Tensor[] leaves, Tensor weights, Func<Tensor> product)
     {
         foreach (Tensor leaf in leaves)
