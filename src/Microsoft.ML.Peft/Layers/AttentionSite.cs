@@ -81,8 +81,8 @@ internal sealed class AttentionSite
         {
             Tensor own = key;
             (key, value) = BehindPrefix(key, value, context);
-            // Where one projection makes all three, a query that lies beside the keys would keep their memory, of which a copy stands behind the prefix.
-            query = ReferenceEquals(key, own) ? query : query.transpose(1, 2).contiguous().transpose(1, 2);
+            // Where one projection makes all three, a query that waits for the backward pass beside the keys keeps their memory, of which a copy stands behind the prefix.
+            query = ReferenceEquals(key, own) || !is_grad_enabled() ? query : query.transpose(1, 2).contiguous().transpose(1, 2);
         }
         else
             (key, value) = cache.IsEmpty(Layer) ? cache.Append(Layer, BehindPrefix(key, value, context)) : cache.Append(Layer, (key, value));

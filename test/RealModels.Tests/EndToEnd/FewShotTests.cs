@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json.Nodes;
 using Microsoft.ML;
 using Microsoft.ML.Peft;
@@ -49,9 +48,9 @@ public sealed class FewShotTests
         LongTests.Require();
         SharedData.RequireFolder(Model);
         Set set = s_sets[name];
-        foreach (string seed in (Environment.GetEnvironmentVariable("PEFT_SEEDS") ?? set.Seeds).Split(','))
+        foreach (int seed in Seeds.Asked(set.Seeds))
         {
-            var ml = TestDevice.NewContext(int.Parse(seed, CultureInfo.InvariantCulture));
+            var ml = TestDevice.NewContext(seed);
             IDataView train = ml.Data.LoadFromEnumerable(Rows(name, "train")), test = ml.Data.LoadFromEnumerable(Rows(name, "test").Take(BoolQTestRows));
             using var model = ml.Transforms.Conversion.MapValueToKey("Label").Append(s_methods[method](ml.Peft(), set)).Fit(train);
             double accuracy = ml.MulticlassClassification.Evaluate(model.Transform(test)).MicroAccuracy;

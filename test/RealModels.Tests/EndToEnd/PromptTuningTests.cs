@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft;
@@ -45,8 +44,8 @@ public sealed class PromptTuningTests
     [DynamicData(nameof(Methods))]
     public void SmsSpamTable(string method)
     {
-        foreach (string seed in (Environment.GetEnvironmentVariable("PEFT_SEEDS") ?? "1,2,3").Split(','))
-            Measure(method, int.Parse(seed, CultureInfo.InvariantCulture));
+        foreach (int seed in Seeds.Asked())
+            Measure(method, seed);
     }
 
     [TestMethod, TestCategory("EndToEnd")]

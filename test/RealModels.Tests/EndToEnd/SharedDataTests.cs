@@ -1,4 +1,3 @@
-using System.Globalization;
 using Microsoft.ML;
 using Microsoft.ML.Data;
 using Microsoft.ML.Peft;
@@ -70,8 +69,8 @@ public sealed class SharedDataTests
     [DataRow("P-tuning v2"), DataRow("prompt tuning"), DataRow("LoRA")]
     public void Wnut17Table(string method)
     {
-        foreach (string seed in (Environment.GetEnvironmentVariable("PEFT_SEEDS") ?? "1,2,3").Split(','))
-            Assert.IsGreaterThan(0, Tag(method, int.Parse(seed, CultureInfo.InvariantCulture)), "Not a single entity was found.");
+        foreach (int seed in Seeds.Asked())
+            Assert.IsGreaterThan(0, Tag(method, seed), "Not a single entity was found.");
     }
 
     private static double Tag(string method, int seed)

@@ -8,6 +8,7 @@ namespace RealModels.Tests.EndToEnd;
 /// <summary>
 /// SmolLM2 puts tables into words behind 20 virtual tokens, LoRA beside them (the settings of <see cref="TableToText"/>): one run makes the table of losses,
 /// BLEU, trained share, seconds a step and memory. PEFT was measured with a prefix that starts at random and with P-tuning.
+/// <c>PEFT_SEEDS</c> asks for other seeds than 1.
 /// </summary>
 [TestClass]
 public sealed class SoftPromptTextTests
@@ -35,20 +36,10 @@ public sealed class SoftPromptTextTests
     [DynamicData(nameof(Methods))]
     public void TablesArePutIntoWords(string method)
     {
-        var tables = new TableToText();
         var (_, create, rate, bar) = s_methods.Single(known => known.Name == method);
-        double before = LossBefore(tables, create, rate);
-        using var peak = new PeakMemory();
-        var clock = new StepClock();
-        TrainingOptions training = TableToText.Training(rate);
-        training.Progress = clock;
-        using PeftTransformer tuned = create(tables.Peft, training).Fit(tables.Train);
-        long held = peak.Stop();
-        TableToText.Quality after = tables.Measure(tuned, method);
-        Console.WriteLine(FormattableString.Invariant(
-            $"e2e, {method}, rate {rate}: loss {before:f4} before, {after.Loss:f4} after (bar {bar:f4}); BLEU {after.Bleu:f1}, ROUGE-L {after.RougeL:f3}; {tuned.TrainedWeights:n0} weights kept, {(double)tuned.TrainedWeights / Weights:f5} of the model's; {clock.Median:f2} s a step; peak {held >> 20} MB"));
-        Assert.IsLessThan(before, after.Loss);
-        Assert.IsLessThanOrEqualTo(bar, Math.Round(after.Loss, 4));
+        TableToText.Quality[] found = [.. Seeds.Asked("1").Select(seed => Tune(new TableToText(seed), seed, method, create, rate, bar))];
+        foreach (TableToText.Quality after in found)
+            Assert.IsLessThanOrEqualTo(bar, Math.Round(after.Loss, 4));
     }
 
     /// <summary>How far off a prefix at random begins is its draw's: PEFT's one draw began at 7.6833, where the base without a prefix has 2.7367.</summary>
@@ -61,6 +52,23 @@ public sealed class SoftPromptTextTests
         double before = LossBefore(tables, create, rate);
         Console.WriteLine(FormattableString.Invariant($"e2e, {name}, seed {seed}: loss {before:f4} before"));
         Assert.IsGreaterThan(2.7367, before);
+    }
+
+    private static TableToText.Quality Tune(
+        TableToText tables, int seed, string method, Func<PeftCatalog, TrainingOptions, FineTuneEstimator> create, double rate, double bar)
+    {
+        double before = LossBefore(tables, create, rate);
+        using var peak = new PeakMemory();
+        var clock = new StepClock();
+        TrainingOptions training = TableToText.Training(rate);
+        training.Progress = clock;
+        using PeftTransformer tuned = create(tables.Peft, training).Fit(tables.Train);
+        long held = peak.Stop();
+        TableToText.Quality after = tables.Measure(tuned, method);
+        Console.WriteLine(FormattableString.Invariant(
+            $"e2e, {method}, seed {seed}, rate {rate}: loss {before:f4} before, {after.Loss:f4} after (bar {bar:f4}); BLEU {after.Bleu:f1}, ROUGE-L {after.RougeL:f3}; {tuned.TrainedWeights:n0} weights kept, {(double)tuned.TrainedWeights / Weights:f5} of the model's; {clock.Median:f2} s a step; peak {held >> 20} MB"));
+        Assert.IsLessThan(before, after.Loss);
+        return after;
     }
 
     // The first step of a warm-up has rate 0: what comes of it is the method as it starts.

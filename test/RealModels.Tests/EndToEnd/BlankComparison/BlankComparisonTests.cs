@@ -62,7 +62,7 @@ public sealed class BlankComparisonTests
     {
         LongTests.Require();
         var (train, asked, processor) = Prepare("test");
-        foreach (int seed in (Environment.GetEnvironmentVariable("PEFT_SEEDS") ?? "1,2,3").Split(',').Select(seed => int.Parse(seed, CultureInfo.InvariantCulture)))
+        foreach (int seed in Seeds.Asked())
         {
             using TunedModel model = Train(name, processor, train, seed, Epochs, s_models[name].Rate);
             double tokens = Report($"{name}, seed {seed}", s_models[name].Guesser(model, processor), asked);

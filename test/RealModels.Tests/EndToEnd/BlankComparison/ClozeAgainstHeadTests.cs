@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text.Json.Nodes;
 using Microsoft.ML;
 using Microsoft.ML.Data;
@@ -47,7 +46,7 @@ public sealed class ClozeAgainstHeadTests
     public void FewRowsAreLearntFrom(string set, string way)
     {
         LongTests.Require();
-        foreach (int seed in (Environment.GetEnvironmentVariable("PEFT_SEEDS") ?? "1,2,3").Split(',').Select(seed => int.Parse(seed, CultureInfo.InvariantCulture)))
+        foreach (int seed in Seeds.Asked())
         {
             MLContext ml = TestDevice.NewContext(seed);
             Row[] test = [.. s_sets[set].Rows("test").Take(TestRows)];
