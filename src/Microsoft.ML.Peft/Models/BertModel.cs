@@ -48,6 +48,8 @@ internal abstract class BertModel : TextModel, ISequenceClassifier, ITokenClassi
 
     public Head CreateNamedHead(string name, int labels) => new TokenHead(Root["heads"][name], ClassifierDropout, HiddenSize, labels);
 
+    public PositionSelection TextPosition(Batch batch) => PositionSelection.First;
+
     /// <summary>The row of the position table for each position.</summary>
     /// <returns>[B or 1, S]</returns>
     protected abstract Tensor PositionIds(ModelInput input);

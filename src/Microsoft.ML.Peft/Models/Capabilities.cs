@@ -1,4 +1,5 @@
 using System.Reflection;
+using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Layers;
 
 namespace Microsoft.ML.Peft.Models;
@@ -63,4 +64,7 @@ internal interface ISeveralClassifiers
     /// <param name="labels">Its classes.</param>
     /// <returns>A head over each position that is read.</returns>
     Head CreateNamedHead(string name, int labels);
+
+    /// <summary>The one position of each row at which a text as a whole is read.</summary>
+    PositionSelection TextPosition(Batch batch);
 }

@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 namespace Microsoft.ML.Peft.Models;
 
 /// <summary>A model that reads from left to right: positions, masks and heads that all decoders share.</summary>
-internal abstract class DecoderModel(HfConfig config, WeightScope root) : TextModel(config, root), IContinuesTexts, ISequenceClassifier
+internal abstract class DecoderModel(HfConfig config, WeightScope root) : TextModel(config, root), IContinuesTexts, ISequenceClassifier, ITokenClassifier, ISeveralClassifiers
 {
     public override TokenEmbedding Tokens => Input.Tokens;
 
@@ -26,9 +26,21 @@ internal abstract class DecoderModel(HfConfig config, WeightScope root) : TextMo
     /// <summary>The matrix from hidden states to the vocabulary.</summary>
     protected abstract Projection Output { get; }
 
+    /// <summary>The module of a classifier of tokens in Hugging Face's model.</summary>
+    protected virtual string TokenClassifier => "score";
+
+    private double ClassifierDropout => Config.Double("classifier_dropout", Config.Double("hidden_dropout", 0.1));
+
     public Head CreateLanguageModelHead() => new LanguageModelHead(Output);
 
     public Head CreateSequenceClassificationHead(int labels) => new LastTokenHead(Classifier("score", "weight", labels), HiddenSize, labels);
+
+    public Head CreateTokenClassificationHead(int labels) =>
+        new TokenHead(Classifier(TokenClassifier, "weight", labels), ClassifierDropout, HiddenSize, labels);
+
+    public Head CreateNamedHead(string name, int labels) => new TokenHead(Root["heads"][name], ClassifierDropout, HiddenSize, labels);
+
+    public PositionSelection TextPosition(Batch batch) => LastToken.Of(batch);
 
     public IReadOnlyList<int[]> PromptsOf(Batch batch) => [.. batch.Examples.Select(row => row.Ids)];
 

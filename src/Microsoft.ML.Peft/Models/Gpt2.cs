@@ -38,6 +38,8 @@ internal sealed class Gpt2 : DecoderModel
 
     protected override AttentionSite FirstAttention => _layers[0].Attention;
 
+    protected override string TokenClassifier => "classifier";
+
     protected override Projection Output { get; }
 
     // Old checkpoints carry the causal mask, and the head's copy of the token table.

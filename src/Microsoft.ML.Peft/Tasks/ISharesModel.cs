@@ -10,7 +10,7 @@ namespace Microsoft.ML.Peft.Tasks;
 /// <typeparam name="TPrediction">What it says of a row.</typeparam>
 internal interface ISharesModel<TPrediction>
 {
-    /// <summary>Whether it classifies the positions that its examples name; else the row's first.</summary>
+    /// <summary>Whether it classifies the positions that its examples name; else the row as a text.</summary>
     bool ReadsPositions { get; }
 
     /// <summary>What stands for a row that is not its own.</summary>
@@ -52,7 +52,7 @@ internal abstract class TaskPart(string name, int place)
 
     public static TaskPart Of(string name, int place, TaskRuntime runtime) => runtime.Use(new Creation(name, place));
 
-    /// <summary>The task's logits from what the heads read: of the first position, or of it and those that the examples name.</summary>
+    /// <summary>The task's logits from what the heads read: of the text's position, or of it and those that the examples name.</summary>
     /// <param name="head">The task's own.</param>
     /// <param name="hidden">[B, 1 + P, hidden]</param>
     /// <param name="batch">The rows.</param>
@@ -86,7 +86,7 @@ internal sealed class TaskPart<TPrediction>(string name, int place, TaskRuntime<
     public override void Predict(Tensor answer, IReadOnlyList<Example> examples, Func<Example, bool> isOwn, IReadOnlyList<SharedPrediction> into)
     {
         using Tensor own = shares.ReadsPositions ? answer.narrow(1, 1, answer.size(1) - 1) : answer.alias();
-        IReadOnlyList<TPrediction> predictions = task.Predict(own, new Batch { Examples = [.. examples.Select(SharedPositions.WithoutFirst)] });
+        IReadOnlyList<TPrediction> predictions = task.Predict(own, new Batch { Examples = [.. examples.Select(SharedPositions.WithoutText)] });
         for (int i = 0; i < examples.Count; i++)
         {
             if (isOwn(examples[i]))
@@ -104,15 +104,16 @@ internal sealed class TaskPart<TPrediction>(string name, int place, TaskRuntime<
 }
 
 /// <summary>
-/// The positions that the heads of several tasks read of a row: its first, which has no label of its own, and behind it what a task names.
+/// The positions that the heads of several tasks read of a row: that of the text, which the model chooses and which has no label of its own, and behind it
+/// what a task names.
 /// </summary>
 internal static class SharedPositions
 {
-    public static Example WithFirst(Example example)
+    public static Example WithText(Example example)
     {
         Example read = example.With(Fields.ReadPositions, [0, .. example.ReadPositions]);
         return example.Labels.Length == 0 ? read : read.With(Fields.Labels, [(int)Batch.IgnoredLabel, .. example.Labels]);
     }
 
-    public static Example WithoutFirst(Example example) => example.With(Fields.ReadPositions, example.ReadPositions[1..]);
+    public static Example WithoutText(Example example) => example.With(Fields.ReadPositions, example.ReadPositions[1..]);
 }

@@ -1,7 +1,9 @@
 using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
 using Microsoft.ML.Data;
+using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
+using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
 
 namespace Microsoft.ML.Peft
@@ -10,7 +12,7 @@ namespace Microsoft.ML.Peft
     {
         /// <summary>
         /// Several tasks over one model and what tunes it, each with a linear head of its own (P-tuning v2, Liu et al. 2022): text classification, which
-        /// reads the first position, and token classification. They are trained together: a batch holds rows of one task, and the tasks come in
+        /// reads an encoder's first position or a decoder's last token, and token classification. They are trained together: a batch holds rows of one task, and the tasks come in
         /// proportion to their rows, in random order.
         /// </summary>
         /// <param name="tasks">The tasks by their names (letters, digits, '-' and '_'), whose output columns must differ.</param>
@@ -59,13 +61,15 @@ namespace Microsoft.ML.Peft.Tasks
 
         internal override LabelSet LabelsOf(DataViewSchema schema) => LabelSet.OfSeveral(Tasks.Values.Select(task => task.LabelsOf(schema)));
 
+        internal override PeftTask WithDefaultsOf(string modelFolder) => WrittenBy(WritingModels.Of(HfConfig.Load(modelFolder)));
+
         internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength)
         {
             if (labels.Parts.Count != Tasks.Count)
                 throw new InvalidDataException($"There are labels of {labels.Parts.Count} tasks, and {Tasks.Count} tasks.");
             return new SeveralTasksRuntime(
                 this, Choice, labels, processor, maxLength,
-                [.. Tasks.Select((task, i) => TaskPart.Of(task.Key, i, task.Value.Bind(labels.Parts[i], processor, maxLength)))]);
+                [.. Tasks.Select((task, i) => TaskPart.Of(task.Key, i, task.Value.WrittenBy(Writing).Bind(labels.Parts[i], processor, maxLength)))]);
         }
 
         /// <exception cref="ArgumentException">The name has other characters than may stand in a weight's, or the task cannot share a model.</exception>

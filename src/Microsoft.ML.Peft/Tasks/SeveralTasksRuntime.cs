@@ -48,7 +48,7 @@ internal sealed class SeveralTasksRuntime(PeftTask task, TextColumn choice, Labe
     }
 
     public override Head CreateHead(PretrainedModel model) =>
-        new SharedHead([.. parts.Select(part => model.As<ISeveralClassifiers>().CreateNamedHead(part.Name, part.Runtime.Labels.Count))]);
+        new SharedHead(model.As<ISeveralClassifiers>(), [.. parts.Select(part => model.As<ISeveralClassifiers>().CreateNamedHead(part.Name, part.Runtime.Labels.Count))]);
 
     public override int GroupOf(Example example) => example.Get(s_tasks)[0];
 
@@ -89,7 +89,7 @@ internal sealed class SeveralTasksRuntime(PeftTask task, TextColumn choice, Labe
 
     private static bool IsFor(Example example, TaskPart part) => example.Get(s_tasks).Contains(part.Place);
 
-    private static Example For(Example example, int place) => SharedPositions.WithFirst(example).With(s_tasks, [place]);
+    private static Example For(Example example, int place) => SharedPositions.WithText(example).With(s_tasks, [place]);
 
     // Tasks that make the same tokens of a row are answered by one pass over them.
     private static List<Example> Joined(Example[] examples)
@@ -123,7 +123,7 @@ internal sealed class SeveralTasksRuntime(PeftTask task, TextColumn choice, Labe
         $"Row {row}: column '{choice.Name}' names the task '{name}', which there is not; known are {string.Join(", ", parts.Select(part => part.Name))}.");
 
     /// <summary>The tasks' heads side by side; each reads by itself.</summary>
-    private sealed class SharedHead(IReadOnlyList<Head> parts) : Head
+    private sealed class SharedHead(ISeveralClassifiers model, IReadOnlyList<Head> parts) : Head
     {
         public IReadOnlyList<Head> Parts => parts;
 
@@ -131,7 +131,13 @@ internal sealed class SeveralTasksRuntime(PeftTask task, TextColumn choice, Labe
 
         public override IReadOnlyList<Parameter> ClassRows => [.. parts.SelectMany(part => part.ClassRows)];
 
-        public override PositionSelection Rows(Batch batch) => PositionSelection.At(batch.ReadPositions!);
+        // Behind the text's own place those that the examples name; the backward pass reads them again: left to the caller's scope.
+        public override PositionSelection Rows(Batch batch)
+        {
+            Tensor named = batch.ReadPositions!;
+            using Tensor text = model.TextPosition(batch).Indices(named.size(0), batch.Ids.size(1), named.device);
+            return PositionSelection.At(cat([text, named.narrow(1, 1, named.size(1) - 1)], 1));
+        }
 
         public override Tensor Forward(Tensor hidden, Batch batch, ForwardContext context) =>
             throw new NotSupportedException("The heads of several tasks give an answer each.");

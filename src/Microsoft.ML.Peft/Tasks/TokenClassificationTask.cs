@@ -1,4 +1,5 @@
 using Microsoft.ML.Data;
+using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Metrics;
@@ -14,7 +15,8 @@ namespace Microsoft.ML.Peft
     public abstract partial class PeftTask
     {
         /// <summary>
-        /// Gives each word a label (named entities, parts of speech). Words may be cut into pieces: the first piece decides.
+        /// Gives each word a label (named entities, parts of speech). Words may be cut into pieces: the first piece decides, under a decoder, which has
+        /// read a word only then, the last.
         /// A word of which the model sees no piece (beyond its length, or one that the tokenizer makes nothing of, such as a zero-width
         /// character) has a missing label and scores of 0.
         /// </summary>
@@ -79,6 +81,8 @@ namespace Microsoft.ML.Peft.Tasks
             SchemaShapes.Column(SpansColumnName, SchemaShape.Column.VectorKind.VariableVector, TextDataViewType.Instance),
         ];
 
+        internal override PeftTask WithDefaultsOf(string modelFolder) => WrittenBy(WritingModels.Of(HfConfig.Load(modelFolder)));
+
         internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) =>
             new TokenClassificationRuntime(this, labels, processor, maxLength);
     }
@@ -132,33 +136,35 @@ namespace Microsoft.ML.Peft.Tasks
                     $"Row {row}: column '{task.Sentence1ColumnName}' has {words.Length} words, but column '{task.LabelColumnName}' has {labels.Length} labels.");
             }
             Encoding encoding = Tokenizer.EncodeWords(words, MaxLength);
-            int[] first = FirstPieces(encoding, words.Length);
-            int[] present = [.. Enumerable.Range(0, words.Length).Where(word => first[word] >= 0)];
+            int[] pieces = ReadPieces(encoding, words.Length);
+            int[] present = [.. Enumerable.Range(0, words.Length).Where(word => pieces[word] >= 0)];
             if (labels is not null && !present.Any(word => labels[word] >= 0))
                 return encoding.Truncated && labels.Any(label => label >= 0) ? Example.CutOff : null;
-            Example example = Example.From(encoding, [.. present.Select(word => first[word])]);
+            Example example = Example.From(encoding, [.. present.Select(word => pieces[word])]);
             return labels is null
-                ? example.With(Fields.Words, PlacesOf(first))
+                ? example.With(Fields.Words, PlacesOf(pieces))
                 : example.With(Fields.Labels, [.. present.Select(word => labels[word] < 0 ? (int)Batch.IgnoredLabel : labels[word])]);
         }
 
-        private static int[] FirstPieces(Encoding encoding, int words)
+        // The piece that answers for each word, -1 where there is none.
+        private int[] ReadPieces(Encoding encoding, int words)
         {
-            var first = new int[words];
-            Array.Fill(first, -1);
-            for (int i = encoding.Words.Length - 1; i >= 0; i--)
+            var read = new int[words];
+            Array.Fill(read, -1);
+            for (int i = 0; i < encoding.Words.Length; i++)
             {
-                if (encoding.Words[i] >= 0)
-                    first[encoding.Words[i]] = i;
+                int word = encoding.Words[i];
+                if (word >= 0 && (read[word] < 0 || task.Writing == Writing.GoesOn))
+                    read[word] = i;
             }
-            return first;
+            return read;
         }
 
         // Words with a piece are read in their order.
-        private static int[] PlacesOf(int[] first)
+        private static int[] PlacesOf(int[] pieces)
         {
             int read = 0;
-            return Array.ConvertAll(first, piece => piece < 0 ? -1 : read++);
+            return Array.ConvertAll(pieces, piece => piece < 0 ? -1 : read++);
         }
 
         private WordPredictions Spread(Example example, ReadOnlySpan<float> scores)

@@ -31,6 +31,31 @@ public sealed class SeveralTasksTests
         Assert.IsGreaterThan(0.95, WordAccuracy(all));
     }
 
+    /// <summary>A decoder reads a text at its last token and a word at its last piece (here each byte is one): rows of any length, in one batch as alone.</summary>
+    [TestMethod]
+    [DataRow("llama"), DataRow("gpt2"), DataRow("opt")]
+    public void DecodersLearnBoth(string modelType)
+    {
+        using var decoder = new TinyDecoder(modelType);
+        IDataView data = Load(40);
+        using PeftTransformer model = _context.Peft().FullFineTune(new FullFineTune.Options
+        {
+            BaseModel = decoder.Folder, Task = Both(), Training = new TrainingOptions { MaxEpochs = 16, BatchSize = 8, LearningRate = 5e-3 },
+        }).Fit(data);
+        IDataView all = model.Transform(data);
+        Assert.IsGreaterThan(0.95, _context.MulticlassClassification.Evaluate(all, "MoodKey", "MoodScore", "PredictedMood").MicroAccuracy);
+        Assert.IsGreaterThan(0.95, WordAccuracy(all));
+        Answer[] together = Answers(model.Transform(WithoutTask(data)));
+        using var engine = _context.Model.CreatePredictionEngine<Row, Answer>(model);
+        Row[] rows = [.. _context.Data.CreateEnumerable<Row>(data, reuseRowObject: false, ignoreMissingColumns: true).Take(4)];
+        for (int i = 0; i < rows.Length; i++)
+        {
+            Answer alone = engine.Predict(new Row { Text = rows[i].Text });
+            CollectionAssert.AreEqual(together[i].MoodScore, alone.MoodScore, new Within(1e-4f), $"row {i}");
+            CollectionAssert.AreEqual(together[i].KindScore, alone.KindScore, new Within(1e-4f), $"row {i}");
+        }
+    }
+
     [TestMethod]
     public void ARowThatNamesItsTaskHasNoOtherAnswer()
     {
