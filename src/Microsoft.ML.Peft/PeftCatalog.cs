@@ -142,7 +142,7 @@ namespace Microsoft.ML.Peft
         /// <param name="prefixProjection">Whether a network makes the prompts while they are learnt.</param>
         /// <param name="maxEpochs">Times that every row is seen; null (the default) for 3.</param>
         /// <param name="batchSize">Rows in a batch; null (the default) for 32.</param>
-        /// <param name="learningRate">The highest learning rate; null (the default) for 5e-3, and 1e-3 for a network's.</param>
+        /// <param name="learningRate">The highest learning rate; null (the default) for 3e-2, and 1e-3 for a network's.</param>
         /// <param name="validationSet">Data to measure each epoch on; null (the default) for none.</param>
         /// <returns>The estimator.</returns>
         /// <exception cref="ArgumentException">An argument is missing or out of range.</exception>

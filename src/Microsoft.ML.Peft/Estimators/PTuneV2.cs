@@ -23,7 +23,7 @@ public sealed class PTuneV2 : FineTuneEstimator
 
         internal override TunerOptions Given => Prefix.WithDropout(0.1);
 
-        private protected override TrainingDefaults Defaults => new(LearningRate: Prefix.PrefixProjection ? 1e-3 : 5e-3);
+        private protected override TrainingDefaults Defaults => new(LearningRate: Prefix.PrefixProjection ? 1e-3 : 3e-2);
 
         internal override void Validate()
         {

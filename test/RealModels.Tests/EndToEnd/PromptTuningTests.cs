@@ -24,6 +24,8 @@ public sealed class PromptTuningTests
         ["prompt tuning"] = peft => peft.PromptTune(With(new PromptTune.Options())),
         ["P-tuning"] = peft => peft.PTune(With(new PTune.Options())),
         ["P-tuning v2"] = peft => peft.PTuneV2(With(new PTuneV2.Options())),
+        ["P-tuning v2, rate 5e-3"] = peft => peft.PTuneV2(With(new PTuneV2.Options(), 5e-3)),
+        ["P-tuning v2, from sampled tokens"] = peft => peft.PTuneV2(With(new PTuneV2.Options { Prefix = new PrefixOptions { Start = PrefixStart.SampledVocabulary } })),
         ["LoRA"] = peft => peft.Lora(With(new LoraFineTune.Options
         {
             Lora = new LoraOptions { Rank = 8, Alpha = 16, TargetModules = [LoraOptions.AllLinear], ExcludeModules = ["pooler.dense"] },

@@ -21,7 +21,7 @@ public sealed class SharedDataTests
     {
         // A classifier of tokens has no pooler that could be left out.
         ["LoRA"] = (peft, task) => peft.Lora(Options(task, maxLength: 96, epochs: 4, leftOut: [])),
-        ["P-tuning v2"] = (peft, task) => peft.PTuneV2(new PTuneV2.Options { BaseModel = Model, Task = task, MaxLength = 96, Training = new TrainingOptions { LearningRate = 1e-2, MaxEpochs = 4 } }),
+        ["P-tuning v2"] = (peft, task) => peft.PTuneV2(new PTuneV2.Options { BaseModel = Model, Task = task, MaxLength = 96, Training = new TrainingOptions { LearningRate = 3e-2, MaxEpochs = 4 } }),
         ["prompt tuning"] = (peft, task) => peft.PromptTune(new PromptTune.Options { BaseModel = Model, Task = task, MaxLength = 96, Training = new TrainingOptions { LearningRate = 1e-2, MaxEpochs = 4 } }),
     };
 
