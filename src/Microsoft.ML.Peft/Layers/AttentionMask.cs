@@ -15,6 +15,9 @@ internal sealed class AttentionMask
     public AttentionMask(MaskTerms terms)
     {
         _terms = terms with { Window = terms.Window < terms.Keys ? terms.Window : null };
+        // What a context lets be seen a single query sees anyway, behind all keys of its text.
+        if (_terms is { IsCausal: true, Queries: 1, Texts: null, Window: null })
+            _terms = _terms with { VisiblePrefix = null, ContextEnds = null };
         bool sees = _terms is { Real: null, Texts: null, Window: null, HeadBias: null, VisiblePrefix: null, ContextEnds: null };
         // A single query stands behind all keys.
         bool all = sees && (!terms.IsCausal || terms.Queries == 1);

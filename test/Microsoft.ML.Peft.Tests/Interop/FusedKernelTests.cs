@@ -107,6 +107,7 @@ public sealed unsafe class FusedKernelTests
     public void QueryAttention() => Each((isa, size) =>
     {
         const int Batch = 2, Heads = 4, Groups = 2, Keys = 5, Room = 7;
+        const double Scale = 0.3;
         float[] q = NativeFact.Noise(1, Batch * Heads * size), k = NativeFact.Noise(2, Batch * Groups * Room * size), v = NativeFact.Noise(3, k.Length);
         float[] mask = [0, 0, 0, 0, 0, float.NegativeInfinity, 0, 1, float.NegativeInfinity, 0], output = new float[q.Length];
         fixed (float* pq = q, pk = k, pv = v, pm = mask, po = output)
@@ -114,7 +115,7 @@ public sealed unsafe class FusedKernelTests
             var call = new QueryCall
             {
                 Batch = Batch, Heads = Heads, Groups = Groups, Keys = Keys, Size = size, BatchStride = Groups * Room * size,
-                GroupStride = Room * size, MaskBatch = Keys, Query = pq, Key = pk, Value = pv, Mask = pm,
+                GroupStride = Room * size, MaskBatch = Keys, Query = pq, Key = pk, Value = pv, Mask = pm, Scale = Scale,
             };
             NativeMethods.QueryAttention(isa, call, po);
         }
@@ -122,7 +123,7 @@ public sealed unsafe class FusedKernelTests
         {
             int batch = head / Heads, at = ((batch * Groups) + (head % Heads / (Heads / Groups))) * Room * size;
             double[] scores = [.. Enumerable.Range(0, Keys).Select(key =>
-                Math.Exp((Sum(size, d => (double)q[(head * size) + d] * k[at + (key * size) + d]) / Math.Sqrt(size)) + mask[(batch * Keys) + key]))];
+                Math.Exp((Sum(size, d => (double)q[(head * size) + d] * k[at + (key * size) + d]) * Scale) + mask[(batch * Keys) + key]))];
             for (int d = 0; d < size; d++)
                 AreClose(Sum(Keys, key => scores[key] * v[at + (key * size) + d]) / scores.Sum(), output[(head * size) + d]);
         }

@@ -80,6 +80,29 @@ public sealed class AttentionMaskTests
         Assert.IsFalse(new AttentionMask(new MaskTerms { Queries = 9, Keys = 12, Device = CPU, IsCausal = true }).IsTriangle, "Keys stand before: the kernel's triangle begins at the first.");
     }
 
+    /// <summary>Whatever terms there are, a decoder's next token sees what the last one of a whole text does.</summary>
+    [TestMethod]
+    public void ASingleQuerySeesWhatTheLastOneDoes()
+    {
+        using var scope = NewDisposeScope();
+        using var generator = new Generator(1);
+        Tensor bias = randn([1, Heads, Length, Length], ScalarType.Float32, CPU, generator: generator), ends = tensor(new long[] { 2, 2, 2, 2, 2, 3, 3, 3, 3, 3 }).view(2, 5);
+        for (int terms = 0; terms < 32; terms++)
+        {
+            bool Has(int term) => (terms >> term & 1) == 1;
+            var whole = new MaskTerms
+            {
+                Queries = Length, Keys = Length, Device = CPU, IsCausal = true, IsWritten = true, Window = Has(0) ? 3 : null,
+                Real = Has(1) ? tensor(new[] { false, false, true, true, true, true, true, true, true, true }).view(2, 5) : null,
+                VisiblePrefix = Has(2) ? tensor(new long[] { 2, 4 }) : null, ContextEnds = Has(3) ? ends : null, HeadBias = Has(4) ? bias : null,
+            };
+            MaskTerms last = whole with { Queries = 1, ContextEnds = Has(3) ? ends.narrow(1, 4, 1) : null, HeadBias = Has(4) ? bias.narrow(2, 4, 1) : null };
+            Tensor expected = new AttentionMask(whole).Bias!.expand(Rows, Heads, Length, Length).narrow(2, 4, 1);
+            Tensor found = (new AttentionMask(last).Bias ?? zeros([1, 1, 1, Length], ScalarType.Float32, CPU)).expand(Rows, Heads, 1, Length);
+            TensorAssert.Close(Finite(expected), Finite(found), 0, 0, $"terms {terms:b5}");
+        }
+    }
+
     [TestMethod]
     public void AttentionWithDropoutRefusesAPlainTriangle()
     {
