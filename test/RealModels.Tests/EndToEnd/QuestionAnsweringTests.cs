@@ -16,14 +16,14 @@ public sealed class QuestionAnsweringTests
 
     private static readonly string Model = Path.Combine(SharedData.Models, "all-minilm-l6-v2");
 
-    /// <summary>Each method's name, its estimator, and the F1 that it must pass: any span of a paragraph has some hundredths.</summary>
+    /// <summary>Each method's name, its estimator, and the F1 that it must pass: any span of a paragraph has some hundredths, and the head alone is what others are held against.</summary>
     private static readonly (string Name, Func<PeftCatalog, FineTuneEstimator> Create, double Bar)[] s_methods =
     [
         ("full", peft => peft.FullFineTune(Asked(new FullFineTune.Options(), 2e-4, 6)), 0.35),
         ("LoRA", peft => peft.Lora(Asked(new LoraFineTune.Options { Lora = new LoraOptions { Rank = 8, Alpha = 16, TargetModules = [LoraOptions.AllLinear] } }, 2e-3, 6)), 0.3),
         ("P-tuning v2", peft => peft.PTuneV2(Asked(new PTuneV2.Options { Prefix = new PrefixOptions { Start = PrefixStart.SampledVocabulary } }, 3e-2, 20)), 0.15),
-        ("P-tuning v2, 6 epochs", peft => peft.PTuneV2(Asked(new PTuneV2.Options(), 1e-2, 6)), 0.05),
-        ("prompt tuning", peft => peft.PromptTune(Asked(new PromptTune.Options(), 1e-2, 6)), 0.05),
+        ("P-tuning v2, 6 epochs", peft => peft.PTuneV2(Asked(new PTuneV2.Options(), 1e-2, 6)), 0.15),
+        ("prompt tuning", peft => peft.PromptTune(Asked(new PromptTune.Options(), 1e-2, 6)), 0.15),
         ("the head alone", peft => peft.LinearProbe(Asked(new LinearProbe.Options(), 1e-2, 6)), 0.05),
     ];
 

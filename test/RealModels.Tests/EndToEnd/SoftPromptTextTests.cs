@@ -8,7 +8,7 @@ namespace RealModels.Tests.EndToEnd;
 /// <summary>
 /// SmolLM2 puts tables into words behind 20 virtual tokens, LoRA beside them (the settings of <see cref="TableToText"/>): one run makes the table of losses,
 /// BLEU, trained share, seconds a step and memory. PEFT was measured with a prefix that starts at random and with P-tuning.
-/// <c>PEFT_SEEDS</c> asks for other seeds than three.
+/// <c>PEFT_SEEDS</c> asks for other seeds than 1.
 /// </summary>
 [TestClass]
 public sealed class SoftPromptTextTests
@@ -37,9 +37,9 @@ public sealed class SoftPromptTextTests
     public void TablesArePutIntoWords(string method)
     {
         var (_, create, rate, bar) = s_methods.Single(known => known.Name == method);
-        double[] losses = [.. Seeds.Asked().Select(seed => Tune(new TableToText(seed), seed, method, create, rate, bar).Loss).Order()];
-        // What a random start comes to is chance: PEFT was measured from one, and the middle of several is held against it.
-        Assert.IsLessThanOrEqualTo(bar, Math.Round(losses[losses.Length / 2], 4));
+        TableToText.Quality[] found = [.. Seeds.Asked("1").Select(seed => Tune(new TableToText(seed), seed, method, create, rate, bar))];
+        foreach (TableToText.Quality after in found)
+            Assert.IsLessThanOrEqualTo(bar, Math.Round(after.Loss, 4));
     }
 
     /// <summary>How far off a prefix at random begins is its draw's: PEFT's one draw began at 7.6833, where the base without a prefix has 2.7367.</summary>
