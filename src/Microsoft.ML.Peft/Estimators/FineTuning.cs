@@ -103,7 +103,7 @@ internal sealed class FineTuning
         // An adapter's tokenizer may have tokens whose rows the adapter brings.
         if (source == _options.BaseModel)
             BaseModels.CheckVocabulary(model, own.TokenizerOrNull);
-        TaskRuntime task = _task.WithDefaultsOf(_options.BaseModel).Bind(labels, processor, BaseModels.MaxLength(model, processor, _options.MaxLength, tuner));
+        TaskRuntime task = _task.Over(model, _options.BaseModel).Bind(labels, processor, BaseModels.MaxLength(model, processor, _options.MaxLength, tuner));
         VirtualPlaces.Check(task, tuner);
         foreach (string warning in task.Warnings)
             _host.Warning(warning);

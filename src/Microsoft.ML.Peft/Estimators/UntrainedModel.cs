@@ -50,7 +50,7 @@ internal sealed class UntrainedModel(
             BaseModels.CheckVocabulary(model, processor.TokenizerOrNull);
         AdapterState? adapter = adapterPath is null ? null : session.Own(AdapterFiles.Open(adapterPath, model, allowOtherBase));
         TunerOptions tuner = adapter?.Settings ?? (HeadWeights is null ? new FrozenOptions() : new LinearProbeOptions());
-        TaskRuntime runtime = task.WithDefaultsOf(options.BaseModel).Bind(Labels, processor, BaseModels.MaxLength(model, processor, maxLength, tuner));
+        TaskRuntime runtime = task.Over(model, options.BaseModel).Bind(Labels, processor, BaseModels.MaxLength(model, processor, maxLength, tuner));
         VirtualPlaces.Check(runtime, tuner);
         foreach (string warning in runtime.Warnings)
             host.Warning(warning);

@@ -1,6 +1,3 @@
-using Microsoft.ML.Peft.Checkpoints;
-using Microsoft.ML.Peft.Registration;
-
 namespace Microsoft.ML.Peft.Models;
 
 /// <summary>How a model says what a text lacks.</summary>
@@ -29,9 +26,6 @@ internal static class WritingModels
         (typeof(ICausalLanguageModel), Writing.GoesOn),
         (typeof(IMaskedLanguageModel), Writing.AtMasks),
     ];
-
-    /// <summary>How the model of a folder writes. One that cannot is refused where its head is made.</summary>
-    public static Writing Of(HfConfig config) => Of(ModelRegistry.Choose(config, Registries.Shared.All<ModelEntry>()).Type);
 
     /// <summary>How a class of models writes.</summary>
     public static Writing Of(Type model) => s_ways.FirstOrDefault(way => model.IsAssignableTo(way.Capability)).Writing;

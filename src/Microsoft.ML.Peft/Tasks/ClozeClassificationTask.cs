@@ -1,5 +1,4 @@
 using Microsoft.ML.Data;
-using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Layers;
@@ -83,8 +82,6 @@ namespace Microsoft.ML.Peft.Tasks
             SchemaShapes.PredictedKey(OutputColumnName, schema, LabelColumnName),
             SchemaShapes.Scores(ScoreColumnName, schema, LabelColumnName),
         ];
-
-        internal override PeftTask WithDefaultsOf(string modelFolder) => WrittenBy(WritingModels.Of(HfConfig.Load(modelFolder)));
 
         internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new Runtime(this, labels, processor, maxLength);
 

@@ -1,5 +1,4 @@
 using Microsoft.ML.Data;
-using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Layers;
@@ -89,8 +88,6 @@ namespace Microsoft.ML.Peft.Tasks
             SchemaShapes.Column(OutputColumnName, SchemaShape.Column.VectorKind.Vector, TextDataViewType.Instance),
             SchemaShapes.Column(ScoreColumnName, SchemaShape.Column.VectorKind.Vector, NumberDataViewType.Single),
         ];
-
-        internal override PeftTask WithDefaultsOf(string modelFolder) => WrittenBy(WritingModels.Of(HfConfig.Load(modelFolder)));
 
         internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) => new FactualProbingRuntime(this, processor, maxLength);
     }

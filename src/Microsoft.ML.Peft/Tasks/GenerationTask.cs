@@ -38,10 +38,10 @@ internal abstract class GenerationTask : PeftTask
         SchemaShapes.Column(OutputColumnName, Texts > 1 ? SchemaShape.Column.VectorKind.Vector : SchemaShape.Column.VectorKind.Scalar, TextDataViewType.Instance),
     ];
 
-    internal override PeftTask WithDefaultsOf(string modelFolder)
+    private protected override PeftTask WithDefaultsOf(string modelFolder)
     {
         HfConfig config = HfConfig.Load(modelFolder);
-        var copy = (GenerationTask)WrittenBy(WritingModels.Of(config));
+        var copy = (GenerationTask)MemberwiseClone();
         copy.FolderGeneration = GenerationConfigFile.Load(modelFolder, config);
         // One output column has one type: how many texts it holds is the user's choice alone.
         copy.FolderGeneration.NumReturnSequences = null;

@@ -54,7 +54,10 @@ public abstract partial class PeftTask
     internal abstract IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema);
 
     /// <summary>The task with what a model's folder says where the user says nothing (how to generate); by default itself.</summary>
-    internal virtual PeftTask WithDefaultsOf(string modelFolder) => this;
+    private protected virtual PeftTask WithDefaultsOf(string modelFolder) => this;
+
+    /// <summary>The task over a model and its folder: what the folder says, and how the model writes.</summary>
+    internal PeftTask Over(PretrainedModel model, string folder) => WithDefaultsOf(folder).WrittenBy(WritingModels.Of(model.GetType()));
 
     /// <summary>The task over a model that says so what a text lacks. The model tells it, from a folder as from an archive.</summary>
     internal PeftTask WrittenBy(Writing writing)

@@ -1,7 +1,6 @@
 using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
 using Microsoft.ML.Data;
-using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Models;
 using Microsoft.ML.Peft.Tasks;
@@ -60,8 +59,6 @@ namespace Microsoft.ML.Peft.Tasks
         internal override IEnumerable<SchemaShape.Column> OutputShape(SchemaShape schema) => Tasks.Values.SelectMany(task => task.OutputShape(schema));
 
         internal override LabelSet LabelsOf(DataViewSchema schema) => LabelSet.OfSeveral(Tasks.Values.Select(task => task.LabelsOf(schema)));
-
-        internal override PeftTask WithDefaultsOf(string modelFolder) => WrittenBy(WritingModels.Of(HfConfig.Load(modelFolder)));
 
         internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength)
         {

@@ -1,5 +1,4 @@
 using Microsoft.ML.Data;
-using Microsoft.ML.Peft.Checkpoints;
 using Microsoft.ML.Peft.Data;
 using Microsoft.ML.Peft.Hosting;
 using Microsoft.ML.Peft.Metrics;
@@ -80,8 +79,6 @@ namespace Microsoft.ML.Peft.Tasks
             SchemaShapes.Column(ScoreColumnName, SchemaShape.Column.VectorKind.VariableVector, NumberDataViewType.Single),
             SchemaShapes.Column(SpansColumnName, SchemaShape.Column.VectorKind.VariableVector, TextDataViewType.Instance),
         ];
-
-        internal override PeftTask WithDefaultsOf(string modelFolder) => WrittenBy(WritingModels.Of(HfConfig.Load(modelFolder)));
 
         internal override TaskRuntime Bind(LabelSet labels, InputProcessor processor, int maxLength) =>
             new TokenClassificationRuntime(this, labels, processor, maxLength);

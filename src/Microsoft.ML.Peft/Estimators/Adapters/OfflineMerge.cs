@@ -47,7 +47,7 @@ internal static class OfflineMerge
         PretrainedModel model = BaseModels.Open(source.Path, CPU, seed: 0, source.Quantization);
         (TaskRuntime runtime, TunedModel made) = Failure.Disposes(model, () =>
         {
-            TaskRuntime runtime = task.WithDefaultsOf(source.Path).Bind(task.LabelsOf(rows.Schema), processor, BaseModels.MaxLength(model, processor, null, adapter.Settings));
+            TaskRuntime runtime = task.Over(model, source.Path).Bind(task.LabelsOf(rows.Schema), processor, BaseModels.MaxLength(model, processor, null, adapter.Settings));
             return (runtime, TunedModelFactory.Create(model, runtime, adapter.Settings, seed: 0, adapter.Tensors));
         });
         var trained = new PeftAdapter(ForwardContext.DefaultAdapter, ForwardContext.DefaultAdapter, made.Tuner, adapter.Settings, isTrained: true);
